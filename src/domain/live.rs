@@ -1,0 +1,50 @@
+//! The live XML: what libvirt said of a domain while it ran.
+//!
+//! At `stopped` and `release` libvirt passes the inactive XML, which knows no tap and no bridge any more. So the XML of
+//! `start`, `started` and `reconnect` is kept until the domain is released.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::state::{Drawer, StateError};
+
+/// The place of one domain's live XML.
+#[derive(Debug)]
+pub struct LiveXml {
+    drawer: Drawer,
+    name: Vec<u8>,
+}
+
+impl LiveXml {
+    /// The place of `domain`'s live XML in the state folder. A domain whose name is empty or has a `/` has none.
+    pub fn of(state: &Path, domain: &OsStr) -> Option<Self> {
+        let domain = domain.as_bytes();
+        let fits = !domain.is_empty() && !domain.contains(&b'/');
+        // The ending keeps every domain apart from `.`, `..` and drafts.
+        fits.then(|| Self { drawer: Drawer::new(state, "live"), name: [domain, b".xml"].concat() })
+    }
+
+    /// The file, if there is one.
+    pub fn file(&self) -> Option<PathBuf> {
+        let path = self.drawer.path(&self.name);
+        fs::symlink_metadata(&path).is_ok_and(|status| status.is_file()).then_some(path)
+    }
+
+    /// Keeps `xml` in place of what was kept before.
+    ///
+    /// # Errors
+    /// Where it can't be written; what was kept before stays.
+    pub fn keep(&self, xml: &[u8]) -> Result<(), StateError> {
+        self.drawer.keep(&self.name, xml)
+    }
+
+    /// Drops what is kept.
+    ///
+    /// # Errors
+    /// Where it is there and can't be removed.
+    pub fn forget(&self) -> Result<(), StateError> {
+        self.drawer.forget(&self.name)
+    }
+}

@@ -1,0 +1,122 @@
+//! One event, top to bottom: what the specification says that the qemu script does when libvirt calls it.
+
+mod panic;
+mod scripts;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::domain::{Document, Input, LiveXml};
+use crate::event::{Event, Operation};
+use crate::journal::{Journal, Quoted};
+use crate::paths::Paths;
+use crate::script::discover;
+use crate::supervise::Interruption;
+use crate::verdict::{Run, Verdict};
+
+use self::scripts::Scripts;
+
+/// The name by which libvirt calls the hook.
+pub const NAME: &str = "qemu";
+
+const USAGE: &str =
+    "virt-hooks, called as libvirt's qemu hook, takes four arguments: OBJECT OPERATION SUB-OPERATION EXTRA";
+
+/// What an event came to.
+#[derive(Debug)]
+pub struct Conclusion {
+    /// What became of its scripts, in the order in which they ran.
+    pub runs: Vec<Run>,
+    /// What libvirt is told.
+    pub verdict: Verdict,
+}
+
+/// Answers one call by libvirt. The exit code is 0, 1 for a veto that the settings ask for, or 2 for a call with too few
+/// arguments, which libvirt never makes.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let interruption = Interruption::watch();
+    let Some(event) = Event::parse(arguments) else {
+        tell(USAGE);
+        return ExitCode::from(2);
+    };
+    let paths = Paths::system();
+    panic::never_fails_a_vm(&paths, &event);
+    let mut journal = Journal::new(paths.log(), &event, std::process::id());
+    let document = Document::unread(Input::Stdin);
+    let conclusion = handle(&event, document, &paths, &mut journal, interruption);
+    match (&conclusion.verdict, journal.fault()) {
+        // libvirt shows it to whoever asked for the operation.
+        (Verdict::Refuse { reason }, _) => tell(reason),
+        // libvirt drops it, but a person who tries the hook by hand sees it.
+        (Verdict::GoOn, Some(fault)) => tell(&format!("virt-hooks: {fault}")),
+        (Verdict::GoOn, None) => {}
+    }
+    ExitCode::from(conclusion.verdict.exit_code())
+}
+
+/// Does what is to be done at an event.
+pub fn handle(
+    event: &Event,
+    mut document: Document,
+    paths: &Paths,
+    journal: &mut Journal,
+    interruption: Interruption,
+) -> Conclusion {
+    let Some(operation) = event.operation() else {
+        let name = Quoted::name(event.operation_name());
+        journal.error(None, format_args!("{name} is not a valid libvirt qemu operation; no script runs"));
+        return Conclusion { runs: Vec::new(), verdict: Verdict::GoOn };
+    };
+
+    let live_xml = LiveXml::of(paths.state(), event.domain());
+    if let Some(live_xml) = &live_xml {
+        keep_live_xml(operation, live_xml, &mut document, journal);
+    }
+
+    let (scripts, unread_folders) = discover(paths, event, operation);
+    for error in unread_folders {
+        journal.error(None, format_args!("{error}; the scripts in it don't run"));
+    }
+    let runs = if scripts.is_empty() {
+        Vec::new()
+    } else {
+        let live_xml_file = live_xml.as_ref().and_then(LiveXml::file);
+        Scripts::new(event, operation, paths, live_xml_file, document, journal, interruption).run(&scripts)
+    };
+
+    if let (Operation::Release, Some(live_xml)) = (operation, &live_xml) {
+        forget_live_xml(live_xml, journal);
+    }
+    let verdict = Verdict::on(operation, &runs);
+    Conclusion { runs, verdict }
+}
+
+/// Keeps what is known of a domain only while it runs, for the scripts of `stopped` and `release`.
+fn keep_live_xml(operation: Operation, live_xml: &LiveXml, document: &mut Document, journal: &mut Journal) {
+    if operation == Operation::Prepare {
+        // Whatever is there is of an earlier life whose release was never told.
+        return forget_live_xml(live_xml, journal);
+    }
+    if !operation.shows_live_xml() || document.bytes().is_empty() {
+        return;
+    }
+    if let Some(fault) = document.fault() {
+        return journal.warn(None, format_args!("the VM's XML {fault}; it is not kept for stopped and release"));
+    }
+    if let Err(error) = live_xml.keep(document.bytes()) {
+        journal.warn(None, format_args!("the live XML can't be kept for stopped and release: {error}"));
+    }
+}
+
+fn forget_live_xml(live_xml: &LiveXml, journal: &mut Journal) {
+    if let Err(error) = live_xml.forget() {
+        journal.warn(None, format_args!("the live XML of a VM that has ended can't be removed: {error}"));
+    }
+}
+
+/// Says one line on stderr.
+fn tell(line: &str) {
+    // Where nobody listens, nobody is told.
+    _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,34 @@
+//! A panic must not fail a VM: libvirt takes the exit code of an aborted hook for a veto, and at `reconnect` kills the VM.
+
+use std::panic::PanicHookInfo;
+
+use crate::event::Event;
+use crate::journal::{Escaped, Journal};
+use crate::paths::Paths;
+use crate::supervise;
+
+/// From here on, a panic ends what runs, is logged, and leaves the hook with exit code 0.
+pub(super) fn never_fails_a_vm(paths: &Paths, event: &Event) {
+    let (paths, event) = (paths.clone(), event.clone());
+    std::panic::set_hook(Box::new(move |info| {
+        supervise::kill_running();
+        if !happened_in_the_log(info) {
+            let mut journal = Journal::new(paths.log(), &event, std::process::id());
+            let what = info.to_string();
+            journal.error(
+                None,
+                format_args!(
+                    "an error in virt-hooks itself ended the hook; the running script was killed, the rest skipped, \
+                     and the VM goes on; please report it: {}",
+                    Escaped(what.as_bytes())
+                ),
+            );
+        }
+        std::process::exit(0);
+    }));
+}
+
+/// Whether it happened where records are made. A second panic on the way to telling of the first would abort.
+fn happened_in_the_log(info: &PanicHookInfo<'_>) -> bool {
+    info.location().is_none_or(|location| ["journal", "jiff"].iter().any(|room| location.file().contains(room)))
+}

@@ -1,0 +1,160 @@
+//! The log: records of what happened at an event, one a line, that nothing can forge.
+//!
+//! The log is opened when the first record is written. A log that can't be opened or written to keeps nothing from
+//! running: the records are counted, and the count is the next thing written once that works again.
+
+mod clock;
+mod escape;
+mod file;
+mod record;
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+pub use self::escape::{Escaped, Quoted};
+pub use self::record::{Heading, Level, Record};
+
+use self::clock::Clock;
+use self::file::LogFile;
+use crate::event::Event;
+
+/// Sees every record as it is made.
+pub type Listener = Box<dyn FnMut(Level, Option<&[u8]>, &str)>;
+
+/// The log of one event.
+pub struct Journal {
+    path: PathBuf,
+    /// Where the records go, once there is one.
+    file: Option<LogFile>,
+    heading: Vec<u8>,
+    clock: Clock,
+    /// Records that could not be written, and why.
+    lost: Option<(u64, io::Error)>,
+    listener: Option<Listener>,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Journal").field("path", &self.path).field("lost", &self.lost).finish_non_exhaustive()
+    }
+}
+
+impl Journal {
+    /// The log at `path`, for this event as the process `pid` sees it.
+    pub fn new(path: &Path, event: &Event, pid: u32) -> Self {
+        let mut heading = Vec::new();
+        Heading {
+            pid,
+            domain: Cow::Borrowed(event.domain().as_bytes()),
+            operation: Cow::Borrowed(event.operation_name().as_bytes()),
+            sub_operation: Cow::Borrowed(event.sub_operation().as_bytes()),
+        }
+        .write(&mut heading);
+        Self { path: path.to_owned(), file: None, heading, clock: Clock::default(), lost: None, listener: None }
+    }
+
+    /// Shows every further record to `listener` as well.
+    pub fn listen(&mut self, listener: Listener) {
+        self.listener = Some(listener);
+    }
+
+    /// What happened.
+    pub fn info(&mut self, script: Option<&[u8]>, message: impl Display) {
+        self.record(Level::Info, script, message);
+    }
+
+    /// What an operator should look at.
+    pub fn warn(&mut self, script: Option<&[u8]>, message: impl Display) {
+        self.record(Level::Warn, script, message);
+    }
+
+    /// What went wrong.
+    pub fn error(&mut self, script: Option<&[u8]>, message: impl Display) {
+        self.record(Level::Error, script, message);
+    }
+
+    /// Writes one record. Foreign text in `message` stands there as [`Quoted`] or [`Escaped`].
+    pub fn record(&mut self, level: Level, script: Option<&[u8]>, message: impl Display) {
+        let message = message.to_string();
+        if let Some(listener) = &mut self.listener {
+            listener(level, script, &message);
+        }
+        let mut line = self.start(level, script);
+        // Whoever forgot to escape a newline must not end the record by it.
+        line.extend(message.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+        line.push(b'\n');
+        self.append(&line, 1);
+    }
+
+    /// Writes what a script printed, a record for each of `lines`, all of them in one `write`.
+    pub fn output<'a>(&mut self, script: &[u8], stream: &str, lines: impl Iterator<Item = &'a [u8]>) {
+        let mut start = self.start(Level::Info, Some(script));
+        start.extend_from_slice(stream.as_bytes());
+        start.extend_from_slice(b": ");
+        let mut records = Vec::new();
+        let mut count = 0;
+        for line in lines {
+            let begin = records.len() + start.len();
+            records.extend_from_slice(&start);
+            escape::escape_into(&mut records, line);
+            if let (Some(listener), Some(text)) = (&mut self.listener, records.get(begin..)) {
+                listener(Level::Info, Some(script), &format!("{stream}: {}", String::from_utf8_lossy(text)));
+            }
+            records.push(b'\n');
+            count += 1;
+        }
+        self.append(&records, count);
+    }
+
+    /// Tells that a script ended, which may have written to the log itself.
+    pub const fn unsettle(&mut self) {
+        if let Some(file) = &mut self.file {
+            file.unsettle();
+        }
+    }
+
+    /// What kept records out of the log, if anything did.
+    pub fn fault(&self) -> Option<String> {
+        let (count, error) = self.lost.as_ref()?;
+        Some(format!("{count} records could not be written to {}: {error}", self.path.display()))
+    }
+
+    /// A record up to where its message begins.
+    fn start(&mut self, level: Level, script: Option<&[u8]>) -> Vec<u8> {
+        let mut line = Vec::with_capacity(128);
+        record::write_start(&mut line, self.clock.now(), level);
+        line.extend_from_slice(&self.heading);
+        record::write_script(&mut line, script);
+        line
+    }
+
+    fn append(&mut self, records: &[u8], count: u64) {
+        if count == 0 {
+            return;
+        }
+        if let Some((lost, error)) = self.lost.take() {
+            let mut line = self.start(Level::Warn, None);
+            line.extend_from_slice(
+                format!("{lost} records before this one could not be written: {error}\n").as_bytes(),
+            );
+            if let Err(error) = self.write(&line) {
+                self.lost = Some((lost + count, error));
+                return;
+            }
+        }
+        if let Err(error) = self.write(records) {
+            self.lost = Some((count, error));
+        }
+    }
+
+    fn write(&mut self, records: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            closed => closed.insert(LogFile::open(&self.path)?),
+        };
+        file.append(records)
+    }
+}

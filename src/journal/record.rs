@@ -1,0 +1,225 @@
+//! A record: one line of the log, written and read here and nowhere else.
+//!
+//! ```text
+//! 2026-11-22T14:22:44.123+01:00 INFO  qemu-hook[4821] i-2-10-VM start/begin all_b.sh: exited with 0 after 12 ms
+//! time                          level            pid  domain    operation/sub-operation, script, message
+//! ```
+//!
+//! A record that is about no script has `-` in the script's place.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::escape::{enclose_into, escape_into, quote_into, unescape};
+
+/// How much a record matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// What happened.
+    Info,
+    /// What an operator should look at.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+impl Level {
+    /// Every level.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warn, Self::Error];
+
+    /// Its name in a record.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// What is the same in every record of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heading<'a> {
+    /// The hook's process id.
+    pub pid: u32,
+    /// The domain's name.
+    pub domain: Cow<'a, [u8]>,
+    /// The operation as it was received.
+    pub operation: Cow<'a, [u8]>,
+    /// The sub-operation as it was received.
+    pub sub_operation: Cow<'a, [u8]>,
+}
+
+impl Heading<'_> {
+    /// Appends what stands between the level and the script.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("qemu-hook[{}] ", self.pid).as_bytes());
+        quote_into(out, &self.domain);
+        out.push(b' ');
+        quote_segment(out, &self.operation);
+        out.push(b'/');
+        quote_segment(out, &self.sub_operation);
+    }
+}
+
+/// Appends one side of `operation/sub-operation`. Both are what a caller passed, so either may hold a slash.
+fn quote_segment(out: &mut Vec<u8>, name: &[u8]) {
+    if name.contains(&b'/') { enclose_into(out, name) } else { quote_into(out, name) }
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// RFC 3339 local time with milliseconds and offset.
+    pub time: Cow<'a, str>,
+    /// How much it matters.
+    pub level: Level,
+    /// Which event it is of.
+    pub heading: Heading<'a>,
+    /// The script it is about, as a path below `custom/`.
+    pub script: Option<Cow<'a, [u8]>>,
+    /// What happened.
+    pub message: Cow<'a, [u8]>,
+}
+
+impl<'a> Record<'a> {
+    /// Appends the record with its newline.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        write_start(out, &self.time, self.level);
+        self.heading.write(out);
+        write_script(out, self.script.as_deref());
+        escape_into(out, &self.message);
+        out.push(b'\n');
+    }
+
+    /// The record that stands on this line (with or without its newline); nothing where the line is somebody else's.
+    pub fn parse(line: &'a [u8]) -> Option<Self> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let (time, rest) = split_at_blank(line)?;
+        let time = std::str::from_utf8(time).ok().filter(|time| is_time(time.as_bytes()))?;
+        let (level, rest) =
+            Level::ALL.into_iter().find_map(|level| Some((level, rest.strip_prefix(padded(level).as_bytes())?)))?;
+        let rest = rest.strip_prefix(b"qemu-hook[")?;
+        let end = rest.iter().position(|&byte| byte == b']')?;
+        let (pid, rest) = rest.split_at(end);
+        let pid = std::str::from_utf8(pid).ok()?.parse().ok()?;
+        let (domain, rest) = take_name(rest.strip_prefix(b"] ")?, b" ")?;
+        let (operation, rest) = take_name(rest, b"/")?;
+        let (sub_operation, rest) = take_name(rest, b" ")?;
+        let (script, message) = take_name(rest, b": ")?;
+        Some(Self {
+            time: Cow::Borrowed(time),
+            level,
+            heading: Heading { pid, domain, operation, sub_operation },
+            script: (script.as_ref() != b"-").then_some(script),
+            message: unescape(message)?,
+        })
+    }
+}
+
+impl fmt::Display for Record<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = Vec::new();
+        self.write(&mut line);
+        formatter.write_str(String::from_utf8_lossy(&line).trim_end_matches('\n'))
+    }
+}
+
+/// Appends the time and the level, and the blank behind them.
+pub(super) fn write_start(out: &mut Vec<u8>, time: &str, level: Level) {
+    out.extend_from_slice(time.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(padded(level).as_bytes());
+}
+
+/// Appends the script's field, up to where the message begins.
+pub(super) fn write_script(out: &mut Vec<u8>, script: Option<&[u8]>) {
+    out.push(b' ');
+    quote_into(out, script.unwrap_or(b"-"));
+    out.extend_from_slice(b": ");
+}
+
+/// A level in its column, so that the fields behind it stand below each other.
+const fn padded(level: Level) -> &'static str {
+    match level {
+        Level::Info => "INFO  ",
+        Level::Warn => "WARN  ",
+        Level::Error => "ERROR ",
+    }
+}
+
+/// Whether this is a time as we write it: `2026-11-22T14:22:44.123+01:00`.
+fn is_time(text: &[u8]) -> bool {
+    const SHAPE: &[u8] = b"dddd-dd-ddTdd:dd:dd.ddd+dd:dd";
+    text.len() == SHAPE.len()
+        && text.iter().zip(SHAPE).all(|(byte, shape)| match shape {
+            b'd' => byte.is_ascii_digit(),
+            b'+' => matches!(byte, b'+' | b'-'),
+            _ => byte == shape,
+        })
+}
+
+fn split_at_blank(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let blank = line.iter().position(|&byte| byte == b' ')?;
+    Some((line.get(..blank)?, line.get(blank + 1..)?))
+}
+
+/// Splits off one field and the `end` behind it.
+fn take_name<'a>(text: &'a [u8], end: &[u8]) -> Option<(Cow<'a, [u8]>, &'a [u8])> {
+    if let Some(quoted) = text.strip_prefix(b"\"") {
+        let mut escaped = false;
+        let close = quoted.iter().position(|&byte| {
+            let closes = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            closes
+        })?;
+        let (name, rest) = quoted.split_at(close);
+        return Some((unescape(name)?, rest.strip_prefix(b"\"")?.strip_prefix(end)?));
+    }
+    let length = text.windows(end.len()).position(|window| window == end)?;
+    let (name, rest) = text.split_at(length);
+    let bare = !name.is_empty() && !name.contains(&b' ') && !name.contains(&b'"');
+    bare.then_some((unescape(name)?, rest.strip_prefix(end)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(line: &str) -> Option<Record<'_>> {
+        Record::parse(line.as_bytes())
+    }
+
+    #[test]
+    fn a_line_of_ours_is_read_field_by_field() {
+        let line = "2026-11-22T14:22:44.123+01:00 WARN  qemu-hook[4821] \"my vm\" start/begin all_b.sh: a\\nb";
+        let read = record(line).expect("a record");
+        assert_eq!(read.time, "2026-11-22T14:22:44.123+01:00");
+        assert_eq!(read.level, Level::Warn);
+        assert_eq!(read.heading.pid, 4821);
+        assert_eq!(read.heading.domain.as_ref(), b"my vm");
+        assert_eq!(read.heading.operation.as_ref(), b"start");
+        assert_eq!(read.heading.sub_operation.as_ref(), b"begin");
+        assert_eq!(read.script.as_deref(), Some(b"all_b.sh".as_slice()));
+        assert_eq!(read.message.as_ref(), b"a\nb");
+        assert_eq!(read.to_string(), line);
+    }
+
+    #[test]
+    fn a_line_of_somebody_else_is_no_record() {
+        for line in [
+            "",
+            "\n",
+            "hello from a script",
+            "2026-11-22 14:22:44 INFO qemu-hook[1] vm start/begin x: y",
+            "2026-11-22T14:22:44.123+01:00 DEBUG qemu-hook[1] vm start/begin x: y",
+            "2026-11-22T14:22:44.123+01:00 INFO  qemu-hook[x] vm start/begin x: y",
+            "2026-11-22T14:22:44.123+01:00 INFO  qemu-hook[1] vm start begin x: y",
+            "2026-11-22T14:22:44.123+01:00 INFO  qemu-hook[1] \"vm start/begin x: y",
+            "2026-11-22T14:22:44.123+01:00 INFO  qemu-hook[1] vm start/begin x y",
+            "2026-11-22T14:22:44.123+01:00 INFO  qemu-hook[1] vm start/begin x: \\q",
+        ] {
+            assert_eq!(record(line), None, "{line}");
+        }
+    }
+}

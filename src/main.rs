@@ -1,0 +1,15 @@
+//! `virt-hooks`: libvirt's qemu hook, and under its own name the operator's command.
+
+use std::process::ExitCode;
+
+use virt_hooks::{Role, command, hook, supervise::leftover};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next();
+    match Role::of(program.as_ref()) {
+        Role::Hook => hook::main(arguments.collect()),
+        Role::Command => command::main(),
+        Role::Drain => leftover::main(arguments.collect()),
+    }
+}

@@ -1,0 +1,101 @@
+//! What became of a script. The log, the exit code and the command's tables are views of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use signal_hook::low_level::signal_name;
+
+use crate::journal::Level;
+
+/// What became of a script at an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ended by itself.
+    Exited {
+        /// Its exit code.
+        code: i32,
+        /// How long it ran.
+        after: Duration,
+    },
+    /// A signal ended it that was not ours.
+    Signaled {
+        /// The signal's number.
+        signal: i32,
+        /// How long it ran.
+        after: Duration,
+    },
+    /// It was still running at its deadline, and was ended.
+    TimedOut {
+        /// How long it was allowed to run.
+        limit: Duration,
+        /// How long it ran, with what it took to end it.
+        after: Duration,
+    },
+    /// The hook was told to end, and so it was ended.
+    Interrupted {
+        /// The number of the signal to the hook.
+        signal: i32,
+        /// How long it ran, with what it took to end it.
+        after: Duration,
+    },
+    /// It could not be started, or was refused.
+    NotStarted {
+        /// Why, and what mends it, as it stands in a record.
+        reason: String,
+    },
+    /// It has no run bit, and the specification says that it is logged and ignored.
+    NotExecutable {
+        /// The command that gives it one, as it stands in a record.
+        remedy: String,
+    },
+}
+
+impl Outcome {
+    /// Whether the script failed, of which the settings may make a veto.
+    pub const fn is_failure(&self) -> bool {
+        !matches!(self, Self::Exited { code: 0, .. } | Self::NotExecutable { .. })
+    }
+
+    /// How much the record of it matters.
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::Exited { code: 0, .. } => Level::Info,
+            Self::NotExecutable { .. } | Self::NotStarted { .. } | Self::Interrupted { .. } => Level::Warn,
+            Self::Exited { .. } | Self::Signaled { .. } | Self::TimedOut { .. } => Level::Error,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited { code, after } => write!(formatter, "exited with {code} after {} ms", after.as_millis()),
+            Self::Signaled { signal, after } => {
+                write!(formatter, "killed by signal {} after {} ms", Signal(*signal), after.as_millis())
+            }
+            Self::TimedOut { limit, after } => {
+                write!(formatter, "timed out after {} s, ended after {} ms", limit.as_secs_f64(), after.as_millis())
+            }
+            Self::Interrupted { signal, after } => {
+                write!(formatter, "ended after {} ms, since the hook received {}", after.as_millis(), Signal(*signal))
+            }
+            Self::NotStarted { reason } => write!(formatter, "not started: {reason}"),
+            Self::NotExecutable { remedy } => {
+                write!(formatter, "not executable, so it is ignored; to have it run: {remedy}")
+            }
+        }
+    }
+}
+
+/// A signal as people know it: `15 (SIGTERM)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Signal(pub i32);
+
+impl fmt::Display for Signal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match signal_name(self.0) {
+            Some(name) => write!(formatter, "{} ({name})", self.0),
+            None => write!(formatter, "{}", self.0),
+        }
+    }
+}

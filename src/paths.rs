@@ -1,0 +1,96 @@
+//! Where things are.
+//!
+//! Nothing in the environment can move any of them, since the hook runs as root. Only the command's `--root DIR`
+//! puts them all under DIR, for tests, image builds and rehearsals.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Every place that the program reads or writes.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    root: PathBuf,
+    custom: PathBuf,
+    settings: PathBuf,
+    log: PathBuf,
+    state: PathBuf,
+}
+
+impl Paths {
+    /// The places on a host.
+    pub fn system() -> Self {
+        Self::under(Path::new("/"))
+    }
+
+    /// The same places, all of them under `root`.
+    pub fn under(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            custom: root.join("etc/libvirt/hooks/custom"),
+            settings: root.join("etc/libvirt/hooks/virt-hooks.toml"),
+            log: root.join("var/log/libvirt/qemu-hook.log"),
+            state: root.join("run/virt-hooks"),
+        }
+    }
+
+    /// The folder from which trust is judged downwards.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of the scripts that every domain shares.
+    pub fn custom(&self) -> &Path {
+        &self.custom
+    }
+
+    /// The folder of one domain's own scripts, inside [`Paths::custom`].
+    ///
+    /// A domain with an empty name, one called `.` or `..`, and one with a `/` in its name has none, since the
+    /// folder of such a name would be another one. libvirt refuses a `/`; the others it allows.
+    pub fn custom_of(&self, domain: &OsStr) -> Option<PathBuf> {
+        is_file_name(domain.as_bytes()).then(|| self.custom.join(domain))
+    }
+
+    /// The settings file.
+    pub fn settings(&self) -> &Path {
+        &self.settings
+    }
+
+    /// The folder of settings that are read after the settings file, `*.toml` in bytewise order.
+    pub fn settings_drop_ins(&self) -> PathBuf {
+        self.settings.with_extension("d")
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The folder of what is kept between events, for root alone.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+}
+
+/// Whether a file of exactly this name can stand in a folder.
+fn is_file_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_domain_names_are_no_folder() {
+        let paths = Paths::system();
+        for name in ["", ".", "..", "a/b", "/", "../../root"] {
+            assert_eq!(paths.custom_of(OsStr::new(name)), None, "{name:?}");
+        }
+        for name in ["i-2-10-VM", "...", "a b", "-", "~"] {
+            let expected = Path::new("/etc/libvirt/hooks/custom").join(name);
+            assert_eq!(paths.custom_of(OsStr::new(name)), Some(expected), "{name:?}");
+        }
+    }
+}

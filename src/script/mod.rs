@@ -1,0 +1,61 @@
+//! Which scripts an event has: their names, their order, whether they may be trusted, and why one can't be started.
+
+mod folder;
+mod interpreter;
+mod name;
+mod trust;
+
+use std::cmp::Ordering;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+pub use self::folder::{FolderError, discover};
+pub use self::interpreter::{Cause, why_not_started};
+pub use self::name::{is_leftover, order, rest_for};
+pub(crate) use self::trust::shell;
+pub use self::trust::{Fault, Inspection, Judge, Kind, Unusable};
+
+/// A file whose name says that it is to run at an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    file_name: OsString,
+    /// The file, as an absolute path in `custom/`: the name by which it is executed, since scripts look around by it.
+    path: PathBuf,
+    /// What records call it: its path below `custom/`.
+    label: Vec<u8>,
+}
+
+impl Script {
+    /// One that every domain shares.
+    fn shared(folder: &Path, file_name: &OsStr) -> Self {
+        Self { path: folder.join(file_name), label: file_name.as_bytes().to_vec(), file_name: file_name.to_owned() }
+    }
+
+    /// One from a domain's own folder.
+    fn of_domain(folder: &Path, domain: &OsStr, file_name: &OsStr) -> Self {
+        let label = [domain.as_bytes(), b"/", file_name.as_bytes()].concat();
+        Self { label, ..Self::shared(folder, file_name) }
+    }
+
+    /// Its file name, which settings match and the order goes by.
+    pub fn file_name(&self) -> &OsStr {
+        &self.file_name
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What records call it.
+    pub fn label(&self) -> &[u8] {
+        &self.label
+    }
+
+    /// Which of two runs first. Of one name in both places the shared one does.
+    fn order(&self, other: &Self) -> Ordering {
+        order(self.file_name.as_bytes(), other.file_name.as_bytes())
+            .then_with(|| self.label.len().cmp(&other.label.len()))
+    }
+}

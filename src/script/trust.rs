@@ -1,0 +1,303 @@
+//! Whether a file may be run as root: who owns it, and who can change it, it or any folder or link on the way to it.
+//!
+//! The path is walked name by name from the root of trust, every file opened without following it and judged as
+//! opened, so that nothing can be put in its place between the look and the judgement.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::journal::{Escaped, Quoted};
+
+/// The kernel's own limit on the links that it follows for one path (`MAXSYMLINKS`).
+const MAXIMUM_LINKS: usize = 40;
+
+/// What makes a file untrustworthy. Each names what to mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Somebody else owns it.
+    Owner {
+        /// The file, link or folder.
+        path: PathBuf,
+        /// Its owner's user id.
+        uid: u32,
+        /// Whether it is a link, of which the owner is to be changed itself.
+        link: bool,
+    },
+    /// Its group or everybody may write to it.
+    Writable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It runs as its owner or group, whoever starts it.
+    SetId {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner { path, uid, link } => {
+                let (what, option) = if *link { ("link ", "-h ") } else { ("", "") };
+                let seen = Quoted::path(path);
+                write!(formatter, "{what}{seen} belongs to user {uid}, not to root; to mend it: ")?;
+                write!(formatter, "chown {option}root {}", shell(path))
+            }
+            Self::Writable { path, mode } => {
+                let seen = Quoted::path(path);
+                write!(formatter, "{seen} may be written to by others than its owner (mode {mode:04o}); to mend it: ")?;
+                write!(formatter, "chmod go-w {}", shell(path))
+            }
+            Self::SetId { path, mode } => {
+                let seen = Quoted::path(path);
+                write!(formatter, "{seen} is set-user-id or set-group-id (mode {mode:04o}); to mend it: ")?;
+                write!(formatter, "chmod ug-s {}", shell(path))
+            }
+        }
+    }
+}
+
+/// A path as a word that can be pasted into a shell.
+pub(crate) fn shell(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes();
+    // Only a NUL has no quoting, and no path holds one.
+    shlex::bytes::try_quote(bytes).map_or_else(|_| String::new(), |word| Escaped(&word).to_string())
+}
+
+/// What lies at the end of a script's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file that can be run.
+    Program,
+    /// A file with no run bit.
+    NotExecutable,
+    /// A link to `/dev/null`: switched off on purpose.
+    Masked,
+}
+
+/// A file, seen from the root of trust down.
+#[derive(Debug)]
+pub struct Inspection {
+    /// What it is.
+    pub kind: Kind,
+    /// Why it can't be trusted, the first reason on the way to it, if there is one.
+    pub fault: Option<Fault>,
+    /// Where it really is, all links followed.
+    pub real_path: PathBuf,
+}
+
+/// Why a path leads to nothing that could be run.
+#[derive(Debug)]
+pub enum Unusable {
+    /// It is not a file: a folder, a FIFO, a socket, a device.
+    NotAFile(&'static str),
+    /// It holds nothing.
+    Empty,
+    /// A link on the way leads to nothing.
+    Dangling {
+        /// What is missing.
+        missing: PathBuf,
+    },
+    /// It was there when the folder was read, and is not any more.
+    Vanished,
+    /// The kernel refused to show it.
+    Hidden(io::Error),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAFile(what) => write!(formatter, "it is {what}, not a script"),
+            Self::Empty => write!(formatter, "it is empty"),
+            Self::Dangling { missing } => {
+                write!(formatter, "it is a dangling link: {} does not exist", Quoted::path(missing))
+            }
+            Self::Vanished => write!(formatter, "it has been removed since its folder was read"),
+            Self::Hidden(error) => write!(formatter, "it can't be looked at: {error}"),
+        }
+    }
+}
+
+/// Judges files, from a root downwards.
+#[derive(Debug)]
+pub struct Judge {
+    root: PathBuf,
+    /// Who, besides root, may own what is trusted: the hook's own user.
+    own_uid: u32,
+}
+
+impl Judge {
+    /// Of everything below `root`: what is above it is not judged.
+    pub fn from(root: &Path) -> Self {
+        let root =
+            if root == Path::new("/") { root.to_owned() } else { root.canonicalize().unwrap_or(root.to_owned()) };
+        Self { root, own_uid: rustix::process::geteuid().as_raw() }
+    }
+
+    /// Walks to `path` and tells what lies there and whether it can be trusted.
+    ///
+    /// # Errors
+    /// Where there is nothing that could be run or read.
+    pub fn inspect(&self, path: &Path) -> Result<Inspection, Unusable> {
+        let mut walk = Walk { judge: self, at: PathBuf::from("/"), fault: None, links: 0 };
+        let (opened, status) = walk.to(path)?;
+        drop(opened);
+        let mode = Mode::from_raw_mode(status.st_mode);
+        let kind = match FileType::from_raw_mode(status.st_mode) {
+            FileType::RegularFile if !mode.intersects(Mode::XUSR | Mode::XGRP | Mode::XOTH) => Kind::NotExecutable,
+            FileType::RegularFile if status.st_size == 0 => return Err(Unusable::Empty),
+            FileType::RegularFile => Kind::Program,
+            FileType::CharacterDevice if is_null_device(&status) => Kind::Masked,
+            other => return Err(Unusable::NotAFile(named(other))),
+        };
+        if mode.intersects(Mode::SUID | Mode::SGID) {
+            walk.blame(Fault::SetId { path: walk.at.clone(), mode: mode.bits() });
+        }
+        Ok(Inspection { kind, fault: walk.fault, real_path: walk.at })
+    }
+
+    const fn is_owner(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.own_uid
+    }
+}
+
+/// Linux' number of `/dev/null` (`Documentation/admin-guide/devices.txt`).
+fn is_null_device(status: &Stat) -> bool {
+    (rustix::fs::major(status.st_rdev), rustix::fs::minor(status.st_rdev)) == (1, 3)
+}
+
+const fn named(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Directory => "a folder",
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        _ => "something else",
+    }
+}
+
+struct Walk<'a> {
+    judge: &'a Judge,
+    /// How far it got; no link in it.
+    at: PathBuf,
+    fault: Option<Fault>,
+    links: usize,
+}
+
+impl Walk<'_> {
+    /// Goes to `path`, which is absolute.
+    fn to(&mut self, path: &Path) -> Result<(OwnedFd, Stat), Unusable> {
+        let (mut here, mut status) = self.open_root()?;
+        let mut ahead = names(path);
+        while let Some(name) = ahead.pop_front() {
+            if FileType::from_raw_mode(status.st_mode) != FileType::Directory {
+                return Err(Unusable::Hidden(Errno::NOTDIR.into()));
+            }
+            let (opened, found) = open(&here, &name).map_err(|error| self.missing(&name, error))?;
+            if FileType::from_raw_mode(found.st_mode) == FileType::Symlink {
+                self.judge_link(&self.at.join(&name), &found);
+                self.links += 1;
+                if self.links > MAXIMUM_LINKS {
+                    return Err(Unusable::Hidden(Errno::LOOP.into()));
+                }
+                let target =
+                    rustix::fs::readlinkat(&opened, "", Vec::new()).map_err(|error| Unusable::Hidden(error.into()))?;
+                let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+                if target.is_absolute() {
+                    (here, status) = self.open_root()?;
+                }
+                for name in names(&target).into_iter().rev() {
+                    ahead.push_front(name);
+                }
+                continue;
+            }
+            if name == ".." {
+                self.at.pop();
+            } else {
+                self.at.push(&name);
+                self.judge(&self.at.clone(), &found);
+            }
+            (here, status) = (opened, found);
+        }
+        Ok((here, status))
+    }
+
+    fn open_root(&mut self) -> Result<(OwnedFd, Stat), Unusable> {
+        self.at = PathBuf::from("/");
+        let (opened, status) =
+            open(&rustix::fs::CWD, OsStr::new("/")).map_err(|error| Unusable::Hidden(error.into()))?;
+        self.judge(Path::new("/"), &status);
+        Ok((opened, status))
+    }
+
+    fn missing(&self, name: &OsStr, error: Errno) -> Unusable {
+        match error {
+            Errno::NOENT if self.links > 0 => Unusable::Dangling { missing: self.at.join(name) },
+            Errno::NOENT => Unusable::Vanished,
+            other => Unusable::Hidden(other.into()),
+        }
+    }
+
+    fn judge_link(&mut self, path: &Path, status: &Stat) {
+        // Whether others may write to a link means nothing; its folder decides.
+        if !self.is_above_root(path) && !self.judge.is_owner(status.st_uid) {
+            self.blame(Fault::Owner { path: path.to_owned(), uid: status.st_uid, link: true });
+        }
+    }
+
+    fn judge(&mut self, path: &Path, status: &Stat) {
+        if self.is_above_root(path) {
+            return;
+        }
+        let mode = Mode::from_raw_mode(status.st_mode);
+        let kind = FileType::from_raw_mode(status.st_mode);
+        if kind == FileType::CharacterDevice && is_null_device(status) {
+            // Everybody may write to it, and it says no more than that the script is masked.
+            return;
+        }
+        // In a sticky folder nobody can replace what is somebody else's.
+        let sticky = kind == FileType::Directory && mode.contains(Mode::SVTX);
+        if !self.judge.is_owner(status.st_uid) {
+            self.blame(Fault::Owner { path: path.to_owned(), uid: status.st_uid, link: false });
+        } else if mode.intersects(Mode::WGRP | Mode::WOTH) && !sticky {
+            self.blame(Fault::Writable { path: path.to_owned(), mode: mode.bits() });
+        }
+    }
+
+    fn is_above_root(&self, path: &Path) -> bool {
+        self.judge.root != path && self.judge.root.starts_with(path)
+    }
+
+    fn blame(&mut self, fault: Fault) {
+        self.fault.get_or_insert(fault);
+    }
+}
+
+fn names(path: &Path) -> VecDeque<OsString> {
+    let names = path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some(OsString::from("..")),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    });
+    names.collect()
+}
+
+fn open(folder: &impl std::os::fd::AsFd, name: &OsStr) -> Result<(OwnedFd, Stat), Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    let status = rustix::fs::fstat(&opened)?;
+    Ok((opened, status))
+}

@@ -1,0 +1,133 @@
+//! One settings file: TOML, of which every key that can't be taken costs only itself.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::key::{Refusal, nearest, on_failure, pattern, seconds, trust};
+use super::problem::{Place, Problem, Severity};
+use super::{Rule, Settings};
+
+const KEYS: [&str; 5] = ["timeoutSeconds", "graceSeconds", "eventTimeoutSeconds", "trust", "script"];
+const SCRIPT_KEYS: [&str; 4] = ["name", "domains", "timeoutSeconds", "onFailure"];
+
+/// Takes what `text` says into `settings`, over what they said before, and tells what could not be taken.
+///
+/// A text that is no TOML changes nothing.
+pub fn parse(text: &str, settings: &mut Settings) -> Vec<Problem> {
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let place = error.span().map(|span| Place::of(text, &span));
+            let hint = arithmetic(place.as_ref()).unwrap_or_default();
+            let message = format!("{}{hint}", error.message().lines().collect::<Vec<_>>().join(", "));
+            return vec![Problem { severity: Severity::File, message, place }];
+        }
+    };
+    let mut reader = Reader { text, problems: Vec::new() };
+    for (key, value) in table.get_ref() {
+        reader.take(key, value, settings);
+    }
+    // The table is sorted by its keys; people read from top to bottom.
+    reader.problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
+    reader.problems
+}
+
+/// What to say to somebody who wrote `20 * 60`, as the reference hook has it.
+fn arithmetic(place: Option<&Place>) -> Option<String> {
+    let (key, value) = place?.text.split_once('=')?;
+    let product = value
+        .split('*')
+        .map(|factor| factor.trim().parse::<u64>().ok())
+        .try_fold(1, |product: u64, factor| product.checked_mul(factor?))?;
+    Some(format!("; TOML does not calculate: write {} = {product}", key.trim()))
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn take(&mut self, key: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>, settings: &mut Settings) {
+        match key.get_ref().as_ref() {
+            "timeoutSeconds" => self.set(key, seconds(value, 1), &mut settings.timeout),
+            "graceSeconds" => self.set(key, seconds(value, 0), &mut settings.grace),
+            "eventTimeoutSeconds" => self.set(key, seconds(value, 1).map(Some), &mut settings.event_timeout),
+            "trust" => self.set(key, trust(value), &mut settings.trust),
+            "script" => self.take_scripts(value, settings),
+            _ => self.unknown(key, &KEYS),
+        }
+    }
+
+    fn take_scripts(&mut self, value: &Spanned<DeValue<'_>>, settings: &mut Settings) {
+        let Some(tables) = value.get_ref().as_array() else {
+            self.problem(
+                value.span(),
+                "\"script\" is written [[script]], in double brackets; it is ignored".to_owned(),
+            );
+            return;
+        };
+        for table in tables.iter() {
+            match table.get_ref().as_table() {
+                Some(content) => settings.rules.extend(self.rule(table, content)),
+                None => self.problem(table.span(), "a [[script]] must be a table; it is ignored".to_owned()),
+            }
+        }
+    }
+
+    fn rule(&mut self, table: &Spanned<DeValue<'_>>, content: &DeTable<'_>) -> Option<Rule> {
+        let mut name = None;
+        let mut rule = Rule { name: Default::default(), domains: None, timeout: None, on_failure: None };
+        for (key, value) in content {
+            match key.get_ref().as_ref() {
+                "name" => self.set(key, pattern(value).map(Some), &mut name),
+                "domains" => rule.domains = Some(self.domains(value)),
+                "timeoutSeconds" => self.set(key, seconds(value, 1).map(Some), &mut rule.timeout),
+                "onFailure" => self.set(key, on_failure(value).map(Some), &mut rule.on_failure),
+                _ => self.unknown(key, &SCRIPT_KEYS),
+            }
+        }
+        if name.is_none() && !content.contains_key("name") {
+            self.problem(table.span(), "this [[script]] has no \"name\"; it is ignored".to_owned());
+        }
+        Some(Rule { name: name?, ..rule })
+    }
+
+    /// The patterns of `domains`. One that can't be taken matches nothing, and so lets a script loose on nobody.
+    fn domains(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<glob::Pattern> {
+        let one = std::slice::from_ref(value);
+        let patterns = value.get_ref().as_array().map_or(one, |array| &**array);
+        let mut domains = Vec::new();
+        for value in patterns {
+            match pattern(value) {
+                Ok(pattern) => domains.push(pattern),
+                Err((span, why)) => self.problem(span, format!("a pattern of \"domains\" {why}; it matches no VM")),
+            }
+        }
+        domains
+    }
+
+    fn set<T>(&mut self, key: &Spanned<impl AsRef<str>>, value: Result<T, Refusal>, place: &mut T) {
+        match value {
+            Ok(value) => *place = value,
+            Err((span, why)) => {
+                let key = key.get_ref().as_ref();
+                self.problem(span, format!("\"{key}\" {why}; it is ignored"));
+            }
+        }
+    }
+
+    fn unknown(&mut self, key: &Spanned<impl AsRef<str>>, known: &[&str]) {
+        let name = key.get_ref().as_ref();
+        let hint = match nearest(name, known) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("the keys here are {}", known.join(", ")),
+        };
+        self.problem(key.span(), format!("the key \"{}\" is not known and ignored; {hint}", name.escape_debug()));
+    }
+
+    fn problem(&mut self, span: std::ops::Range<usize>, message: String) {
+        let place = Some(Place::of(self.text, &span));
+        self.problems.push(Problem { severity: Severity::Key, message, place });
+    }
+}

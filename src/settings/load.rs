@@ -1,0 +1,127 @@
+//! Reading the settings files: the main one, then the drop-ins.
+//!
+//! A file that can't be read as settings at all counts as it was when it last could, so that a typing error neither
+//! opens a gate nor lets a script loose on other VMs.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::problem::{Problem, Severity};
+use super::{Settings, parse};
+use crate::paths::Paths;
+use crate::script::{Judge, Unusable};
+use crate::state::Drawer;
+
+/// The most that is read of a settings file, in bytes.
+const MAXIMUM_BYTES: u64 = 1 << 20;
+
+/// The settings of a host, and what is wrong in which of the files.
+pub fn load(paths: &Paths, judge: &Judge) -> (Settings, Vec<(PathBuf, Problem)>) {
+    let kept = Drawer::new(paths.state(), "settings");
+    let mut settings = Settings::default();
+    let mut problems = Vec::new();
+    let drop_ins = match drop_ins(&paths.settings_drop_ins()) {
+        Ok(drop_ins) => drop_ins,
+        Err(error) => {
+            let message = format!("the folder can't be read, and the files in it are ignored: {error}");
+            problems.push((paths.settings_drop_ins(), Problem { severity: Severity::File, message, place: None }));
+            Vec::new()
+        }
+    };
+    for file in std::iter::once(paths.settings().to_owned()).chain(drop_ins) {
+        let found = take(&file, judge, &kept, &mut settings);
+        problems.extend(found.into_iter().map(|problem| (file.clone(), problem)));
+    }
+    (settings, problems)
+}
+
+/// The drop-ins in a folder in the order in which they count. A folder that is missing has none.
+fn drop_ins(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        if name.as_bytes().ends_with(b".toml") && !name.as_bytes().starts_with(b".") {
+            files.push(folder.join(name));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Takes what one file says into `settings`.
+fn take(file: &Path, judge: &Judge, kept: &Drawer, settings: &mut Settings) -> Vec<Problem> {
+    let name = &kept_name(file);
+    let text = match read(file, judge) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Vec::new(),
+        Err(message) => {
+            let problem = Problem { severity: Severity::File, message, place: None };
+            return vec![fall_back(problem, kept.kept(name), settings)];
+        }
+    };
+    let mut problems = parse(&text, settings);
+    if let Some(index) = problems.iter().position(|problem| problem.severity == Severity::File) {
+        let problem = problems.swap_remove(index);
+        problems.push(fall_back(problem, kept.kept(name), settings));
+    } else if kept.kept(name).as_deref() != Some(text.as_bytes()) {
+        // A state folder that can't be written to is told of where something that matters more is kept there.
+        _ = kept.keep(name, text.as_bytes());
+    }
+    problems
+}
+
+/// Under which name what a file says is kept: with its folder's, since a drop-in may be called like the main file.
+fn kept_name(file: &Path) -> Vec<u8> {
+    let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
+    [folder.as_bytes(), b":", file.file_name().unwrap_or_default().as_bytes()].concat()
+}
+
+/// Takes what the file said when it was last valid, and says so.
+fn fall_back(problem: Problem, kept: Option<Vec<u8>>, settings: &mut Settings) -> Problem {
+    let kept = kept.and_then(|text| String::from_utf8(text).ok());
+    let instead = match kept {
+        Some(text) => {
+            // What was wrong in it was told while it was in force.
+            _ = parse(&text, settings);
+            "what it last said while it was valid stays in force"
+        }
+        None => "the whole file is ignored, and the defaults are in force",
+    };
+    Problem { message: format!("{}; {instead}", problem.message), ..problem }
+}
+
+/// The file's text, or nothing where there is no such file.
+fn read(file: &Path, judge: &Judge) -> Result<Option<String>, String> {
+    match judge.inspect(file) {
+        Ok(inspection) => {
+            if let Some(fault) = inspection.fault {
+                return Err(format!("it can't be trusted: {fault}"));
+            }
+        }
+        Err(Unusable::Vanished) => return Ok(None),
+        Err(Unusable::Empty) => return Ok(Some(String::new())),
+        Err(unusable) => return Err(unusable.to_string()),
+    }
+    // NONBLOCK, should a FIFO have taken its place since.
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
+    let mut text = Vec::new();
+    let read = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(file)
+        .and_then(|opened| opened.take(MAXIMUM_BYTES).read_to_end(&mut text));
+    match read {
+        Err(error) => Err(format!("it can't be read: {error}")),
+        Ok(_) if text.len() as u64 == MAXIMUM_BYTES => Err(format!("it is longer than {MAXIMUM_BYTES} bytes")),
+        Ok(_) => String::from_utf8(text).map(Some).map_err(|error| format!("it is not UTF-8: {error}")),
+    }
+}

@@ -1,0 +1,158 @@
+//! What the operator said: the settings in force, and those of one script.
+
+mod file;
+mod key;
+mod load;
+mod problem;
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use glob::Pattern;
+
+pub use self::file::parse;
+pub use self::load::load;
+pub use self::problem::{Place, Problem, Severity};
+
+/// What a file needs to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Nobody but root can have changed it; what others may change is refused.
+    #[default]
+    Strict,
+    /// It is run even if others may have changed it, and that is logged.
+    Warn,
+}
+
+/// What a script's failure means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// Nothing but a record.
+    #[default]
+    Continue,
+    /// On prepare, start, migrate and restore: the rest is skipped, and libvirt is told to refuse the operation.
+    Abort,
+}
+
+/// Everything that the settings files say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long each script may run.
+    pub timeout: Duration,
+    /// How long a script has between SIGTERM and SIGKILL.
+    pub grace: Duration,
+    /// How long all the scripts of an event may run together, if that is bounded.
+    pub event_timeout: Option<Duration>,
+    /// What a file needs to be run.
+    pub trust: Trust,
+    rules: Vec<Rule>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            // The specification's 10 * 60.
+            timeout: Duration::from_secs(10 * 60),
+            grace: Duration::from_secs(10),
+            event_timeout: None,
+            trust: Trust::default(),
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// One `[[script]]` table: what holds for the scripts that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    name: Pattern,
+    /// The domains that the scripts are for; none where every domain's.
+    domains: Option<Vec<Pattern>>,
+    timeout: Option<Duration>,
+    on_failure: Option<OnFailure>,
+}
+
+/// What is in force for one script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScriptSettings {
+    /// How long it may run.
+    pub timeout: Duration,
+    /// What its failure means.
+    pub on_failure: OnFailure,
+}
+
+impl Settings {
+    /// What is in force for the script of this file name. Of two tables that say something of it the later wins.
+    pub fn of_script(&self, file_name: &OsStr) -> ScriptSettings {
+        let mut settings = ScriptSettings { timeout: self.timeout, on_failure: OnFailure::default() };
+        for rule in self.rules_for(file_name) {
+            settings.timeout = rule.timeout.unwrap_or(settings.timeout);
+            settings.on_failure = rule.on_failure.unwrap_or(settings.on_failure);
+        }
+        settings
+    }
+
+    /// Whether the script of this file name is for this domain.
+    pub fn is_for(&self, file_name: &OsStr, domain: &OsStr) -> bool {
+        let domains = self.rules_for(file_name).filter_map(|rule| rule.domains.as_ref()).next_back();
+        domains.is_none_or(|domains| domains.iter().any(|pattern| matches(pattern, domain)))
+    }
+
+    fn rules_for<'a>(&'a self, file_name: &'a OsStr) -> impl DoubleEndedIterator<Item = &'a Rule> {
+        self.rules.iter().filter(move |rule| matches(&rule.name, file_name))
+    }
+}
+
+/// Whether a name matches. Bytes that are no UTF-8 match `?` and `*`.
+fn matches(pattern: &Pattern, name: &OsStr) -> bool {
+    pattern.matches(&name.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Settings {
+        let mut settings = Settings::default();
+        let problems = parse(text, &mut settings);
+        assert!(problems.is_empty(), "{problems:?}");
+        settings
+    }
+
+    #[test]
+    fn later_tables_win_key_by_key() {
+        let settings = settings(
+            r#"
+            timeoutSeconds = 100
+            [[script]]
+            name = "start_*"
+            timeoutSeconds = 30
+            onFailure = "abort"
+            [[script]]
+            name = "*_gate.sh"
+            timeoutSeconds = 5
+            [[script]]
+            name = "start_gate.sh"
+            onFailure = "continue"
+            "#,
+        );
+        let of = |name: &str| settings.of_script(OsStr::new(name));
+        let seconds = Duration::from_secs;
+        assert_eq!(of("all_x"), ScriptSettings { timeout: seconds(100), on_failure: OnFailure::Continue });
+        assert_eq!(of("start_x"), ScriptSettings { timeout: seconds(30), on_failure: OnFailure::Abort });
+        assert_eq!(of("start_gate.sh"), ScriptSettings { timeout: seconds(5), on_failure: OnFailure::Continue });
+    }
+
+    #[test]
+    fn domains_restrict_the_script_itself() {
+        let settings = settings("[[script]]\nname = \"start_a\"\ndomains = [\"i-2-*\", \"db?\"]\n");
+        for (script, domain, expected) in [
+            ("start_a", "i-2-10-VM", true),
+            ("start_a", "db1", true),
+            ("start_a", "db10", false),
+            ("start_a", "web", false),
+            ("start_b", "web", true),
+        ] {
+            assert_eq!(settings.is_for(OsStr::new(script), OsStr::new(domain)), expected, "{script} {domain}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What is wrong in a settings file, with the place where it is.
+
+use std::fmt;
+use std::ops::Range;
+
+/// What a problem costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// One key.
+    Key,
+    /// The whole file.
+    File,
+}
+
+/// Something in a settings file that can't be taken as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What it costs.
+    pub severity: Severity,
+    /// What is wrong, what was done about it, and what mends it.
+    pub message: String,
+    /// Where it is, if it is in one place.
+    pub place: Option<Place>,
+}
+
+/// A place in a text, for a person to find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The line's number, from 1.
+    pub line: usize,
+    /// The column's, from 1, in characters.
+    pub column: usize,
+    /// The line itself.
+    pub text: String,
+    /// How many characters of it are meant.
+    pub width: usize,
+}
+
+impl Place {
+    /// The place of a span of bytes in `text`.
+    pub(super) fn of(text: &str, span: &Range<usize>) -> Self {
+        let start = text.floor_char_boundary(span.start.min(text.len()));
+        let before = text.get(..start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let left = line.len().saturating_sub(start - line_start).max(1);
+        let end = text.floor_char_boundary((start + span.len().clamp(1, left)).min(text.len()));
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+            text: line.to_owned(),
+            width: text.get(start..end).unwrap_or_default().chars().count().max(1),
+        }
+    }
+
+    /// The line and below it the carets, for a reader with a fixed-width font.
+    pub fn picture(&self) -> [String; 2] {
+        let number = self.line.to_string();
+        let gutter = " ".repeat(number.len());
+        // Tabs are blanks here, so that the carets stand where they point.
+        let text = self.text.replace('\t', " ");
+        let carets = format!("{}{}", " ".repeat(self.column - 1), "^".repeat(self.width));
+        [format!("  {number} | {text}"), format!("  {gutter} | {carets}")]
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(formatter, "line {}, column {}: {}", place.line, place.column, self.message),
+            None => formatter.write_str(&self.message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_carets_stand_below_what_is_meant() {
+        let text = "a = 1\n\tgröße = \"x\"\nb";
+        let span = text.find("größe").map(|start| start..start + "größe".len()).expect("it is there");
+        let place = Place::of(text, &span);
+        assert_eq!((place.line, place.column, place.width), (2, 2, 5));
+        assert_eq!(place.picture(), ["  2 |  größe = \"x\"", "    |  ^^^^^"]);
+    }
+
+    #[test]
+    fn every_span_has_a_place() {
+        let text = "ä\n\nb = \"\"\"\nlong";
+        for start in 0..=text.len() + 2 {
+            for length in 0..4 {
+                let place = Place::of(text, &(start..start + length));
+                assert!(place.width >= 1 && place.column >= 1);
+            }
+        }
+    }
+}

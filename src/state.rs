@@ -1,0 +1,143 @@
+//! The state folder: what is kept between events, for the hook's own user alone.
+//!
+//! It lies below `/run` and so ends with the host's uptime. It has a drawer (a folder) for each kind of thing.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+/// Why something could not be kept or dropped.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// A folder can't be made or opened.
+    #[error("the folder {folder}: {source}")]
+    Folder {
+        /// Which one.
+        folder: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A folder belongs to somebody else or others may write to it, so that it may hold anything.
+    #[error("others than the hook's user may write to the folder {folder}: remove it, it is made anew")]
+    Untrusted {
+        /// Which one.
+        folder: PathBuf,
+    },
+    /// A file can't be written, put in place or removed.
+    #[error("the file {file}: {source}")]
+    File {
+        /// Which one.
+        file: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// One drawer of the state folder.
+#[derive(Debug, Clone)]
+pub struct Drawer {
+    state: PathBuf,
+    folder: PathBuf,
+}
+
+/// For the hook's user alone: what is kept may hold passwords.
+const FOLDER_MODE: Mode = Mode::RWXU;
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+impl Drawer {
+    /// The drawer `name` of the state folder `state`. Nothing is made before something is kept.
+    pub fn new(state: &Path, name: &str) -> Self {
+        Self { state: state.to_owned(), folder: state.join(name) }
+    }
+
+    /// Where the file `name` lies, if it is there.
+    pub fn path(&self, name: &[u8]) -> PathBuf {
+        self.folder.join(OsStr::from_bytes(name))
+    }
+
+    /// What is kept under `name`, if anything is and nobody else can have put it there.
+    pub fn kept(&self, name: &[u8]) -> Option<Vec<u8>> {
+        checked(&self.folder).ok()?;
+        fs::read(self.path(name)).ok()
+    }
+
+    /// Keeps `bytes` under `name`, in place of what was kept before. Nobody ever sees half of it.
+    ///
+    /// # Errors
+    /// Where the folder or the file can't be had; what was kept before stays as it was.
+    pub fn keep(&self, name: &[u8], bytes: &[u8]) -> Result<(), StateError> {
+        let folder = self.open()?;
+        // Events of other domains do the same at the same time, each in its own process.
+        let draft = format!(".{}", std::process::id());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let written = rustix::fs::openat(&folder, draft.as_str(), flags, FILE_MODE)
+            .map_err(io::Error::from)
+            .and_then(|file| File::from(file).write_all(bytes))
+            .and_then(|()| Ok(rustix::fs::renameat(&folder, draft.as_str(), &folder, name)?));
+        written.map_err(|source| {
+            // The draft is worth nothing, and the error worth telling is the first.
+            _ = rustix::fs::unlinkat(&folder, draft.as_str(), AtFlags::empty());
+            StateError::File { file: self.path(name), source }
+        })
+    }
+
+    /// Drops what is kept under `name`, if anything is.
+    ///
+    /// # Errors
+    /// Where it is there and can't be removed.
+    pub fn forget(&self, name: &[u8]) -> Result<(), StateError> {
+        let file = self.path(name);
+        match rustix::fs::unlink(&file) {
+            // A name too long for a file was never kept; without the folder, or with a file in its place, nothing was.
+            Ok(()) | Err(Errno::NOENT | Errno::NAMETOOLONG | Errno::NOTDIR) => Ok(()),
+            Err(error) => Err(StateError::File { file, source: error.into() }),
+        }
+    }
+
+    /// The drawer, opened, and made where it is missing.
+    fn open(&self) -> Result<OwnedFd, StateError> {
+        if matches!(open(&self.folder), Err(Errno::NOENT)) {
+            make(&self.state)?;
+            checked(&self.state)?;
+            make(&self.folder)?;
+        } else {
+            checked(&self.state)?;
+        }
+        checked(&self.folder)
+    }
+}
+
+fn open(folder: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(folder, flags, Mode::empty())
+}
+
+/// Makes a folder, and those above it where they are missing too: under a fresh root, that is.
+fn make(folder: &Path) -> Result<(), StateError> {
+    let mut made = rustix::fs::mkdir(folder, FOLDER_MODE);
+    if let (Err(Errno::NOENT), Some(above)) = (made, folder.parent()) {
+        made = fs::create_dir_all(above).map_or(Err(Errno::NOENT), |()| rustix::fs::mkdir(folder, FOLDER_MODE));
+    }
+    match made {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(StateError::Folder { folder: folder.to_owned(), source: error.into() }),
+    }
+}
+
+/// The folder, opened, where nobody but the hook's user can have put anything into it.
+fn checked(folder: &Path) -> Result<OwnedFd, StateError> {
+    let failed = |error: Errno| StateError::Folder { folder: folder.to_owned(), source: error.into() };
+    let opened = open(folder).map_err(failed)?;
+    let status = rustix::fs::fstat(&opened).map_err(failed)?;
+    let others = Mode::from_raw_mode(status.st_mode).intersects(Mode::WGRP | Mode::WOTH);
+    if others || status.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(StateError::Untrusted { folder: folder.to_owned() });
+    }
+    Ok(opened)
+}

@@ -1,0 +1,160 @@
+//! What a script prints, line by line as it comes, in bounded memory.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The longest unfinished line that is held back, in bytes. What is longer comes in pieces.
+const MAXIMUM_HELD: usize = 16 << 10;
+
+/// Which of the two a line was printed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Some lines, none of them unfinished save a last piece of a long one.
+#[derive(Debug, Clone, Copy)]
+pub struct Lines<'a> {
+    text: &'a [u8],
+    /// The first line is the rest of one of which a piece has come before.
+    pub continued: bool,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines without their newlines.
+    pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        self.text.strip_suffix(b"\n").unwrap_or(self.text).split(|&byte| byte == b'\n')
+    }
+}
+
+/// The reading end of a pipe that a script prints into.
+#[derive(Debug)]
+pub(super) struct Capture {
+    stream: Stream,
+    pipe: Option<File>,
+    /// A line without its end, so far.
+    held: Vec<u8>,
+    /// Pieces of that line have been shown already.
+    continued: bool,
+}
+
+impl Capture {
+    pub(super) fn new(stream: Stream, pipe: Option<OwnedFd>) -> Self {
+        Self { stream, pipe: pipe.map(File::from), held: Vec::new(), continued: false }
+    }
+
+    /// What to wait on, as long as somebody may still print.
+    pub(super) fn open(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Gives the pipe away. What is held of a line is shown first.
+    pub(super) fn release(&mut self, show: &mut dyn FnMut(Stream, Lines<'_>)) -> Option<OwnedFd> {
+        self.finish(show);
+        self.pipe.take().map(OwnedFd::from)
+    }
+
+    /// Reads once what is there, which [`Capture::open`] was seen to be readable for, and shows the lines in it.
+    pub(super) fn read(&mut self, buffer: &mut [u8], show: &mut dyn FnMut(Stream, Lines<'_>)) {
+        let Some(pipe) = &mut self.pipe else { return };
+        match pipe.read(buffer) {
+            Ok(count) if count > 0 => self.take(buffer.get(..count).unwrap_or_default(), show),
+            Err(error) if is_passing(&error) => {}
+            Ok(_) | Err(_) => {
+                self.pipe = None;
+                self.finish(show);
+            }
+        }
+    }
+
+    fn take(&mut self, text: &[u8], show: &mut dyn FnMut(Stream, Lines<'_>)) {
+        let end = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+        let (lines, unfinished) = text.split_at(end);
+        if !lines.is_empty() {
+            let continued = std::mem::take(&mut self.continued);
+            if self.held.is_empty() {
+                show(self.stream, Lines { text: lines, continued });
+            } else {
+                self.held.extend_from_slice(lines);
+                show(self.stream, Lines { text: &self.held, continued });
+                self.held.clear();
+            }
+        }
+        self.held.extend_from_slice(unfinished);
+        if self.held.len() > MAXIMUM_HELD {
+            let piece = whole_characters(&self.held);
+            show(self.stream, Lines { text: self.held.get(..piece).unwrap_or_default(), continued: self.continued });
+            self.held.drain(..piece);
+            self.continued = true;
+        }
+    }
+
+    /// Shows what is held, since no more of that line comes.
+    fn finish(&mut self, show: &mut dyn FnMut(Stream, Lines<'_>)) {
+        if !self.held.is_empty() {
+            show(self.stream, Lines { text: &self.held, continued: std::mem::take(&mut self.continued) });
+            self.held.clear();
+        }
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock)
+}
+
+/// How much of `text` ends with a whole UTF-8 character, so that a cut goes through none.
+fn whole_characters(text: &[u8]) -> usize {
+    match text.utf8_chunks().last() {
+        // An unfinished character is at most three bytes; what is longer is no text anyway.
+        Some(chunk) if chunk.invalid().len() < 4 && text.len() > chunk.invalid().len() => {
+            text.len() - chunk.invalid().len()
+        }
+        _ => text.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(pieces: &[&[u8]]) -> Vec<(String, bool)> {
+        let mut shown = Vec::new();
+        let mut show = |_: Stream, lines: Lines<'_>| {
+            for (index, line) in lines.iter().enumerate() {
+                shown.push((String::from_utf8_lossy(line).into_owned(), lines.continued && index == 0));
+            }
+        };
+        let mut capture = Capture::new(Stream::Stdout, None);
+        for piece in pieces {
+            capture.take(piece, &mut show);
+        }
+        capture.finish(&mut show);
+        shown
+    }
+
+    #[test]
+    fn lines_are_whole_however_they_arrive() {
+        let whole = |lines: &[&str]| lines.iter().map(|line| ((*line).to_owned(), false)).collect::<Vec<_>>();
+        assert_eq!(shown(&[b"a\nb\n"]), whole(&["a", "b"]));
+        assert_eq!(shown(&[b"a", b"b\nc", b"\n\n", b"d"]), whole(&["ab", "c", "", "d"]));
+        assert_eq!(shown(&[b"\n"]), whole(&[""]));
+        assert_eq!(shown(&[]), whole(&[]));
+    }
+
+    #[test]
+    fn a_long_line_comes_in_pieces_that_cut_no_character() {
+        let long = "ü".repeat(20_000);
+        let pieces: Vec<&[u8]> = long.as_bytes().chunks(4095).chain([b"\nnext\n".as_slice()]).collect();
+        let shown = shown(&pieces);
+        assert!(shown.len() > 2);
+        assert_eq!(shown.last(), Some(&("next".to_owned(), false)));
+        let (line, _) = shown.split_at(shown.len() - 1);
+        assert_eq!(line.iter().map(|(text, _)| text.as_str()).collect::<String>(), long);
+        assert!(line.iter().enumerate().all(|(index, (_, continued))| *continued == (index > 0)));
+        assert!(line.iter().all(|(text, _)| text.len() <= MAXIMUM_HELD + 4096));
+    }
+}

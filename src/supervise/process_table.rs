@@ -1,0 +1,132 @@
+//! The processes of the host, as `/proc` shows them (proc(5)).
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+/// How much of a command line is shown, in bytes.
+const COMMAND_LINE: u64 = 256;
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: i32,
+    /// Its name, which it can change itself.
+    pub name: Vec<u8>,
+    /// Its parent's id.
+    pub parent: i32,
+    /// Its process group.
+    pub group: i32,
+    /// Whether it has ended and only waits for its parent to notice.
+    pub ended: bool,
+    /// When it began, in clock ticks since boot: with its id, what tells it from a later one of the same id.
+    pub began: u64,
+}
+
+impl Process {
+    /// The process that a `stat` file tells of.
+    fn parse(stat: &[u8]) -> Option<Self> {
+        // The name stands in parentheses and may hold blanks and parentheses itself.
+        let open = stat.iter().position(|&byte| byte == b'(')?;
+        let close = stat.iter().rposition(|&byte| byte == b')')?;
+        let pid = number(stat.get(..open)?.trim_ascii())?;
+        let name = stat.get(open + 1..close)?.to_vec();
+        let fields: Vec<&[u8]> = stat.get(close + 1..)?.trim_ascii().split(|&byte| byte == b' ').collect();
+        let ended = matches!(fields.first()?, [b'Z' | b'X' | b'x']);
+        let parent = number(fields.get(1)?)?;
+        let group = number(fields.get(2)?)?;
+        let began = number(fields.get(19)?)?;
+        Some(Self { pid, name, parent, group, ended, began })
+    }
+
+    fn read(pid: i32) -> Option<Self> {
+        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// How it was called, arguments and all, or its name where it has emptied that.
+    pub fn command_line(&self) -> Vec<u8> {
+        let mut line = Vec::new();
+        if let Ok(file) = fs::File::open(format!("/proc/{}/cmdline", self.pid)) {
+            // Where reading ends early, what has come is shown.
+            _ = file.take(COMMAND_LINE).read_to_end(&mut line);
+        }
+        while line.last() == Some(&0) {
+            line.pop();
+        }
+        for byte in &mut line {
+            if *byte == 0 {
+                *byte = b' ';
+            }
+        }
+        if line.is_empty() { self.name.clone() } else { line }
+    }
+
+    /// Ends it with SIGKILL, and nothing else that may have its id by now.
+    pub(super) fn kill(&self) {
+        let Some(pid) = Pid::from_raw(self.pid) else {
+            return;
+        };
+        // Once a descriptor holds the process, its id can't be given away between the look and the signal.
+        let Ok(held) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else {
+            if self.is_still_there() {
+                // Before Linux 5.3. It may have ended a moment ago, which is what is wanted.
+                _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+            return;
+        };
+        if self.is_still_there() {
+            _ = rustix::process::pidfd_send_signal(&held, Signal::KILL);
+        }
+    }
+
+    fn is_still_there(&self) -> bool {
+        Self::read(self.pid).is_some_and(|now| now.began == self.began)
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Every process that can be seen.
+///
+/// # Errors
+/// Where there is no `/proc`, or one of another process id namespace.
+pub(super) fn processes() -> io::Result<Vec<Process>> {
+    let own = fs::read_link("/proc/self")?;
+    if own != Path::new(&std::process::id().to_string()) {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "/proc is of another process id namespace"));
+    }
+    let mut processes = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        if let Some(pid) = number(entry?.file_name().as_encoded_bytes()) {
+            // One that has ended since is none any more.
+            processes.extend(Process::read(pid));
+        }
+    }
+    Ok(processes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let stat = b"42 (a) S 1 (b) R 7 43 44 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0\n";
+        let expected =
+            Process { pid: 42, name: b"a) S 1 (b".to_vec(), parent: 7, group: 43, ended: false, began: 12345 };
+        assert_eq!(Process::parse(stat), Some(expected));
+        assert_eq!(Process::parse(b"42 (short) S 1"), None);
+    }
+
+    #[test]
+    fn this_process_is_seen() {
+        let own = i32::try_from(std::process::id()).expect("a process id");
+        let found = processes().expect("the process table").into_iter().find(|process| process.pid == own);
+        assert!(!found.expect("this process").command_line().is_empty());
+    }
+}

@@ -1,0 +1,203 @@
+//! Ending a script and everything that it started.
+//!
+//! SIGTERM to its process group, a grace period, then SIGKILL to the group and to what has left it. The group's leader
+//! is not reaped before that, so that no other process can get its id, and the group's, meanwhile.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
+
+use super::libvirt_socket::LibvirtClients;
+use super::process_table::{Process, processes};
+use super::{Progress, Running, Show, Supervisor};
+
+/// How long SIGKILL is given. What has not ended then sleeps in the kernel and can't be ended by anybody.
+const KILL_PATIENCE: Duration = Duration::from_millis(800);
+
+/// How often it is looked whether a group whose leader has ended is empty, and whether SIGKILL has done its work.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Why a script is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its deadline has come, this long after its start.
+    Deadline(Duration),
+    /// The hook received this signal.
+    Interrupted(i32),
+}
+
+/// What runs of a script when it is to be ended.
+#[derive(Debug)]
+pub struct Remaining {
+    /// Its processes, or why they can't be known, in which case only the process group can be ended.
+    pub processes: io::Result<Vec<Process>>,
+    /// One of them waits for libvirt, which waits for the hook.
+    pub calls_libvirt: Option<Process>,
+}
+
+/// Processes that earlier scripts of the same event left behind on purpose. Later ones don't take them along.
+#[derive(Debug, Default)]
+pub(super) struct LeftBehind {
+    pids: Vec<(i32, u64)>,
+    groups: Vec<i32>,
+}
+
+impl LeftBehind {
+    /// Those that there are before a script starts: all children of the hook, which adopts what loses its parent.
+    pub(super) fn now() -> Self {
+        // One system call tells nearly every time that there are none.
+        if !reap_ended() {
+            return Self::default();
+        }
+        let own = own_pid();
+        // Without a process table nobody will be swept either.
+        let children: Vec<Process> =
+            processes().unwrap_or_default().into_iter().filter(|process| process.parent == own).collect();
+        Self {
+            pids: children.iter().map(|process| (process.pid, process.began)).collect(),
+            groups: children.iter().map(|process| process.group).filter(|&group| group != own_group()).collect(),
+        }
+    }
+
+    fn includes(&self, process: &Process) -> bool {
+        self.pids.contains(&(process.pid, process.began)) || self.groups.contains(&process.group)
+    }
+}
+
+/// Takes note of every child that has ended; true where there are others.
+fn reap_ended() -> bool {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+fn own_pid() -> i32 {
+    Pid::as_raw(Some(rustix::process::getpid()))
+}
+
+fn own_group() -> i32 {
+    Pid::as_raw(Some(rustix::process::getpgrp()))
+}
+
+impl Supervisor {
+    /// Ends a script, whatever it does.
+    pub(super) fn terminate(&mut self, running: &mut Running, why: Why, grace: Duration, show: Show<'_, '_>) {
+        let remaining = self.remaining(running);
+        show(Progress::Terminating { why, grace, remaining });
+        signal_group(running, Signal::TERM);
+        // A stopped process gets no other signal before it goes on.
+        signal_group(running, Signal::CONT);
+        let end = Instant::now().checked_add(grace);
+        while end.is_none_or(|end| Instant::now() < end) && !Self::is_group_empty(running) {
+            let look = running.has_ended().then(|| Instant::now() + INTERVAL);
+            self.turn(running, [end, look].into_iter().flatten().min(), show);
+        }
+        self.kill(running, show);
+    }
+
+    /// Ends with SIGKILL what is left, until nothing is or patience is over.
+    fn kill(&mut self, running: &mut Running, show: Show<'_, '_>) {
+        let end = Instant::now() + KILL_PATIENCE;
+        let mut told = false;
+        loop {
+            signal_group(running, Signal::KILL);
+            // Without a process table nothing but the group can be found.
+            let table = processes().unwrap_or_default();
+            let left = self.of_script(running, &table);
+            if !left.is_empty() && !std::mem::replace(&mut told, true) {
+                show(Progress::Killing { processes: left.clone() });
+            }
+            kill_groups(&left, &table);
+            for process in &left {
+                process.kill();
+            }
+            if running.has_ended() && left.is_empty() {
+                return;
+            }
+            if Instant::now() >= end {
+                show(Progress::Unkillable { processes: left });
+                return;
+            }
+            self.turn(running, Some(Instant::now() + INTERVAL), show);
+        }
+    }
+
+    fn remaining(&self, running: &Running) -> Remaining {
+        let processes = processes().map(|table| self.of_script(running, &table));
+        let known = processes.as_ref().map(Vec::as_slice).unwrap_or_default();
+        let virsh = known.iter().find(|process| process.name == b"virsh");
+        let calls_libvirt = virsh.or_else(|| {
+            // Only where libvirt's own command is not among them is it worth asking the kernel.
+            let clients = LibvirtClients::now().ok()?;
+            known.iter().find(|process| clients.include(process.pid))
+        });
+        Remaining { calls_libvirt: calls_libvirt.cloned(), processes }
+    }
+
+    /// Whether the leader has ended and nothing of its group runs. Without a process table the leader decides.
+    fn is_group_empty(running: &mut Running) -> bool {
+        if !running.has_ended() {
+            return false;
+        }
+        let Ok(table) = processes() else { return true };
+        !table.iter().any(|process| process.group == running.pid() && !process.ended)
+    }
+
+    /// The processes of the table that are a script's: its group, and whatever descends from it or was adopted since.
+    fn of_script(&self, running: &Running, table: &[Process]) -> Vec<Process> {
+        let own = own_pid();
+        let mut of_script: Vec<&Process> = table
+            .iter()
+            .filter(|process| process.group == running.pid() || process.parent == own)
+            .filter(|process| !self.left_behind.includes(process))
+            .collect();
+        let mut seen = 0;
+        while let Some(parent) = of_script.get(seen).map(|process| process.pid) {
+            for process in table.iter().filter(|process| process.parent == parent) {
+                if !self.left_behind.includes(process) && !of_script.contains(&process) {
+                    of_script.push(process);
+                }
+            }
+            seen += 1;
+        }
+        of_script.into_iter().filter(|process| !process.ended).cloned().collect()
+    }
+}
+
+/// Ends the groups of which every process is to be ended: at one stroke, since one that forks without end would outrun a
+/// process after a process. A group with others in it (libvirt's own, which a script may have joined) is spared.
+fn kill_groups(left: &[Process], table: &[Process]) {
+    for process in left {
+        let whole =
+            table.iter().filter(|other| other.group == process.group && !other.ended).all(|other| left.contains(other));
+        if let (true, Some(group)) = (whole, Pid::from_raw(process.group)) {
+            _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+fn signal_group(running: &Running, signal: Signal) {
+    if let Some(group) = Pid::from_raw(running.pid()) {
+        // It may be empty, or of processes that are not ours to signal any more (set-user-id).
+        _ = rustix::process::kill_process_group(group, signal);
+    }
+}
+
+/// Whether a child has ended. It stays to be reaped.
+pub(super) fn has_ended(pid: i32) -> bool {
+    let Some(pid) = Pid::from_raw(pid) else {
+        return true;
+    };
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match rustix::process::waitid(WaitId::Pid(pid), options) {
+        Ok(status) => status.is_some(),
+        Err(rustix::io::Errno::INTR) => false,
+        // Somebody else has reaped it.
+        Err(_) => true,
+    }
+}
