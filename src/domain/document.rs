@@ -98,7 +98,13 @@ impl Document {
 
 /// A file in memory that holds `bytes`, positioned at its beginning, that nobody can change any more.
 fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let mut file = File::from(rustix::fs::memfd_create("domain.xml", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Hosts may demand that nothing in memory can be executed (vm.memfd_noexec); Linux before 6.3 knows no such flag.
+    let created = match rustix::fs::memfd_create("domain.xml", flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(rustix::io::Errno::INVAL) => rustix::fs::memfd_create("domain.xml", flags),
+        created => created,
+    };
+    let mut file = File::from(created?);
     file.write_all(bytes)?;
     rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0))?;
     rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;

@@ -27,7 +27,7 @@ impl Interruption {
     /// intervals instead.
     pub fn watch() -> Self {
         let delivery = UnixStream::pair().and_then(|(read, write)| {
-            SignalDelivery::with_pipe(read, write, SignalOnly::default(), [SIGCHLD, SIGTERM, SIGINT, SIGHUP])
+            SignalDelivery::with_pipe(read, write, SignalOnly, [SIGCHLD, SIGTERM, SIGINT, SIGHUP])
         });
         Self { delivery: delivery.ok(), received: None, child: false }
     }

@@ -1,0 +1,162 @@
+//! A host of its own for each test.
+//!
+//! The binary runs as the hook of a host that is a folder: it sees `/etc/libvirt/hooks`, `/var/log/libvirt` and
+//! `/run` at their real paths, in mounts that nothing else sees. Works as root, and as anybody who may make user
+//! namespaces.
+#![expect(clippy::expect_used, reason = "a testbed that can't be set up ends the test")]
+
+mod call;
+mod log;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+
+pub use self::call::{Call, Finished, Running, open_pipe};
+pub use self::log::{Log, Record};
+
+/// Where the host keeps its custom scripts.
+pub const CUSTOM: &str = "etc/libvirt/hooks/custom";
+
+/// Where the host keeps its settings.
+pub const SETTINGS: &str = "etc/libvirt/hooks/virt-hooks.toml";
+
+/// The log.
+pub const LOG: &str = "var/log/libvirt/qemu-hook.log";
+
+/// What libvirt passes on stdin unless a test says otherwise.
+pub const XML: &str =
+    "<domain type='kvm'>\n  <name>vm</name>\n  <uuid>5f2f9f0e-6b0c-4a57-a1c3-0d9a3c4c2f11</uuid>\n</domain>\n";
+
+/// A host with the binary under test as its hook.
+#[derive(Debug)]
+pub struct Host {
+    root: TempDir,
+}
+
+/// A host with this package's binary, or the one that `VIRT_HOOKS_BIN` names.
+#[macro_export]
+macro_rules! host {
+    () => {
+        $crate::Host::with_hook(
+            std::env::var_os("VIRT_HOOKS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_virt-hooks").into()).as_ref(),
+        )
+    };
+}
+
+impl Host {
+    /// A host that has `binary` as `/etc/libvirt/hooks/qemu`, and an empty folder for custom scripts.
+    pub fn with_hook(binary: &Path) -> Self {
+        let host = Self { root: TempDir::new().expect("a folder for the host") };
+        fs::set_permissions(host.root.path(), fs::Permissions::from_mode(0o755)).expect("the root's mode");
+        for folder in [CUSTOM, "var/log/libvirt", "run", "usr", "proc", "dev", "tmp", "extra/bin"] {
+            host.folder(folder);
+        }
+        for name in ["bin", "sbin", "lib", "lib64"] {
+            symlink(format!("usr/{name}"), host.path(name)).expect("a link into usr");
+        }
+        // The specification's own examples begin with #!/usr/bin/python.
+        symlink("python3", host.path("extra/bin/python")).expect("a link to python3");
+        fs::copy(binary, host.path("etc/libvirt/hooks/qemu")).expect("the hook");
+        fs::copy(binary, host.path("extra/bin/virt-hooks")).expect("the command");
+        host
+    }
+
+    /// A host as above where the test is run by root, for tests of what belongs to others.
+    ///
+    /// Elsewhere it says that the test was left out, and where nothing may be left out, it fails.
+    pub fn or_leave_out(self) -> Option<Self> {
+        if is_root() {
+            return Some(self);
+        }
+        assert!(std::env::var_os("CI").is_none(), "this test needs root, and nothing may be left out");
+        eprintln!("left out: needs root");
+        None
+    }
+
+    /// The real path of a path on the host.
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.root.path().join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Makes a folder that nobody else may write to, and those above it.
+    pub fn folder(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(&path).expect("a folder");
+        let mut made = path.as_path();
+        while made != self.root.path() {
+            fs::set_permissions(made, fs::Permissions::from_mode(0o755)).expect("the folder's mode");
+            made = made.parent().expect("a folder above");
+        }
+        path
+    }
+
+    /// Writes a file.
+    pub fn file(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+        let path = self.path(path);
+        fs::write(&path, content).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("the file's mode");
+        path
+    }
+
+    /// Puts a custom script in place.
+    pub fn script(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        self.file(Path::new(CUSTOM).join(name), content, 0o755)
+    }
+
+    /// Puts a custom script of bash commands in place.
+    pub fn bash(&self, name: impl AsRef<Path>, commands: &str) -> PathBuf {
+        self.script(name, format!("#!/bin/bash\n{commands}\n"))
+    }
+
+    /// Writes the settings file.
+    pub fn settings(&self, text: &str) {
+        self.file(SETTINGS, text, 0o644);
+    }
+
+    /// A call of the hook with these arguments.
+    pub fn hook<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Call<'_> {
+        Call::new(self, "/etc/libvirt/hooks/qemu", arguments)
+    }
+
+    /// A call of the hook as libvirt makes it at an operation of the VM `vm`.
+    pub fn event(&self, operation: &str) -> Call<'_> {
+        let end = matches!(operation, "stopped" | "release");
+        self.hook(["vm", operation, if end { "end" } else { "begin" }, "-"]).stdin(XML)
+    }
+
+    /// A call of the operator's command.
+    pub fn command<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Call<'_> {
+        Call::new(self, "/usr/bin/virt-hooks", arguments)
+    }
+
+    /// What is in the log.
+    pub fn log(&self) -> Log {
+        Log::read(&self.path(LOG))
+    }
+
+    /// What is in a file of the host, or nothing where there is none.
+    pub fn read(&self, path: impl AsRef<Path>) -> String {
+        String::from_utf8_lossy(&fs::read(self.path(path)).unwrap_or_default()).into_owned()
+    }
+}
+
+impl Drop for Host {
+    /// Ends what scripts left behind and wrote down the ids of in `/tmp/left`.
+    fn drop(&mut self) {
+        for pid in self.read("tmp/left").split_whitespace() {
+            if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
+                _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// Whether the test may do everything.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
