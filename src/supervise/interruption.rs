@@ -7,9 +7,13 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
+
+/// What is watched for. SIGXFSZ comes when the log would grow beyond a limit that the daemon was given; the record is lost
+/// then, and its default would end the hook.
+const WATCHED: [i32; 5] = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGXFSZ];
 
 /// Watches for signals from its making on. Until then each of them would end the hook, and the VM's start with it.
 #[derive(Debug)]
@@ -26,9 +30,8 @@ impl Interruption {
     /// Where no descriptors are left for it, signals have their normal effect, and ends of children are looked for at
     /// intervals instead.
     pub fn watch() -> Self {
-        let delivery = UnixStream::pair().and_then(|(read, write)| {
-            SignalDelivery::with_pipe(read, write, SignalOnly, [SIGCHLD, SIGTERM, SIGINT, SIGHUP])
-        });
+        let delivery =
+            UnixStream::pair().and_then(|(read, write)| SignalDelivery::with_pipe(read, write, SignalOnly, WATCHED));
         Self { delivery: delivery.ok(), received: None, child: false }
     }
 
@@ -38,22 +41,19 @@ impl Interruption {
         self.received
     }
 
-    /// Whether a child may have ended since this was last asked.
-    pub(super) fn child_may_have_ended(&mut self) -> bool {
-        self.collect();
-        std::mem::take(&mut self.child)
+    /// Whether a child may have ended since this was last asked, by the signals that were taken in.
+    pub(super) const fn child_may_have_ended(&mut self) -> bool {
+        std::mem::replace(&mut self.child, false)
     }
 
-    fn collect(&mut self) {
-        let Some(delivery) = &mut self.delivery else {
-            self.child = true;
-            return;
-        };
+    /// Takes in what has arrived.
+    pub(super) fn collect(&mut self) {
+        let Some(delivery) = &mut self.delivery else { return };
         for signal in delivery.pending() {
-            if signal == SIGCHLD {
-                self.child = true;
-            } else {
-                self.received.get_or_insert(signal);
+            match signal {
+                SIGCHLD => self.child = true,
+                SIGXFSZ => {}
+                _ => _ = self.received.get_or_insert(signal),
             }
         }
     }

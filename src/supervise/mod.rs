@@ -173,11 +173,19 @@ impl Supervisor {
 
     /// Waits until something happens or `until` comes, and shows what was printed.
     fn turn(&mut self, running: &mut Running, until: Option<Instant>, show: Show<'_, '_>) {
-        let now = Instant::now();
+        // Whoever asked for an interruption took in the signal of a child as well, and no other comes to wake this up.
+        running.may_have_ended |= self.interruption.child_may_have_ended();
         let signals = self.interruption.readable();
-        let rest = if signals.is_ok() { LOOK_AGAIN } else { LOOK_OFTEN };
-        let wait = until.map_or(rest, |until| until.saturating_duration_since(now).min(rest));
+        let longest = match &signals {
+            _ if running.may_have_ended => Duration::ZERO,
+            Ok(_) => LOOK_AGAIN,
+            Err(_) => LOOK_OFTEN,
+        };
+        let wait = until.map_or(longest, |until| until.saturating_duration_since(Instant::now()).min(longest));
         let ready = Ready::wait([signals.ok(), running.stdout.open(), running.stderr.open()], wait);
+        if ready.signal {
+            self.interruption.collect();
+        }
         running.may_have_ended |= ready.nothing() || self.interruption.child_may_have_ended();
         let mut print = |stream, lines: Lines<'_>| show(Progress::Printed { stream, lines });
         if ready.stdout {

@@ -3,6 +3,7 @@
 //! SIGTERM to its process group, a grace period, then SIGKILL to the group and to what has left it. The group's leader
 //! is not reaped before that, so that no other process can get its id, and the group's, meanwhile.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -150,32 +151,41 @@ impl Supervisor {
 
     /// The processes of the table that are a script's: its group, and whatever descends from it or was adopted since.
     fn of_script(&self, running: &Running, table: &[Process]) -> Vec<Process> {
-        let own = own_pid();
-        let mut of_script: Vec<&Process> = table
-            .iter()
-            .filter(|process| process.group == running.pid() || process.parent == own)
-            .filter(|process| !self.left_behind.includes(process))
-            .collect();
-        let mut seen = 0;
-        while let Some(parent) = of_script.get(seen).map(|process| process.pid) {
-            for process in table.iter().filter(|process| process.parent == parent) {
-                if !self.left_behind.includes(process) && !of_script.contains(&process) {
-                    of_script.push(process);
-                }
-            }
-            seen += 1;
+        let mut children: HashMap<i32, Vec<&Process>> = HashMap::new();
+        for process in table {
+            children.entry(process.parent).or_default().push(process);
         }
-        of_script.into_iter().filter(|process| !process.ended).cloned().collect()
+        let in_group = table.iter().filter(|process| process.group == running.pid());
+        let adopted = children.get(&own_pid()).into_iter().flatten().copied();
+        let mut ahead: Vec<&Process> = in_group.chain(adopted).collect();
+        let mut seen = HashSet::new();
+        let mut of_script = Vec::new();
+        while let Some(process) = ahead.pop() {
+            if self.left_behind.includes(process) || !seen.insert(process.pid) {
+                continue;
+            }
+            ahead.extend(children.get(&process.pid).into_iter().flatten());
+            if !process.ended {
+                of_script.push(process.clone());
+            }
+        }
+        of_script.sort_by_key(|process| process.pid);
+        of_script
     }
 }
 
 /// Ends the groups of which every process is to be ended: at one stroke, since one that forks without end would outrun a
 /// process after a process. A group with others in it (libvirt's own, which a script may have joined) is spared.
 fn kill_groups(left: &[Process], table: &[Process]) {
-    for process in left {
-        let whole =
-            table.iter().filter(|other| other.group == process.group && !other.ended).all(|other| left.contains(other));
-        if let (true, Some(group)) = (whole, Pid::from_raw(process.group)) {
+    let doomed: HashSet<i32> = left.iter().map(|process| process.pid).collect();
+    let mut groups: HashMap<i32, bool> = left.iter().map(|process| (process.group, true)).collect();
+    for process in table.iter().filter(|process| !process.ended) {
+        if let Some(whole) = groups.get_mut(&process.group) {
+            *whole &= doomed.contains(&process.pid);
+        }
+    }
+    for (group, _) in groups.into_iter().filter(|(_, whole)| *whole) {
+        if let Some(group) = Pid::from_raw(group) {
             _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
     }

@@ -72,4 +72,9 @@ fn there_are_no_limits_to_the_number_of_custom_scripts() {
     }
     assert_eq!(host.event("start").run().code, Some(0));
     assert_eq!(host.log().started(), names);
+    // The end of each is seen when it comes, not when somebody looks again.
+    let ends = host.log().records().into_iter().filter_map(|record| {
+        record.message.strip_prefix("exited with 0 after ")?.strip_suffix(" ms")?.parse::<u32>().ok()
+    });
+    assert!(ends.clone().count() == names.len() && ends.max() < Some(900));
 }
