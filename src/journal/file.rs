@@ -4,6 +4,8 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{FileType, OFlags};
 
@@ -12,6 +14,12 @@ const MODE: u32 = 0o640;
 
 /// The mode of a new folder for it, the one that distributions give `/var/log/libvirt`.
 const FOLDER_MODE: u32 = 0o755;
+
+/// How long a record may take from its first page to its last.
+const SETTLE: Duration = Duration::from_millis(5);
+
+/// How often it is looked whether one has.
+const LOOKS: u32 = 10;
 
 /// An open log.
 #[derive(Debug)]
@@ -69,15 +77,30 @@ impl LogFile {
         written
     }
 
+    /// Whether the last line has no end, and none is on its way.
+    ///
+    /// The kernel shows a write that crosses a page before all of it is there, so what looks unfinished may be another
+    /// event's record in the making. It counts as unfinished once it has not grown for a while.
     fn ends_inside_a_line(&self) -> bool {
-        let Ok(status) = rustix::fs::fstat(&self.file) else {
-            return false;
-        };
-        let Some(last) = u64::try_from(status.st_size).ok().and_then(|size| size.checked_sub(1)) else {
-            return false;
-        };
-        let mut byte = [0];
-        self.file.read_exact_at(&mut byte, last).is_ok() && byte != *b"\n"
+        let mut before = None;
+        for _ in 0..LOOKS {
+            let now = self.unfinished();
+            if now.is_none() || now == before {
+                return now.is_some();
+            }
+            before = now;
+            thread::sleep(SETTLE);
+        }
+        // Others write without a pause, and so end their lines themselves.
+        false
+    }
+
+    /// The log's size in bytes, where its last byte is not the end of a line.
+    fn unfinished(&self) -> Option<u64> {
+        let size = u64::try_from(rustix::fs::fstat(&self.file).ok()?.st_size).ok()?;
+        let mut last = [0];
+        self.file.read_exact_at(&mut last, size.checked_sub(1)?).ok()?;
+        (last != *b"\n").then_some(size)
     }
 }
 
