@@ -1,6 +1,6 @@
 //! One event, top to bottom: what the specification says that the qemu script does when libvirt calls it.
 
-mod panic;
+pub mod panic;
 mod scripts;
 
 use std::ffi::OsString;

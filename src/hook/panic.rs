@@ -8,7 +8,7 @@ use crate::paths::Paths;
 use crate::supervise;
 
 /// From here on, a panic ends what runs, is logged, and leaves the hook with exit code 0.
-pub(super) fn never_fails_a_vm(paths: &Paths, event: &Event) {
+pub fn never_fails_a_vm(paths: &Paths, event: &Event) {
     let (paths, event) = (paths.clone(), event.clone());
     std::panic::set_hook(Box::new(move |info| {
         supervise::kill_running();

@@ -65,6 +65,14 @@ impl<'a> Call<'a> {
         Self { host, program, arguments, variables: Vec::new(), stdin: None, before: String::new(), clean: false }
     }
 
+    /// Made by another program of the host, which is given these arguments, the program and its arguments.
+    pub fn through(mut self, program: &'a str, arguments: &[&str]) -> Self {
+        let before = arguments.iter().copied().chain([self.program]).map(OsString::from);
+        self.arguments.splice(0..0, before);
+        self.program = program;
+        self
+    }
+
     /// With these bytes on stdin.
     pub fn stdin(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.stdin = Some(Stdin::Bytes(bytes.as_ref().to_vec()));
@@ -115,7 +123,10 @@ impl<'a> Call<'a> {
             command.arg("--map-root-user");
         }
         command.args(["sh", "-c", ENTER, "enter"]).arg(self.host.path("")).args(self.wrapped());
-        command.env("VIRT_HOOKS_TEST_BEFORE", &self.before).envs(self.variables);
+        command.env("VIRT_HOOKS_TEST_BEFORE", &self.before);
+        if !self.clean {
+            command.envs(self.variables);
+        }
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let (stdin, bytes) = match self.stdin {
             None => (Stdio::null(), None),

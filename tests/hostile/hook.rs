@@ -1,0 +1,132 @@
+//! What may befall the hook's own process.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+use testbed::{Call, Host, Running, host};
+
+use crate::{assert_witnessed, unharmed, unharmed_within, with_witness};
+
+fn wait_for(host: &Host, file: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while host.read(file).is_empty() {
+        assert!(Instant::now() < end, "{file} does not appear");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn signal(call: &Running, signal: Signal) {
+    let pid = Pid::from_raw(call.pid().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn a_signal_to_the_hook_ends_the_script_skips_the_rest_and_fails_no_vm() {
+    for (sent, name) in [(Signal::TERM, "15 (SIGTERM)"), (Signal::INT, "2 (SIGINT)"), (Signal::HUP, "1 (SIGHUP)")] {
+        let host = host!();
+        host.settings("graceSeconds = 1\n[[script]]\nname = \"*\"\nonFailure = \"abort\"\n");
+        host.bash("start_x", "trap 'echo bye; exit 1' TERM; echo $$ > /tmp/left; sleep 60 & wait");
+        host.bash("start_y", "touch /tmp/ran");
+        let call = host.event("start").spawn();
+        wait_for(&host, "/tmp/left");
+        signal(&call, sent);
+        let output = call.output();
+        assert_eq!(output.status.code(), Some(0), "{name}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "a hook that is told to end vetoes nothing");
+        let log = host.log();
+        log.assert_says("WARN", "start_x", &format!("is ended, since the hook received {name}"));
+        log.assert_says("INFO", "start_x", "stdout: bye");
+        log.assert_says("WARN", "start_y", &format!("skipped: the hook received {name}"));
+        assert!(!host.path("/tmp/ran").exists());
+    }
+}
+
+#[test]
+fn a_signal_to_the_hook_while_it_waits_for_its_stdin_fails_no_vm() {
+    let host = host!();
+    host.bash("start_y", "touch /tmp/ran");
+    let (reader, writer) = testbed::open_pipe();
+    let call = host.event("start").stdin_from(reader).spawn();
+    thread::sleep(Duration::from_millis(700));
+    signal(&call, Signal::TERM);
+    thread::sleep(Duration::from_millis(100));
+    drop(writer);
+    assert_eq!(call.output().status.code(), Some(0));
+    assert!(!host.path("/tmp/ran").exists());
+    host.log().assert_says("WARN", "start_y", "skipped: the hook received 15 (SIGTERM)");
+}
+
+#[test]
+fn closed_standard_descriptors_keep_nothing_from_running() {
+    for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+        let host = host!();
+        host.bash("start_x", "echo out; echo err >&2; cat; [ -e /dev/fd/0 ] && echo has stdin");
+        with_witness(&host);
+        let call = host.hook(["vm", "start", "begin", "-"]).after(&format!("exec {closed}")).spawn();
+        assert_eq!(call.output().status.code(), Some(0), "{closed}");
+        host.log().assert_says("INFO", "start_x", "stdout: out");
+        host.log().assert_says("INFO", "start_x", "stderr: err");
+        assert_witnessed(&host);
+    }
+}
+
+#[test]
+fn libvirt_gone_with_every_pipe_broken_keeps_nothing_from_running() {
+    let host = host!();
+    host.bash("start_x", "echo out; echo err >&2");
+    host.settings("[[script]]\nname = \"*\"\nonFailure = \"abort\"\n");
+    with_witness(&host);
+    let fifos = "mkfifo \"$root/tmp/out\"; sleep 0.3 < \"$root/tmp/out\" & exec > \"$root/tmp/out\" 2>&1; wait";
+    unharmed(host.event("start").after(fifos));
+    assert_witnessed(&host);
+}
+
+/// Calls the hook with room for so many descriptors.
+fn with_descriptors(host: &Host, limit: u32) -> Call<'_> {
+    let limit = format!("--nofile={limit}");
+    host.event("start").through("/usr/bin/prlimit", &[&limit])
+}
+
+#[test]
+fn sixteen_descriptors_are_enough() {
+    let host = host!();
+    host.settings("timeoutSeconds = 1\ngraceSeconds = 1\n");
+    host.bash("start_x", "cat > /tmp/xml; echo out; echo err >&2; sleep 60");
+    with_witness(&host);
+    unharmed_within(Duration::from_secs(8), with_descriptors(&host, 16));
+    assert_eq!(host.read("/tmp/xml"), testbed::XML);
+    host.log().assert_says("WARN", "start_x", "(sleep 60)");
+    assert_witnessed(&host);
+}
+
+#[test]
+fn too_few_descriptors_fail_no_vm() {
+    // With fewer, a binary that is not static finds no libraries.
+    for limit in 7..16 {
+        let host = host!();
+        host.bash("start_x", ":");
+        let finished = unharmed(with_descriptors(&host, limit));
+        let log = host.log();
+        log.assert_only_records();
+        let told = log.text.contains("exited with 0")
+            || format!("{}{}", log.text, finished.stderr).contains("Too many open files");
+        assert!(told, "with {limit} descriptors: {}", log.text);
+    }
+}
+
+#[test]
+fn signals_that_were_ignored_or_blocked_before_lose_no_exit_code() {
+    let host = host!();
+    host.file(
+        "/tmp/with-signals",
+        "#!/usr/bin/python\nimport os, signal, sys\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\nos.execv(sys.argv[1], sys.argv[1:])\n",
+        0o755,
+    );
+    host.bash("start_x", "exit 7");
+    with_witness(&host);
+    let call = host.event("start").through("/tmp/with-signals", &[]);
+    unharmed(call);
+    host.log().assert_says("ERROR", "start_x", "exited with 7");
+    assert_witnessed(&host);
+}

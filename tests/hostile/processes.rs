@@ -1,0 +1,243 @@
+//! Scripts that will not end, and what they leave behind.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testbed::{Host, host};
+
+use crate::{assert_witnessed, unharmed, unharmed_within, with_witness};
+
+/// A host on which a script has a second, and another one after SIGTERM.
+fn impatient() -> Host {
+    let host = host!();
+    host.settings("timeoutSeconds = 1\ngraceSeconds = 1\n");
+    with_witness(&host);
+    host
+}
+
+/// Timeout, grace period, the second that the design allows, and what a busy machine takes.
+const BOUND: Duration = Duration::from_secs(5);
+
+fn is_alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// Asserts that the processes whose ids the script wrote down have ended.
+#[track_caller]
+fn assert_ended(host: &Host) {
+    let pids = host.read("/tmp/left");
+    assert!(!pids.trim().is_empty(), "the script wrote down what it started");
+    for pid in pids.split_whitespace() {
+        assert!(!is_alive(pid), "{pid} is still alive");
+    }
+}
+
+#[test]
+fn a_script_that_ignores_sigterm_is_killed_after_the_grace_period() {
+    let host = impatient();
+    host.bash("start_x", "trap '' TERM; echo $$ > /tmp/left; while :; do sleep 0.1; done");
+    let finished = unharmed_within(BOUND, host.event("start"));
+    assert!(finished.took >= Duration::from_secs(2), "it had its grace period");
+    host.log().assert_says("WARN", "start_x", "SIGKILL to ");
+    host.log().assert_says("ERROR", "start_x", "timed out after 1 s, ended after ");
+    assert_ended(&host);
+    assert_witnessed(&host);
+}
+
+#[test]
+fn a_script_that_stops_itself_is_ended() {
+    let host = impatient();
+    host.bash("start_x", "echo $$ > /tmp/left; kill -STOP $$");
+    unharmed_within(BOUND, host.event("start"));
+    host.log().assert_says("ERROR", "start_x", "timed out after 1 s");
+    assert_ended(&host);
+    assert_witnessed(&host);
+}
+
+#[test]
+fn a_child_under_bash_is_ended_with_its_script() {
+    let host = impatient();
+    host.bash("start_x", "echo $$ > /tmp/left; sleep 60 & echo $! >> /tmp/left; wait");
+    let finished = unharmed_within(BOUND, host.event("start"));
+    assert!(finished.took < Duration::from_secs(2), "SIGTERM to the group was enough");
+    host.log().assert_says("WARN", "start_x", "(sleep 60)");
+    assert_ended(&host);
+    assert_witnessed(&host);
+}
+
+#[test]
+fn a_child_that_ignores_sigterm_has_its_grace_period_though_its_script_has_ended() {
+    let host = impatient();
+    host.bash("start_x", "(trap '' TERM; sleep 0.5; sleep 1.2; sleep 60) & echo $! > /tmp/left; wait");
+    let finished = unharmed_within(BOUND, host.event("start"));
+    assert!(finished.took >= Duration::from_secs(2), "{:?}", finished.took);
+    assert_ended(&host);
+    assert_witnessed(&host);
+}
+
+#[test]
+fn children_in_sessions_of_their_own_are_ended_after_a_timeout() {
+    let host = impatient();
+    host.bash(
+        "start_x",
+        "setsid sleep 60 & echo $! > /tmp/left
+         setsid bash -c 'trap \"\" TERM; (setsid sleep 60 & echo $! >> /tmp/left); echo $$ >> /tmp/left; sleep 60; sleep 60' &
+         (setsid sleep 60 < /dev/null > /dev/null 2>&1 & echo $! >> /tmp/left) &
+         sleep 60",
+    );
+    unharmed_within(BOUND, host.event("start"));
+    assert_ended(&host);
+    assert_eq!(host.read("/tmp/left").split_whitespace().count(), 4);
+    assert_witnessed(&host);
+}
+
+/// Forks wherever it can, as a user who may have 200 processes, in sessions of their own. It gives up by itself should
+/// nobody end it.
+const BOMB: &str = "#!/usr/bin/python
+import os, resource, time
+end = time.time() + 20
+resource.setrlimit(resource.RLIMIT_NPROC, (200, 200))
+open('/tmp/left', 'w').write(str(os.getpid()))
+os.setgid(54321); os.setuid(54321)
+os.setsid() if os.fork() == 0 else time.sleep(20)
+while time.time() < end:
+    try:
+        if os.fork() == 0: os.setpgid(0, 0)
+    except OSError: time.sleep(0.001)
+";
+
+#[test]
+fn a_script_that_forks_without_end_is_ended() {
+    let Some(host) = impatient().or_leave_out() else { return };
+    host.script("start_x", BOMB);
+    unharmed_within(Duration::from_secs(8), host.event("start"));
+    assert_ended(&host);
+    let of_bomb = || std::process::Command::new("pgrep").args(["-u", "54321"]).output().unwrap().stdout;
+    assert_eq!(String::from_utf8_lossy(&of_bomb()), "", "nothing of it is left");
+    assert_witnessed(&host);
+}
+
+#[test]
+fn a_daemon_left_behind_on_purpose_survives_and_is_not_waited_for() {
+    let host = impatient();
+    host.bash("start_x", "sleep 30 & echo $! > /tmp/left; setsid sleep 30 & echo $! >> /tmp/left; echo done");
+    let finished = unharmed(host.event("start"));
+    assert!(finished.took < Duration::from_secs(2), "{:?}", finished.took);
+    host.log().assert_says("INFO", "start_x", "exited with 0");
+    host.log().assert_says("INFO", "start_x", "left something running that holds its output");
+    assert_witnessed(&host);
+    for pid in host.read("/tmp/left").split_whitespace() {
+        assert!(is_alive(pid), "{pid} was left behind on purpose");
+    }
+}
+
+#[test]
+fn what_a_daemon_prints_after_its_script_ended_is_logged() {
+    let host = impatient();
+    host.bash(
+        "start_x",
+        "(sleep 0.7; echo late; echo too late >&2; sleep 0.3; echo still alive) & echo $! > /tmp/left",
+    );
+    unharmed(host.event("start"));
+    let end = Instant::now() + Duration::from_secs(10);
+    while !host.log().text.contains("still alive") && Instant::now() < end {
+        thread::sleep(Duration::from_millis(50));
+    }
+    host.log().assert_says("INFO", "start_x", "stdout: late");
+    host.log().assert_says("INFO", "start_x", "stderr: too late");
+    host.log().assert_says("INFO", "start_x", "stdout: still alive");
+    let log = host.log();
+    log.assert_only_records();
+    let mut pids: Vec<&str> = log.text.split("qemu-hook[").skip(1).filter_map(|rest| rest.split(']').next()).collect();
+    pids.dedup();
+    assert_eq!(pids.len(), 1, "all of it stands under the event's own process id");
+}
+
+#[test]
+fn a_later_scripts_timeout_spares_what_an_earlier_one_left_behind() {
+    let host = impatient();
+    host.bash(
+        "start_a",
+        "setsid sleep 30 > /dev/null 2>&1 & echo $! > /tmp/left; sleep 30 > /dev/null 2>&1 & echo $! >> /tmp/left",
+    );
+    host.bash("start_b", "setsid sleep 60 & echo $! > /tmp/swept; sleep 60");
+    unharmed_within(BOUND, host.event("start"));
+    host.log().assert_says("ERROR", "start_b", "timed out after 1 s");
+    for pid in host.read("/tmp/left").split_whitespace() {
+        assert!(is_alive(pid), "{pid} was left behind by a script that ended by itself");
+    }
+    assert!(!is_alive(&host.read("/tmp/swept")));
+    assert_witnessed(&host);
+}
+
+#[test]
+fn a_script_that_closes_its_output_is_waited_for_all_the_same() {
+    let host = impatient();
+    host.bash("start_x", "exec < /dev/null > /dev/null 2>&1; exec 1>&- 2>&-; sleep 0.5; touch /tmp/ran");
+    unharmed(host.event("start"));
+    assert!(host.path("/tmp/ran").exists());
+    let said = host.log().of("start_x");
+    let took: u32 = said[1].trim_start_matches("exited with 0 after ").trim_end_matches(" ms").parse().unwrap();
+    assert!((500..900).contains(&took), "its end is seen when it comes: {took} ms");
+}
+
+#[test]
+fn without_proc_the_process_group_is_ended_and_that_is_logged() {
+    let host = impatient();
+    host.bash(
+        "start_x",
+        "echo $$ > /tmp/left; trap '' TERM; sleep 60 & echo $! >> /tmp/left; wait; sleep 60; sleep 60",
+    );
+    unharmed_within(BOUND, host.event("start").after("umount -l \"$root/proc\""));
+    host.log().assert_says("WARN", "start_x", "what has left that group can't be found and goes on, since /proc");
+    assert_ended(&host);
+    assert_witnessed(&host);
+}
+
+#[test]
+fn every_script_gets_its_xml_without_proc_too() {
+    let host = host!();
+    host.bash("start_a", "cat > /tmp/a");
+    host.bash("start_b", "cat > /tmp/b");
+    unharmed(host.event("start").after("umount -l \"$root/proc\""));
+    assert_eq!((host.read("/tmp/a"), host.read("/tmp/b")), (testbed::XML.to_owned(), testbed::XML.to_owned()));
+}
+
+#[test]
+fn a_script_that_waits_for_libvirt_is_told_why() {
+    let host = impatient();
+    host.folder("run/libvirt");
+    host.script(
+        "start_x",
+        "#!/usr/bin/python
+import socket, time, os
+server = socket.socket(socket.AF_UNIX); server.bind('/run/libvirt/libvirt-sock'); server.listen()
+if os.fork() == 0:
+    client = socket.socket(socket.AF_UNIX); client.connect('/run/libvirt/libvirt-sock'); time.sleep(60)
+served = server.accept()
+time.sleep(60)
+",
+    );
+    unharmed_within(BOUND, host.event("start"));
+    host.log().assert_says("ERROR", "start_x", "waits for libvirt, and libvirt waits for this hook");
+    assert_witnessed(&host);
+}
+
+#[test]
+fn eighty_events_at_once_tear_no_record_and_lose_none() {
+    let host = host!();
+    host.bash("all_x", "for i in 1 2 3 4 5 6 7 8 9 10; do echo \"$1 line $i\"; echo \"$1 line $i\" >&2; done");
+    let calls: Vec<_> = (0..80)
+        .map(|number| host.hook([&format!("vm{number}"), "start", "begin", "-"]).stdin("<domain/>").spawn())
+        .collect();
+    for call in calls {
+        assert_eq!(call.output().status.code(), Some(0));
+    }
+    let log = host.log();
+    log.assert_only_records();
+    assert_eq!(log.text.lines().count(), 80 * 22);
+    for number in 0..80 {
+        assert_eq!(log.text.matches(&format!(" vm{number} start/begin all_x: stdout: vm{number} line ")).count(), 10);
+    }
+}

@@ -1,0 +1,178 @@
+//! Settings that are broken cost as little as can be, and are told of with line and caret.
+
+use std::fs;
+
+use testbed::{SETTINGS, host};
+
+use crate::{assert_witnessed, unharmed, unharmed_within, with_witness};
+
+/// Runs an event with these settings and asserts the lines that are logged of them, without file, time and level.
+#[track_caller]
+fn told(settings: &str, expected: &[&str]) {
+    let host = host!();
+    host.settings(settings);
+    with_witness(&host);
+    unharmed(host.event("start"));
+    let said = host.log().of("-");
+    let file = "settings /etc/libvirt/hooks/virt-hooks.toml: ";
+    let said: Vec<&str> = said.iter().map(|line| line.strip_prefix(file).unwrap_or(line)).collect();
+    assert_eq!(said, expected);
+    assert_witnessed(&host);
+}
+
+#[test]
+fn an_unknown_key_costs_itself_and_is_told_the_nearest_known_one() {
+    told(
+        "graceSeconds = 1\ntimeoutSecond = 5\n",
+        &[
+            "line 2, column 1: the key \"timeoutSecond\" is not known and ignored; did you mean \"timeoutSeconds\"?",
+            "  2 | timeoutSecond = 5",
+            "    | ^^^^^^^^^^^^^",
+        ],
+    );
+    told(
+        "[[script]]\nname = \"x\"\ndomain = [\"a\"]\n",
+        &[
+            "line 3, column 1: the key \"domain\" is not known and ignored; did you mean \"domains\"?",
+            "  3 | domain = [\"a\"]",
+            "    | ^^^^^^",
+        ],
+    );
+    told(
+        "zzz = 1\n",
+        &[
+            "line 1, column 1: the key \"zzz\" is not known and ignored; \
+             the keys here are timeoutSeconds, graceSeconds, eventTimeoutSeconds, trust, script",
+            "  1 | zzz = 1",
+            "    | ^^^",
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_value_costs_itself() {
+    for (line, words) in [
+        ("timeoutSeconds = 0", "\"timeoutSeconds\" must be at least 1, in whole seconds; it is ignored"),
+        ("timeoutSeconds = -5", "\"timeoutSeconds\" must be at least 1, in whole seconds; it is ignored"),
+        ("graceSeconds = -1", "\"graceSeconds\" must be at least 0, in whole seconds; it is ignored"),
+        (
+            "timeoutSeconds = \"20 * 60\"",
+            "\"timeoutSeconds\" must be a number of seconds such as 1200, not \"20 * 60\"; it is ignored",
+        ),
+        ("timeoutSeconds = 1.5", "must be a number of seconds such as 1200, not a value of type float; it is ignored"),
+        ("eventTimeoutSeconds = true", "must be a number of seconds such as 1200, not true; it is ignored"),
+        ("trust = \"strikt\"", "\"trust\" must be \"strict\" or \"warn\", not \"strikt\"; it is ignored"),
+        ("trust = 1", "\"trust\" must be \"strict\" or \"warn\", not 1; it is ignored"),
+        ("script = 1", "\"script\" is written [[script]], in double brackets; it is ignored"),
+        ("[[script]]", "this [[script]] has no \"name\"; it is ignored"),
+        ("[[script]]\nname = 5", "\"name\" must be a pattern such as \"i-2-*\", not 5; it is ignored"),
+        ("[[script]]\nname = \"a[\"", "\"name\" is no pattern: "),
+        (
+            "[[script]]\nname = \"a\"\nonFailure = \"stop\"",
+            "\"onFailure\" must be \"continue\" or \"abort\", not \"stop\"; it is ignored",
+        ),
+        (
+            "[[script]]\nname = \"a\"\ndomains = [1]",
+            "a pattern of \"domains\" must be a pattern such as \"i-2-*\", not 1; it matches no VM",
+        ),
+    ] {
+        let host = host!();
+        host.settings(&format!("{line}\n"));
+        host.bash("start_x", "sleep 0.1");
+        unharmed(host.event("start"));
+        host.log().assert_says("ERROR", "-", words);
+        host.log().assert_says("INFO", "start_x", "exited with 0");
+        host.log().assert_only_records();
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_leaves_the_defaults_in_force() {
+    told(
+        "timeoutSeconds = 1\n[[script\n",
+        &[
+            "line 2, column 9: unclosed array table, expected `]]`; the whole file is ignored, and the defaults are in force",
+            "  2 | [[script",
+            "    |         ^",
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_can_not_be_read_as_settings_keeps_nothing_from_running() {
+    for (content, words) in [
+        (b"\xff\xfe".to_vec(), "it is not UTF-8"),
+        (vec![b'#'; 2 << 20], "it is longer than 1048576 bytes"),
+        ([b"a=".to_vec(), vec![b'['; 100_000]].concat(), "the whole file is ignored"),
+    ] {
+        let host = host!();
+        host.file(SETTINGS, content, 0o644);
+        with_witness(&host);
+        unharmed(host.event("start"));
+        host.log().assert_says("ERROR", "-", words);
+        assert_witnessed(&host);
+    }
+    let host = host!();
+    assert!(std::process::Command::new("mkfifo").arg(host.path(SETTINGS)).status().unwrap().success());
+    with_witness(&host);
+    unharmed(host.event("start"));
+    host.log().assert_says("ERROR", "-", "it is a FIFO, not a script");
+    assert_witnessed(&host);
+}
+
+#[test]
+fn what_was_last_valid_stays_in_force() {
+    let host = host!();
+    host.bash("start_x", "touch /tmp/ran");
+    host.settings("[[script]]\nname = \"start_x\"\ndomains = [\"other\"]\n");
+    with_witness(&host);
+    unharmed(host.event("start"));
+    assert!(!host.path("/tmp/ran").exists());
+    host.settings("[[script]]\nname = \"start_x\ndomains = [\"other\"]\n");
+    unharmed(host.event("start"));
+    assert!(!host.path("/tmp/ran").exists(), "a typing error lets no script loose on other VMs");
+    host.log().assert_says("ERROR", "-", "what it last said while it was valid stays in force");
+    host.settings("");
+    unharmed(host.event("start"));
+    assert!(host.path("/tmp/ran").exists());
+}
+
+#[test]
+fn drop_ins_are_read_after_the_main_file_in_bytewise_order() {
+    let host = host!();
+    host.folder("etc/libvirt/hooks/virt-hooks.d");
+    host.settings("timeoutSeconds = 100\n");
+    let drop_in = |name: &str, text: &str| host.file(format!("etc/libvirt/hooks/virt-hooks.d/{name}"), text, 0o644);
+    drop_in("10-slow.toml", "timeoutSeconds = 50\n");
+    drop_in("9-fast.toml", "timeoutSeconds = 1\n");
+    drop_in("99.toml.bak", "timeoutSeconds = 200\n");
+    drop_in(".hidden.toml", "timeoutSeconds = 200\n");
+    drop_in("broken.toml", "timeoutSeconds = \n");
+    host.bash("start_x", "sleep 30");
+    unharmed(host.event("start"));
+    host.log().assert_says("ERROR", "start_x", "timed out after 1 s");
+    host.log().assert_says("ERROR", "-", "/etc/libvirt/hooks/virt-hooks.d/broken.toml: line 1, column ");
+}
+
+#[test]
+fn the_whole_event_can_be_bounded() {
+    let host = host!();
+    host.settings("eventTimeoutSeconds = 2\ngraceSeconds = 0\n");
+    host.bash("start_a", "sleep 1.2");
+    host.bash("start_b", "sleep 30");
+    host.bash("start_c", "touch /tmp/ran");
+    unharmed_within(std::time::Duration::from_secs(4), host.event("start"));
+    host.log().assert_says("INFO", "start_a", "exited with 0");
+    host.log().assert_says("ERROR", "start_b", "timed out after 0.");
+    host.log().assert_says("WARN", "start_c", "not started: eventTimeoutSeconds is over");
+    assert!(!host.path("/tmp/ran").exists());
+}
+
+#[test]
+fn settings_are_not_read_where_nothing_needs_them() {
+    let host = host!();
+    host.settings("nonsense\n");
+    unharmed(host.event("start"));
+    assert_eq!(host.log().text, "");
+    fs::remove_file(host.path(SETTINGS)).unwrap();
+}
