@@ -110,7 +110,7 @@ fn too_few_descriptors_fail_no_vm() {
         let log = host.log();
         log.assert_only_records();
         let told = log.text.contains("exited with 0")
-            || format!("{}{}", log.text, finished.stderr).contains("Too many open files");
+            || format!("{}{}", log.text, finished.stderr).contains("(os error 24)");
         assert!(told, "with {limit} descriptors: {}", log.text);
     }
 }

@@ -36,10 +36,7 @@ fn a_script_still_executing_after_the_timeout_is_gracefully_terminated() {
     host.log().assert_says("INFO", "start_b.sh", "stdout: next");
 }
 
-/// "The timeout setting called "timeoutSeconds" ... has a default timeout setting of 10 minutes".
-///
-/// The clock can't be moved, so the default is read from where it is in force: a script that outlives any shorter one is
-/// too slow a test, but a settings file that is wrong says which number stays.
+/// "The timeout setting called "timeoutSeconds" ... has a default timeout setting of 10 minutes"
 #[test]
 fn the_default_timeout_is_ten_minutes() {
     assert_eq!(virt_hooks::settings::Settings::default().timeout, Duration::from_secs(10 * 60));
