@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::journal::Quoted;
 use crate::paths::Paths;
 
 /// libvirt's qemu hook, under its own name.
@@ -14,8 +15,8 @@ use crate::paths::Paths;
 #[command(name = "virt-hooks", version, about, disable_help_subcommand = true)]
 struct Arguments {
     /// Take every place under this folder instead of the host's own
-    #[arg(long, value_name = "DIR")]
-    root: PathBuf,
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
 
     #[command(subcommand)]
     verb: Verb,
@@ -30,10 +31,14 @@ enum Verb {
 /// Does what the command line says. The exit code is 0, 1 where a script failed, 2 for a wrong command line.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let root = match arguments.root.canonicalize() {
+    let Some(root) = arguments.root else {
+        eprintln!("virt-hooks: run needs --root DIR, the folder to take every place under");
+        return ExitCode::from(2);
+    };
+    let root = match root.canonicalize() {
         Ok(root) => root,
         Err(error) => {
-            eprintln!("virt-hooks: --root: {error}");
+            eprintln!("virt-hooks: --root {}: {error}", Quoted::path(&root));
             return ExitCode::from(2);
         }
     };

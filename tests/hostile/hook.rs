@@ -109,8 +109,8 @@ fn too_few_descriptors_fail_no_vm() {
         let finished = unharmed(with_descriptors(&host, limit));
         let log = host.log();
         log.assert_only_records();
-        let told = log.text.contains("exited with 0")
-            || format!("{}{}", log.text, finished.stderr).contains("(os error 24)");
+        let told =
+            log.text.contains("exited with 0") || format!("{}{}", log.text, finished.stderr).contains("(os error 24)");
         assert!(told, "with {limit} descriptors: {}", log.text);
     }
 }

@@ -4,6 +4,7 @@
 mod execution;
 mod feature;
 mod naming;
+mod table;
 mod timeout;
 mod usage;
 
