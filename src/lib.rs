@@ -4,6 +4,7 @@
 //! Data flows one way: an [`event`] has [`script`]s, a script has an [`outcome`], which becomes records of the
 //! [`journal`] and, all outcomes together, the [`verdict`] for libvirt. [`hook`] is that way, top to bottom.
 
+pub mod background;
 pub mod command;
 pub mod domain;
 pub mod event;
@@ -29,7 +30,7 @@ pub enum Role {
     /// The operator's command.
     Command,
     /// The process that logs what a daemon still prints.
-    Drain,
+    Background,
 }
 
 impl Role {
@@ -38,8 +39,8 @@ impl Role {
         let file_name = program.and_then(|program| Path::new(program).file_name());
         if file_name == Some(OsStr::new(hook::NAME)) {
             Self::Hook
-        } else if file_name == Some(OsStr::new(supervise::leftover::NAME)) {
-            Self::Drain
+        } else if file_name == Some(OsStr::new(background::NAME)) {
+            Self::Background
         } else {
             Self::Command
         }

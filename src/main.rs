@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use virt_hooks::{Role, command, hook, supervise::leftover};
+use virt_hooks::{Role, background, command, hook};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
@@ -10,6 +10,6 @@ fn main() -> ExitCode {
     match Role::of(program.as_ref()) {
         Role::Hook => hook::main(arguments.collect()),
         Role::Command => command::main(),
-        Role::Drain => leftover::main(arguments.collect()),
+        Role::Background => background::main(arguments.collect()),
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::background;
 use crate::domain::Document;
 use crate::event::{Event, Operation};
 use crate::journal::{Journal, Quoted};
@@ -13,8 +14,7 @@ use crate::paths::Paths;
 use crate::report;
 use crate::script::{Judge, Kind, Script, shell, why_not_started};
 use crate::settings::{self, OnFailure, ScriptSettings, Settings, Trust};
-use crate::supervise::leftover::Origin;
-use crate::supervise::{Interruption, Leftover, Lines, Progress, Stream, Supervisor, Task};
+use crate::supervise::{HeldPipes, Interruption, Lines, Progress, Stream, Supervisor, Task};
 use crate::verdict::{Run, refuses};
 
 /// What scripts find programs by where libvirt's daemon has no PATH of its own.
@@ -134,9 +134,9 @@ impl<'a> Scripts<'a> {
             None => settings.timeout,
         };
         Some(match self.supervise(script, timeout, last_words) {
-            Ok((outcome, leftover)) => {
-                if let Some(leftover) = leftover {
-                    self.hand_over(script, leftover);
+            Ok((outcome, held)) => {
+                if let Some(pipes) = held {
+                    self.hand_over(script, pipes);
                 }
                 outcome
             }
@@ -154,7 +154,7 @@ impl<'a> Scripts<'a> {
         script: &Script,
         timeout: Duration,
         last_words: &mut Vec<u8>,
-    ) -> std::io::Result<(Outcome, Option<Leftover>)> {
+    ) -> std::io::Result<(Outcome, Option<HeldPipes>)> {
         let stdin = self.document.copy().unwrap_or_else(|error| {
             self.journal.warn(Some(script.label()), format_args!("starts without the VM's XML on stdin: {error}"));
             Stdio::null()
@@ -191,10 +191,9 @@ impl<'a> Scripts<'a> {
     }
 
     /// Has what a daemon still prints logged in the background.
-    fn hand_over(&mut self, script: &Script, leftover: Leftover) {
-        let pid = std::process::id();
-        let (log, label, event) = (self.paths.log().to_owned(), script.label(), self.event);
-        match leftover.hand_over(&Origin { log, pid, label, event }) {
+    fn hand_over(&mut self, script: &Script, pipes: HeldPipes) {
+        let label = script.label();
+        match background::start(pipes, self.paths.log(), label, self.event) {
             Ok(()) => self.journal.info(
                 Some(label),
                 "left something running that holds its output; it is neither ended nor waited for, and what it still \

@@ -4,8 +4,8 @@
 //! grace period and one second.
 
 mod capture;
+mod held_pipes;
 mod interruption;
-pub mod leftover;
 mod libvirt_socket;
 mod process_table;
 mod terminate;
@@ -23,8 +23,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal};
 
 pub use self::capture::{Lines, Stream};
+pub use self::held_pipes::HeldPipes;
 pub use self::interruption::Interruption;
-pub use self::leftover::Leftover;
 pub use self::process_table::Process;
 pub use self::terminate::{Remaining, Why};
 
@@ -133,11 +133,11 @@ impl Supervisor {
         self.interruption.received()
     }
 
-    /// Runs a script to its end. What it leaves behind with its pipes open comes back as a [`Leftover`].
+    /// Runs a script to its end. What it leaves behind with its pipes open comes back as a [`HeldPipes`].
     ///
     /// # Errors
     /// Where it can't be started, with what the kernel said.
-    pub fn run(&mut self, task: Task<'_>, show: Show<'_, '_>) -> io::Result<(Outcome, Option<Leftover>)> {
+    pub fn run(&mut self, task: Task<'_>, show: Show<'_, '_>) -> io::Result<(Outcome, Option<HeldPipes>)> {
         self.left_behind = LeftBehind::now();
         let (timeout, grace) = (task.timeout, task.grace);
         let mut running = Running::start(task)?;
@@ -168,7 +168,7 @@ impl Supervisor {
         };
         // Reaped, its id may become another's.
         RUNNING.store(0, Ordering::Relaxed);
-        Ok((outcome, running.leftover(show)))
+        Ok((outcome, running.held_pipes(show)))
     }
 
     /// Waits until something happens or `until` comes, and shows what was printed.
@@ -293,12 +293,12 @@ impl Running {
         }
     }
 
-    fn leftover(mut self, show: Show<'_, '_>) -> Option<Leftover> {
+    fn held_pipes(mut self, show: Show<'_, '_>) -> Option<HeldPipes> {
         // After SIGKILL it was not reaped yet.
         _ = self.child.try_wait();
         let mut print = |stream, lines: Lines<'_>| show(Progress::Printed { stream, lines });
         let stdout = self.stdout.release(&mut print);
         let stderr = self.stderr.release(&mut print);
-        (stdout.is_some() || stderr.is_some()).then_some(Leftover { stdout, stderr })
+        (stdout.is_some() || stderr.is_some()).then_some(HeldPipes { stdout, stderr })
     }
 }

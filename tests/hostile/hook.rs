@@ -94,7 +94,7 @@ fn sixteen_descriptors_are_enough() {
     host.settings("timeoutSeconds = 1\ngraceSeconds = 1\n");
     host.bash("start_x", "cat > /tmp/xml; echo out; echo err >&2; sleep 60");
     with_witness(&host);
-    unharmed_within(Duration::from_secs(8), with_descriptors(&host, 16));
+    unharmed_within(Duration::from_secs(13), with_descriptors(&host, 16));
     assert_eq!(host.read("/tmp/xml"), testbed::XML);
     host.log().assert_says("WARN", "start_x", "(sleep 60)");
     assert_witnessed(&host);

@@ -29,10 +29,10 @@ fn unharmed_within(bound: Duration, call: Call<'_>) -> Finished {
     finished
 }
 
-/// The same for faults that cost no time.
+/// The same for faults that cost no time, with what a machine that is busy with other tests takes.
 #[track_caller]
 fn unharmed(call: Call<'_>) -> Finished {
-    unharmed_within(Duration::from_secs(5), call)
+    unharmed_within(Duration::from_secs(15), call)
 }
 
 /// Puts a script last in order, which proves that the others did not keep it from running.

@@ -32,7 +32,7 @@ fn a_stdin_that_nothing_needs_is_not_waited_for() {
     for operation in ["prepare", "stopped", "release", "migrate", "restore", "attach"] {
         let (reader, _writer) = open_pipe();
         let finished = unharmed(host.event(operation).stdin_from(reader));
-        assert!(finished.took < Duration::from_secs(2), "{operation}");
+        assert!(finished.took < Duration::from_secs(8), "{operation}");
     }
 }
 

@@ -17,7 +17,7 @@ fn without_libvirt_everything_is_put_in_place_for_the_day_it_comes() {
     assert!(machine.changes().changed_since(&before).all_belong_to(0));
     assert_eq!(machine.mode(CUSTOM), 0o755);
     assert_eq!(machine.bytes(HOOK), machine.bytes(BINARY));
-    assert!(said.contains("no libvirtd and no virtqemud runs here; the hook is found when one starts"), "{said}");
+    assert!(said.contains("neither libvirtd nor virtqemud runs here: the hook is found when one starts"), "{said}");
     for place in [CUSTOM, LOG, SETTINGS] {
         assert!(said.contains(place), "{place} is not named:\n{said}");
     }
@@ -62,7 +62,7 @@ fn a_process_id_that_libvirtd_left_behind_is_not_signalled() {
 
     let said = machine.make(&["install"]).success();
 
-    assert!(said.contains("no libvirtd and no virtqemud runs here"), "{said}");
+    assert!(said.contains("neither libvirtd nor virtqemud runs here"), "{said}");
     machine.shell(&format!("kill -0 {bystander}"));
 }
 

@@ -9,6 +9,7 @@
 mod files;
 mod machine;
 
+mod build;
 mod destdir;
 mod foreign;
 mod host;

@@ -1,0 +1,60 @@
+# GNU make. `make help` tells what there is.
+
+.NOTPARALLEL:
+.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc clean help
+
+build:
+	@packaging/build > /dev/null
+
+install:
+	@packaging/install
+
+uninstall:
+	@packaging/uninstall
+
+# Nothing is left out silently, and with CI=true nothing at all.
+test:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    tests/install/prepare && $(MAKE) --no-print-directory test-anywhere test-as-root; \
+	elif [ "$$CI" = true ]; then \
+	    echo "make test: with CI=true nothing may be left out, and this needs root on Debian" >&2; exit 1; \
+	else \
+	    $(MAKE) --no-print-directory test-anywhere && \
+	    echo "make test: left out tests/libvirt and tests/install, which need root on Debian"; \
+	fi
+
+# The hook is tested as cargo builds it for tests, and as it is installed.
+test-anywhere:
+	cargo test --locked --workspace
+	binary=$$(packaging/build) && binary=$$(realpath "$$binary") && \
+	    VIRT_HOOKS_BIN=$$binary cargo test --locked --test spec --test hostile
+
+test-as-root:
+	binary=$$(packaging/build) && binary=$$(realpath "$$binary") && \
+	    guest=$$(realpath -m "$${CARGO_TARGET_DIR:-target}")/guest && tests/libvirt/prepare "$$guest" && \
+	    export VIRT_HOOKS_BIN="$$binary" VIRT_HOOKS_GUEST="$$guest" && \
+	    cargo test --locked --test libvirt -- --test-threads=2 && \
+	    cargo test --locked --test install
+
+check: format lint doc
+
+format:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --locked --workspace --all-targets --test libvirt --test install -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+clean:
+	cargo clean
+
+help:
+	@echo "make             builds the program, static"
+	@echo "make install     builds it, installs it as libvirt's hook, and rehearses a VM's life with it"
+	@echo "                 DESTDIR=folder installs below that folder, BINARY=file installs that program"
+	@echo "make uninstall   takes it all back, but for what is yours"
+	@echo "make test        runs all tests; as root on Debian also those of the installation and under a real libvirt"
+	@echo "make check       formatting, lints and the documentation's links"
+	@echo "make clean       removes what was built"

@@ -1,0 +1,67 @@
+//! The process that logs what a daemon still prints, after the script that left it behind and the hook have ended.
+//!
+//! libvirt waits for the hook, so the hook can't wait for the daemon; and closed pipes would end the daemon by SIGPIPE
+//! when it next prints. So the reading ends go to a process of ours, which ends with the daemon.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::event::Event;
+use crate::journal::Journal;
+use crate::report;
+use crate::supervise::HeldPipes;
+
+/// The name by which the program is called for this.
+pub const NAME: &str = "virt-hooks-background";
+
+/// The running program, even if another file has taken its name since (proc(5)).
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// Starts the process. It logs under the id of this one, so that an event's records stay together.
+///
+/// # Errors
+/// Where it can't be started. The pipes are closed then.
+pub fn start(pipes: HeldPipes, log: &Path, script: &[u8], event: &Event) -> io::Result<()> {
+    let input = |pipe: Option<OwnedFd>| pipe.map_or_else(Stdio::null, Stdio::from);
+    // Only three descriptors can be given to it; that it reads from two of them is its own affair.
+    Command::new(OWN_PROGRAM)
+        .arg0(NAME)
+        .arg(log)
+        .arg(std::process::id().to_string())
+        .arg(OsString::from_vec(script.to_vec()))
+        .args(event.arguments())
+        .stdin(input(pipes.stdout))
+        .stdout(input(pipes.stderr))
+        .stderr(Stdio::null())
+        .spawn()?;
+    Ok(())
+}
+
+/// Is the process: logs what comes from the pipes that are its standard input and output.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    // Whatever ends libvirt's process group or a terminal's session must not take it along.
+    _ = rustix::process::setsid();
+    let mut arguments = arguments.into_iter();
+    let (Some(log), Some(pid), Some(script)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        return ExitCode::from(2);
+    };
+    let pid = pid.to_str().and_then(|pid| pid.parse().ok());
+    let (Some(pid), Some(event)) = (pid, Event::parse(arguments.collect())) else { return ExitCode::from(2) };
+    let mut journal = Journal::new(Path::new(&log), &event, pid);
+    let pipes = HeldPipes { stdout: own(rustix::stdio::stdin()), stderr: own(rustix::stdio::stdout()) };
+    pipes.follow(&mut |stream, lines| {
+        // The daemon may write to the log itself.
+        journal.unsettle();
+        report::printed(&mut journal, script.as_bytes(), stream, lines);
+    });
+    ExitCode::SUCCESS
+}
+
+fn own(descriptor: impl AsFd) -> Option<OwnedFd> {
+    descriptor.as_fd().try_clone_to_owned().ok()
+}
