@@ -46,6 +46,8 @@ pub fn start(pipes: HeldPipes, log: &Path, script: &[u8], event: &Event) -> io::
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     // Whatever ends libvirt's process group or a terminal's session must not take it along.
     _ = rustix::process::setsid();
+    // Nor must whoever looks for qemu's processes by name find it.
+    _ = rustix::thread::set_name(c"virt-hooks");
     let mut arguments = arguments.into_iter();
     let (Some(log), Some(pid), Some(script)) = (arguments.next(), arguments.next(), arguments.next()) else {
         return ExitCode::from(2);
@@ -55,8 +57,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let mut journal = Journal::new(Path::new(&log), &event, pid);
     let pipes = HeldPipes { stdout: own(rustix::stdio::stdin()), stderr: own(rustix::stdio::stdout()) };
     pipes.follow(&mut |stream, lines| {
-        // The daemon may write to the log itself.
-        journal.unsettle();
+        // It outlives many a rotation.
+        journal.follow_rotation();
         report::printed(&mut journal, script.as_bytes(), stream, lines);
     });
     ExitCode::SUCCESS

@@ -80,6 +80,11 @@ impl Operation {
         matches!(self, Self::Prepare | Self::Start | Self::Migrate | Self::Restore)
     }
 
+    /// Whether what is known of the domain is of an earlier life: it does not run here yet.
+    pub const fn begins_a_life(self) -> bool {
+        matches!(self, Self::Prepare | Self::Migrate | Self::Restore)
+    }
+
     /// Whether libvirt passes the domain's live XML, which names its taps and bridges.
     ///
     /// At `prepare` taps have no names yet, and at `stopped` and `release` the XML is the inactive form again.

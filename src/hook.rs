@@ -6,16 +6,20 @@ mod scripts;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use crate::domain::{Document, Input, LiveXml};
 use crate::event::{Event, Operation};
 use crate::journal::{Journal, Quoted};
 use crate::paths::Paths;
+use crate::report;
 use crate::script::discover;
-use crate::supervise::Interruption;
+use crate::settings;
+use crate::supervise::{Interruption, Supervisor, aborts_fail_no_vm};
+use crate::trust::Judge;
 use crate::verdict::{Run, Verdict};
 
-use self::scripts::Scripts;
+use self::scripts::Runner;
 
 /// The name by which libvirt calls the hook.
 pub const NAME: &str = "qemu";
@@ -36,6 +40,7 @@ pub struct Conclusion {
 /// arguments, which libvirt never makes.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let interruption = Interruption::watch();
+    aborts_fail_no_vm();
     let Some(event) = Event::parse(arguments) else {
         tell(USAGE);
         return ExitCode::from(2);
@@ -46,7 +51,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let document = Document::unread(Input::Stdin);
     let conclusion = handle(&event, document, &paths, &mut journal, interruption);
     match (&conclusion.verdict, journal.fault()) {
-        // libvirt shows it to whoever asked for the operation.
+        // libvirt shows it to whoever asked for the operation: one line, about that.
         (Verdict::Refuse { reason }, _) => tell(reason),
         // libvirt drops it, but a person who tries the hook by hand sees it.
         (Verdict::GoOn, Some(fault)) => tell(&format!("virt-hooks: {fault}")),
@@ -61,8 +66,9 @@ pub fn handle(
     mut document: Document,
     paths: &Paths,
     journal: &mut Journal,
-    interruption: Interruption,
+    mut interruption: Interruption,
 ) -> Conclusion {
+    let begun = Instant::now();
     let Some(operation) = event.operation() else {
         let name = Quoted::name(event.operation_name());
         journal.error(None, format_args!("{name} is not a valid libvirt qemu operation; no script runs"));
@@ -71,19 +77,44 @@ pub fn handle(
 
     let live_xml = LiveXml::of(paths.state(), event.domain());
     if let Some(live_xml) = &live_xml {
-        keep_live_xml(operation, live_xml, &mut document, journal);
+        if operation.shows_live_xml() {
+            document.read(&mut || interruption.received().is_some());
+            keep_live_xml(live_xml, &document, journal);
+        } else if operation.begins_a_life() {
+            // Whatever is there is of an earlier life whose release was never told.
+            forget_live_xml(live_xml, journal);
+        }
     }
 
     let (scripts, unread_folders) = discover(paths, event, operation);
     for error in unread_folders {
         journal.error(None, format_args!("{error}; the scripts in it don't run"));
     }
-    let runs = if scripts.is_empty() {
-        Vec::new()
-    } else {
-        let live_xml_file = live_xml.as_ref().and_then(LiveXml::file);
-        Scripts::new(event, operation, paths, live_xml_file, document, journal, interruption).run(&scripts)
-    };
+    let mut runs = Vec::new();
+    if !scripts.is_empty() {
+        let judge = Judge::from(paths.root(), rustix::process::geteuid().as_raw());
+        let (settings, problems) = settings::load(paths, &judge);
+        for (file, problem) in &problems {
+            report::problem(journal, file, problem);
+        }
+        let live_xml = live_xml.as_ref().and_then(LiveXml::file);
+        let supervisor = Supervisor::new(interruption);
+        let document_asked_for = false;
+        let runner = Runner {
+            event,
+            operation,
+            begun,
+            paths,
+            settings,
+            judge,
+            live_xml,
+            document,
+            document_asked_for,
+            supervisor,
+            journal,
+        };
+        runs = runner.run(&scripts);
+    }
 
     if let (Operation::Release, Some(live_xml)) = (operation, &live_xml) {
         forget_live_xml(live_xml, journal);
@@ -93,12 +124,8 @@ pub fn handle(
 }
 
 /// Keeps what is known of a domain only while it runs, for the scripts of `stopped` and `release`.
-fn keep_live_xml(operation: Operation, live_xml: &LiveXml, document: &mut Document, journal: &mut Journal) {
-    if operation == Operation::Prepare {
-        // Whatever is there is of an earlier life whose release was never told.
-        return forget_live_xml(live_xml, journal);
-    }
-    if !operation.shows_live_xml() || document.bytes().is_empty() {
+fn keep_live_xml(live_xml: &LiveXml, document: &Document, journal: &mut Journal) {
+    if document.bytes().is_empty() {
         return;
     }
     if let Some(fault) = document.fault() {

@@ -17,6 +17,7 @@ pub mod script;
 pub mod settings;
 pub mod state;
 pub mod supervise;
+pub mod trust;
 pub mod verdict;
 
 use std::ffi::{OsStr, OsString};

@@ -30,6 +30,8 @@ pub enum Outcome {
         limit: Duration,
         /// How long it ran, with what it took to end it.
         after: Duration,
+        /// Whether it has ended. What sleeps in the kernel can't be.
+        ended: bool,
     },
     /// The hook was told to end, and so it was ended.
     Interrupted {
@@ -73,16 +75,37 @@ impl fmt::Display for Outcome {
             Self::Signaled { signal, after } => {
                 write!(formatter, "killed by signal {} after {} ms", Signal(*signal), after.as_millis())
             }
-            Self::TimedOut { limit, after } => {
-                write!(formatter, "timed out after {} s, ended after {} ms", limit.as_secs_f64(), after.as_millis())
+            Self::TimedOut { limit, after, ended } => {
+                let (limit, after) = (Seconds(*limit), after.as_millis());
+                let end = if *ended { "ended" } else { "given up" };
+                write!(formatter, "timed out after {limit}, {end} after {after} ms")
             }
             Self::Interrupted { signal, after } => {
-                write!(formatter, "ended after {} ms, since the hook received {}", after.as_millis(), Signal(*signal))
+                write!(
+                    formatter,
+                    "ended after {} ms, since the hook received signal {}",
+                    after.as_millis(),
+                    Signal(*signal)
+                )
             }
             Self::NotStarted { reason } => write!(formatter, "not started: {reason}"),
             Self::NotExecutable { remedy } => {
                 write!(formatter, "not executable, so it is ignored; to have it run: {remedy}")
             }
+        }
+    }
+}
+
+/// A time as settings have it: `600 s`; tenths only where there are some.
+#[derive(Debug, Clone, Copy)]
+pub struct Seconds(pub Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.subsec_nanos() == 0 {
+            write!(formatter, "{} s", self.0.as_secs())
+        } else {
+            write!(formatter, "{:.1} s", self.0.as_secs_f64())
         }
     }
 }

@@ -1,28 +1,34 @@
 //! What is said of a script's run, in the log's words.
 
 use std::fmt::Write;
+use std::path::Path;
 
+use crate::event::Event;
 use crate::journal::{Escaped, Journal, Level, Quoted};
-use crate::outcome::{Outcome, Signal};
+use crate::outcome::{Outcome, Seconds, Signal};
+use crate::settings::{Place, Problem};
 use crate::supervise::{Lines, Process, Progress, Remaining, Stream, Why};
 
 /// How many processes a record names.
 const NAMED: usize = 16;
 
 /// Records what happens while a script runs.
-pub fn progress(journal: &mut Journal, script: &[u8], arguments: &str, progress: Progress<'_>) {
+pub fn progress(journal: &mut Journal, script: &[u8], event: &Event, progress: Progress<'_>) {
     match progress {
         Progress::Started { pid } => {
+            let arguments = event.arguments().iter().map(|argument| Quoted::name(argument).to_string());
+            let arguments = arguments.collect::<Vec<_>>().join(" ");
             journal.info(Some(script), format_args!("started as pid {pid} with arguments {arguments}"));
         }
         Progress::Printed { stream, lines } => printed(journal, script, stream, lines),
         Progress::Terminating { why, grace, remaining } => terminating(journal, script, why, grace, &remaining),
         Progress::Killing { processes } => {
-            journal.warn(Some(script), format_args!("SIGKILL to {}", named(&processes)));
+            journal.warn(Some(script), format_args!("sent SIGKILL to what still ran of it: {}", named(&processes)));
         }
         Progress::Unkillable { processes } => {
             let which = named(&processes);
-            let message = format!("not even SIGKILL ends {which}: it sleeps in the kernel and is left to itself");
+            let message =
+                format!("not even SIGKILL ended it within a second, so it is left to itself; running: {which}");
             journal.error(Some(script), message);
         }
     }
@@ -47,26 +53,27 @@ pub fn outcome(journal: &mut Journal, script: &[u8], outcome: &Outcome) {
 }
 
 fn terminating(journal: &mut Journal, script: &[u8], why: Why, grace: std::time::Duration, remaining: &Remaining) {
-    let mut message = match why {
-        Why::Deadline(limit) => format!("timed out after {} s", limit.as_secs_f64()),
-        Why::Interrupted(signal) => format!("is ended, since the hook received {}", Signal(signal)),
+    let why = match why {
+        Why::Deadline(limit) => format!("its {} are over", Seconds(limit)),
+        Why::Interrupted(signal) => format!("the hook received signal {}", Signal(signal)),
     };
-    let then = format!("SIGTERM to its process group now, SIGKILL to what runs in {} s", grace.as_secs_f64());
-    // Writing to a string does not fail.
-    _ = match &remaining.processes {
-        Ok(processes) => write!(message, "; running: {}; {then}", named(processes)),
+    let then = format!("sent SIGTERM to its process group, SIGKILL follows after {}", Seconds(grace));
+    let message = match &remaining.processes {
+        Ok(processes) => format!("{why}; still running: {}; {then}", named(processes)),
         Err(error) => {
-            write!(message, "; {then}; what has left that group can't be found and goes on, since /proc: {error}")
+            format!(
+                "{why}; {then}; what has left the group can't be found and goes on, since there is no /proc: {error}"
+            )
         }
     };
     journal.record(Level::Warn, Some(script), message);
     if let Some(process) = &remaining.calls_libvirt {
         let message = format!(
-            "{} waits for libvirt, and libvirt waits for this hook: a script can't call libvirt on its own VM; \
-             to mend it, read the XML on stdin instead, or do it after the hook in a process of its own",
+            "{} was talking to libvirt. A script can't call libvirt on its own VM: it waits for libvirt, and libvirt for \
+             this hook. To mend it, read the XML on stdin, or let a process that the script leaves behind do it",
             named(std::slice::from_ref(process)),
         );
-        journal.error(Some(script), message);
+        journal.warn(Some(script), message);
     }
 }
 
@@ -86,7 +93,10 @@ fn named(processes: &[Process]) -> String {
     text
 }
 
-/// Arguments as they stand in a record, each one word.
-pub fn arguments(arguments: &[std::ffi::OsString]) -> String {
-    arguments.iter().map(|argument| Quoted::name(argument).to_string()).collect::<Vec<_>>().join(" ")
+/// Records what is wrong in a settings file, with a picture of the place.
+pub fn problem(journal: &mut Journal, file: &Path, problem: &Problem) {
+    journal.error(None, format_args!("settings {}: {problem}", Quoted::path(file)));
+    for line in problem.place.iter().flat_map(Place::picture) {
+        journal.error(None, Escaped(line.as_bytes()));
+    }
 }

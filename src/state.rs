@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::journal::Quoted;
+
 /// Why something could not be kept or dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// A folder can't be made or opened.
-    #[error("the folder {folder}: {source}")]
+    #[error("the folder {}: {source}", Quoted::path(.folder))]
     Folder {
         /// Which one.
         folder: PathBuf,
@@ -24,13 +26,13 @@ pub enum StateError {
         source: io::Error,
     },
     /// A folder belongs to somebody else or others may write to it, so that it may hold anything.
-    #[error("others than the hook's user may write to the folder {folder}: remove it, it is made anew")]
+    #[error("the folder {0} belongs to somebody else or others may write to it; to mend it: rm -r {0} (it is made anew)", Quoted::path(.folder))]
     Untrusted {
         /// Which one.
         folder: PathBuf,
     },
     /// A file can't be written, put in place or removed.
-    #[error("the file {file}: {source}")]
+    #[error("the file {}: {source}", Quoted::path(.file))]
     File {
         /// Which one.
         file: PathBuf,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
 
 /// The most that is read of a document, in bytes. libvirt's own messages end at 4 MiB.
 pub const MAXIMUM_BYTES: u64 = 64 << 20;
@@ -50,25 +51,27 @@ impl Document {
         Self { input, content: None, shared: None }
     }
 
-    /// The document's bytes: whole, or where [`Document::fault`] says so what could be had of it.
-    pub fn bytes(&mut self) -> &[u8] {
-        &self.content().bytes
+    /// Reads the document, if that has not been done. A signal during the wait ends it where `interrupted` says so.
+    pub fn read(&mut self, interrupted: &mut dyn FnMut() -> bool) {
+        if self.content.is_none() {
+            self.content = Some(match std::mem::replace(&mut self.input, Input::Nothing) {
+                Input::Nothing => Content::default(),
+                Input::File(file) => read(&file, PATIENCE, interrupted),
+                // A person at a terminal has no XML to type.
+                Input::Stdin if io::stdin().is_terminal() => Content::default(),
+                Input::Stdin => read(&io::stdin(), PATIENCE, interrupted),
+            });
+        }
     }
 
-    /// Why the document is not whole, if it is not.
-    pub fn fault(&mut self) -> Option<&str> {
-        self.content().fault.as_deref()
+    /// What has been read of the document: all of it, unless [`Document::fault`] says otherwise.
+    pub fn bytes(&self) -> &[u8] {
+        self.content.as_ref().map(|content| content.bytes.as_slice()).unwrap_or_default()
     }
 
-    fn content(&mut self) -> &Content {
-        let input = std::mem::replace(&mut self.input, Input::Nothing);
-        self.content.get_or_insert_with(|| match input {
-            Input::Nothing => Content::default(),
-            Input::File(file) => read(&file, PATIENCE),
-            // A person at a terminal has no XML to type.
-            Input::Stdin if io::stdin().is_terminal() => Content::default(),
-            Input::Stdin => read(&io::stdin(), PATIENCE),
-        })
+    /// Why not all of the document could be read, if so.
+    pub fn fault(&self) -> Option<&str> {
+        self.content.as_ref()?.fault.as_deref()
     }
 
     /// A copy for a script's stdin, at its beginning, independent of every other copy.
@@ -87,9 +90,8 @@ impl Document {
         let path = format!("/proc/self/fd/{}", shared.as_raw_fd());
         let copy = match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(copy) => copy,
-            // No /proc: the copy is made in full.
-            Err(rustix::io::Errno::NOENT) => sealed(self.bytes())?,
-            Err(error) => return Err(error.into()),
+            // No /proc, or a security module keeps it closed: the copy is made in full.
+            Err(_) => sealed(self.bytes())?,
         };
         self.shared = Some(shared);
         Ok(copy.into())
@@ -101,7 +103,7 @@ fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Hosts may demand that nothing in memory can be executed (vm.memfd_noexec); Linux before 6.3 knows no such flag.
     let created = match rustix::fs::memfd_create("domain.xml", flags | MemfdFlags::NOEXEC_SEAL) {
-        Err(rustix::io::Errno::INVAL) => rustix::fs::memfd_create("domain.xml", flags),
+        Err(Errno::INVAL) => rustix::fs::memfd_create("domain.xml", flags),
         created => created,
     };
     let mut file = File::from(created?);
@@ -111,60 +113,49 @@ fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Reads to the end, to [`MAXIMUM_BYTES`], or until `patience` is over.
-fn read(input: &(impl AsFd + AsRawFd), patience: Duration) -> Content {
+/// Reads to the end, to [`MAXIMUM_BYTES`], until `patience` is over, or until `interrupted` says so.
+fn read(input: &impl AsFd, patience: Duration, interrupted: &mut dyn FnMut() -> bool) -> Content {
     let mut content = Content::default();
-    let end = Instant::now() + patience;
+    content.fault = read_into(&mut content.bytes, input, Instant::now() + patience, interrupted).err();
+    content
+}
+
+fn read_into(
+    bytes: &mut Vec<u8>,
+    input: &impl AsFd,
+    end: Instant,
+    interrupted: &mut dyn FnMut() -> bool,
+) -> Result<(), String> {
+    let unreadable = |error: io::Error| format!("could not be read: {error}");
     let mut file = match input.as_fd().try_clone_to_owned() {
         Ok(descriptor) => File::from(descriptor).take(MAXIMUM_BYTES),
         // A closed stdin is one without XML.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::BADF.raw_os_error()) => {
-            return content;
-        }
-        Err(error) => {
-            content.fault = Some(format!("could not be read: {error}"));
-            return content;
-        }
+        Err(error) if error.raw_os_error() == Some(Errno::BADF.raw_os_error()) => return Ok(()),
+        Err(error) => return Err(unreadable(error)),
     };
     let mut chunk = vec![0; 64 << 10];
     loop {
-        match readable_until(&file.get_ref().as_fd(), end) {
-            Ok(true) => {}
-            Ok(false) => {
-                content.fault = Some(format!("did not end within {} s", patience.as_secs()));
-                return content;
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(|error| unreadable(io::Error::other(error)))?;
+        match rustix::event::poll(&mut [PollFd::new(file.get_ref(), PollFlags::IN)], Some(&timeout)) {
+            Ok(_) if left.is_zero() => return Err(format!("did not end within {} s", PATIENCE.as_secs())),
+            Ok(0) => continue,
+            Ok(_) => {}
+            Err(Errno::INTR) if interrupted() => {
+                return Err("was not waited for, since the hook was told to end".to_owned());
             }
-            Err(error) => {
-                content.fault = Some(format!("could not be read: {error}"));
-                return content;
-            }
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(unreadable(error.into())),
         }
         match file.read(&mut chunk) {
-            Ok(0) if file.limit() == 0 => {
-                content.fault = Some(format!("is longer than {MAXIMUM_BYTES} bytes"));
-                return content;
+            Ok(0) if file.limit() == 0 => return Err(format!("is longer than {MAXIMUM_BYTES} bytes")),
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                bytes.try_reserve(count).map_err(|error| unreadable(error.into()))?;
+                bytes.extend_from_slice(chunk.get(..count).unwrap_or_default());
             }
-            Ok(0) => return content,
-            Ok(count) => content.bytes.extend_from_slice(chunk.get(..count).unwrap_or_default()),
             Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
-            Err(error) => {
-                content.fault = Some(format!("could not be read: {error}"));
-                return content;
-            }
-        }
-    }
-}
-
-/// Waits until something can be read, or the other side is closed; false where `end` comes first.
-fn readable_until(input: &impl AsFd, end: Instant) -> io::Result<bool> {
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-        match rustix::event::poll(&mut [PollFd::new(input, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) => return Ok(false),
-            Ok(_) => return Ok(true),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(unreadable(error)),
         }
     }
 }

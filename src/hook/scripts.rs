@@ -1,6 +1,7 @@
 //! The scripts of one event, run one after another.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,74 +10,60 @@ use crate::background;
 use crate::domain::Document;
 use crate::event::{Event, Operation};
 use crate::journal::{Journal, Quoted};
-use crate::outcome::{Outcome, Signal};
+use crate::outcome::{Outcome, Seconds, Signal};
 use crate::paths::Paths;
 use crate::report;
-use crate::script::{Judge, Kind, Script, shell, why_not_started};
-use crate::settings::{self, OnFailure, ScriptSettings, Settings, Trust};
-use crate::supervise::{HeldPipes, Interruption, Lines, Progress, Stream, Supervisor, Task};
+use crate::script::{Script, why_not_started};
+use crate::settings::{OnFailure, ScriptSettings, Settings, Trust};
+use crate::supervise::{HeldPipes, Lines, Progress, Stream, Supervisor, Task};
+use crate::trust::{Judge, Kind, Unusable, shell};
 use crate::verdict::{Run, refuses};
 
 /// What scripts find programs by where libvirt's daemon has no PATH of its own.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The home of the hook's user where the daemon has none, as under systemd: root's.
+/// The home of root where the daemon has none, as under systemd. A session's daemon has one.
 const HOME: &str = "/root";
 
 /// How much is kept of a script's last words, in bytes.
 const LAST_WORDS: usize = 1 << 10;
 
 /// Runs the scripts of one event.
-pub(super) struct Scripts<'a> {
-    event: &'a Event,
-    operation: Operation,
-    paths: &'a Paths,
-    live_xml: Option<PathBuf>,
-    document: Document,
-    journal: &'a mut Journal,
-    settings: Settings,
-    judge: Judge,
-    supervisor: Supervisor,
-    /// The arguments as records show them.
-    arguments: String,
-    begun: Instant,
+pub(super) struct Runner<'a> {
+    pub(super) event: &'a Event,
+    pub(super) operation: Operation,
+    pub(super) begun: Instant,
+    pub(super) paths: &'a Paths,
+    pub(super) settings: Settings,
+    pub(super) judge: Judge,
+    pub(super) live_xml: Option<PathBuf>,
+    pub(super) document: Document,
+    /// A script has got a copy of it.
+    pub(super) document_asked_for: bool,
+    pub(super) supervisor: Supervisor,
+    pub(super) journal: &'a mut Journal,
 }
 
-impl<'a> Scripts<'a> {
-    /// Reads what running scripts needs and an event without scripts does not.
-    pub(super) fn new(
-        event: &'a Event,
-        operation: Operation,
-        paths: &'a Paths,
-        live_xml: Option<PathBuf>,
-        mut document: Document,
-        journal: &'a mut Journal,
-        interruption: Interruption,
-    ) -> Self {
-        let begun = Instant::now();
-        let judge = Judge::from(paths.root());
-        let (settings, problems) = settings::load(paths, &judge);
-        for (file, problem) in problems {
-            journal.error(None, format_args!("settings {}: {problem}", Quoted::path(&file)));
-            for line in problem.place.iter().flat_map(settings::Place::picture) {
-                journal.error(None, crate::journal::Escaped(line.as_bytes()));
-            }
-        }
-        if let Some(fault) = document.fault() {
-            journal.warn(None, format_args!("the VM's XML {fault}; the scripts get what has come"));
-        }
-        // Scripts start where libvirt starts the hook. Where that fails they start where it is.
-        _ = std::env::set_current_dir("/");
-        let supervisor = Supervisor::new(interruption);
-        let arguments = report::arguments(event.arguments());
-        Self { event, operation, paths, live_xml, document, journal, settings, judge, supervisor, arguments, begun }
-    }
+/// What the look at a script came to.
+enum Look {
+    /// It may run.
+    Fit,
+    /// It is not meant to run; what is to be said of that has been said.
+    Ignored,
+    /// It can't or must not run.
+    Unfit(Outcome),
+}
 
+impl Runner<'_> {
     /// Runs those that are for this domain, and tells what became of each.
     pub(super) fn run(mut self, scripts: &[Script]) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         for script in scripts {
             if !self.settings.is_for(script.file_name(), self.event.domain()) {
+                continue;
+            }
+            let look = self.look_at(script);
+            if matches!(look, Look::Ignored) {
                 continue;
             }
             if let Some(reason) = self.why_skipped(runs.last()) {
@@ -85,12 +72,14 @@ impl<'a> Scripts<'a> {
             }
             let settings = self.settings.of_script(script.file_name());
             let mut last_words = Vec::new();
-            let Some(outcome) = self.run_one(script, settings, &mut last_words) else {
-                continue;
+            let outcome = match look {
+                Look::Unfit(outcome) => outcome,
+                _ => self.run_one(script, settings, &mut last_words),
             };
             report::outcome(self.journal, script.label(), &outcome);
-            runs.push(Run { script: script.label().to_vec(), on_failure: settings.on_failure, outcome, last_words });
-            self.warn_of_idle_veto(runs.last());
+            let run = Run { script: script.label().to_vec(), on_failure: settings.on_failure, outcome, last_words };
+            self.tell_of_veto(&run);
+            runs.push(run);
         }
         runs
     }
@@ -98,42 +87,55 @@ impl<'a> Scripts<'a> {
     /// Why no further script runs, if so: the hook was told to end, or the last script refused the operation.
     fn why_skipped(&mut self, last: Option<&Run>) -> Option<String> {
         if let Some(signal) = self.supervisor.interrupted() {
-            return Some(format!("the hook received {}", Signal(signal)));
+            return Some(format!("the hook received signal {}", Signal(signal)));
         }
         let last = last.filter(|run| refuses(self.operation, run))?;
         Some(format!("{} refused the operation", Quoted::bytes(&last.script)))
     }
 
-    /// What became of one script; nothing where it is switched off.
-    fn run_one(&mut self, script: &Script, settings: ScriptSettings, last_words: &mut Vec<u8>) -> Option<Outcome> {
+    /// Whether a script is there, executable, and to be trusted.
+    fn look_at(&mut self, script: &Script) -> Look {
+        let label = script.label();
         let inspection = match self.judge.inspect(script.path()) {
             Ok(inspection) => inspection,
-            Err(unusable) => {
-                return Some(Outcome::NotStarted { reason: unusable.to_string() });
+            Err(Unusable::Folder) => {
+                self.journal
+                    .warn(Some(label), "it is a folder, so the VM's of that name, and no script; it is ignored");
+                return Look::Ignored;
             }
+            Err(unusable) => return Look::Unfit(Outcome::NotStarted { reason: unusable.to_string() }),
         };
         match (inspection.kind, inspection.fault) {
-            (Kind::Masked, _) => return None,
+            (Kind::Masked, _) => Look::Ignored,
             (Kind::NotExecutable, _) => {
-                return Some(Outcome::NotExecutable { remedy: format!("chmod +x {}", shell(script.path())) });
+                Look::Unfit(Outcome::NotExecutable { remedy: format!("chmod +x {}", shell(script.path())) })
             }
-            (Kind::Program, Some(fault)) if self.settings.trust == Trust::Strict => {
-                return Some(Outcome::NotStarted { reason: format!("it can't be trusted: {fault}") });
+            (Kind::Program, None) => Look::Fit,
+            (Kind::Program, Some(fault)) if self.settings.trust == Trust::Warn => {
+                let message = format!("it can't be trusted, but runs since trust = \"warn\": {fault}");
+                self.journal.warn(Some(label), message);
+                Look::Fit
             }
             (Kind::Program, Some(fault)) => {
-                let message = format!("it can't be trusted, but runs since trust = \"warn\": {fault}");
-                self.journal.warn(Some(script.label()), message);
+                Look::Unfit(Outcome::NotStarted { reason: format!("it can't be trusted: {fault}") })
             }
-            (Kind::Program, None) => {}
         }
-        let timeout = match self.time_left() {
-            Some(Duration::ZERO) => {
-                return Some(Outcome::NotStarted { reason: "eventTimeoutSeconds is over".to_owned() });
-            }
-            Some(left) => settings.timeout.min(left),
+    }
+
+    fn run_one(&mut self, script: &Script, settings: ScriptSettings, last_words: &mut Vec<u8>) -> Outcome {
+        let timeout = match self.settings.event_timeout {
             None => settings.timeout,
+            Some(whole) => {
+                let left = whole.saturating_sub(self.begun.elapsed());
+                if left.is_zero() {
+                    let whole = Seconds(whole);
+                    let reason = format!("the {whole} that eventTimeoutSeconds gives the event are used up");
+                    return Outcome::NotStarted { reason };
+                }
+                settings.timeout.min(left)
+            }
         };
-        Some(match self.supervise(script, timeout, last_words) {
+        match self.supervise(script, timeout, last_words) {
             Ok((outcome, held)) => {
                 if let Some(pipes) = held {
                     self.hand_over(script, pipes);
@@ -141,12 +143,7 @@ impl<'a> Scripts<'a> {
                 outcome
             }
             Err(error) => Outcome::NotStarted { reason: why_not_started(script.path(), error).to_string() },
-        })
-    }
-
-    /// How much is left of the whole event's time, if that is bounded.
-    fn time_left(&self) -> Option<Duration> {
-        Some(self.settings.event_timeout?.saturating_sub(self.begun.elapsed()))
+        }
     }
 
     fn supervise(
@@ -154,11 +151,8 @@ impl<'a> Scripts<'a> {
         script: &Script,
         timeout: Duration,
         last_words: &mut Vec<u8>,
-    ) -> std::io::Result<(Outcome, Option<HeldPipes>)> {
-        let stdin = self.document.copy().unwrap_or_else(|error| {
-            self.journal.warn(Some(script.label()), format_args!("starts without the VM's XML on stdin: {error}"));
-            Stdio::null()
-        });
+    ) -> io::Result<(Outcome, Option<HeldPipes>)> {
+        let stdin = self.stdin(script);
         let absent = |name: &str, value: &'static str| std::env::var_os(name).is_none().then_some(OsStr::new(value));
         let mut environment = vec![
             ("VIRT_HOOKS_DOMAIN", Some(self.event.domain())),
@@ -178,16 +172,28 @@ impl<'a> Scripts<'a> {
             timeout,
             grace: self.settings.grace,
         };
-        let (journal, arguments) = (&mut *self.journal, self.arguments.as_str());
-        let ended = self.supervisor.run(task, &mut |progress| {
+        let (journal, event) = (&mut *self.journal, self.event);
+        self.supervisor.run(task, &mut |progress| {
             if let Progress::Printed { stream: Stream::Stderr, lines } = &progress {
                 remember(last_words, *lines);
             }
-            report::progress(journal, script.label(), arguments, progress);
-        });
-        // It may have written to the log itself.
-        self.journal.unsettle();
-        ended
+            report::progress(journal, script.label(), event, progress);
+        })
+    }
+
+    /// A copy of the VM's XML. The first script that gets one has it read.
+    fn stdin(&mut self, script: &Script) -> Stdio {
+        if !std::mem::replace(&mut self.document_asked_for, true) {
+            let supervisor = &mut self.supervisor;
+            self.document.read(&mut || supervisor.interrupted().is_some());
+            if let Some(fault) = self.document.fault() {
+                self.journal.warn(None, format_args!("the VM's XML {fault}; the scripts get what has come"));
+            }
+        }
+        self.document.copy().unwrap_or_else(|error| {
+            self.journal.warn(Some(script.label()), format_args!("starts without the VM's XML on stdin: {error}"));
+            Stdio::null()
+        })
     }
 
     /// Has what a daemon still prints logged in the background.
@@ -209,12 +215,14 @@ impl<'a> Scripts<'a> {
         }
     }
 
-    /// Tells whoever asked for a veto that this operation has none.
-    fn warn_of_idle_veto(&mut self, last: Option<&Run>) {
-        let Some(run) = last else { return };
-        let idle = run.on_failure == OnFailure::Abort && run.outcome.is_failure() && !self.operation.can_be_refused();
-        if idle {
-            let operation = self.operation.name();
+    /// Tells that a script refused the operation, or that one was to and here can't.
+    fn tell_of_veto(&mut self, run: &Run) {
+        let operation = self.operation.name();
+        let asked = run.on_failure == OnFailure::Abort && run.outcome.is_failure();
+        if refuses(self.operation, run) {
+            let message = format!("{operation} is refused, since onFailure = \"abort\" is set for this script");
+            self.journal.error(Some(&run.script), message);
+        } else if asked && !self.operation.can_be_refused() {
             let why = match self.operation {
                 Operation::Started | Operation::Reconnect => "it would kill the running VM",
                 _ => "libvirt pays no heed to it there",

@@ -34,6 +34,18 @@ pub(super) fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
+/// Appends a message of ours, in which foreign text stands as [`Quoted`] or [`Escaped`] already.
+///
+/// One in which something does not (an error that a library words) is escaped as a whole: read back it is what it was.
+pub(super) fn write_message(out: &mut Vec<u8>, message: &str) {
+    let printable = !message.contains(is_deceptive);
+    if printable && unescape(message.as_bytes()).is_some() {
+        out.extend_from_slice(message.as_bytes());
+    } else {
+        escape_into(out, message.as_bytes());
+    }
+}
+
 /// Whether a byte stands for itself: printable ASCII, save the backslash.
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'\\'
@@ -61,7 +73,9 @@ fn escape_foreign(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn escape_byte(out: &mut Vec<u8>, byte: u8) {
-    out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or_default();
+    out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
 }
 
 /// Characters beyond ASCII that would move a terminal's cursor, end a line, or hide or reorder what is around them.
@@ -168,6 +182,13 @@ impl fmt::Display for Quoted<'_> {
 /// Foreign text inside a message, without quotes around it.
 #[derive(Debug, Clone, Copy)]
 pub struct Escaped<'a>(pub &'a [u8]);
+
+impl Escaped<'_> {
+    /// Whether a character stands for itself in a record.
+    pub fn leaves(character: char) -> bool {
+        character != '\\' && !is_deceptive(character)
+    }
+}
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

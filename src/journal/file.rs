@@ -15,18 +15,18 @@ const MODE: u32 = 0o640;
 /// The mode of a new folder for it, the one that distributions give `/var/log/libvirt`.
 const FOLDER_MODE: u32 = 0o755;
 
-/// How long a record may take from its first page to its last.
+/// How long a line without its end is given to grow on.
 const SETTLE: Duration = Duration::from_millis(5);
 
-/// How often it is looked whether one has.
+/// How many times one that grows is looked at.
 const LOOKS: u32 = 10;
 
 /// An open log.
 #[derive(Debug)]
 pub(super) struct LogFile {
     file: File,
-    /// Somebody else may have left the last line without its end: a script that writes to the log too, a full disk.
-    unsettled: bool,
+    /// A write of ours ended inside a record.
+    torn: bool,
 }
 
 impl LogFile {
@@ -48,20 +48,22 @@ impl LogFile {
         if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        Ok(Self { file, unsettled: true })
+        Ok(Self { file, torn: false })
     }
 
-    /// Tells that others may have written since.
-    pub(super) const fn unsettle(&mut self) {
-        self.unsettled = true;
+    /// Whether this is still the file at `path`.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        let (Ok(own), Ok(there)) = (rustix::fs::fstat(&self.file), rustix::fs::lstat(path)) else { return false };
+        (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino)
     }
 
-    /// Appends whole records.
+    /// Appends whole records, on lines of their own: scripts may write to the log too, and may have left a line without
+    /// its end.
     ///
     /// # Errors
     /// Where not all of them could be written: a full disk, a quota, a limit on file size.
     pub(super) fn append(&mut self, records: &[u8]) -> io::Result<()> {
-        if std::mem::take(&mut self.unsettled) && self.ends_inside_a_line() {
+        if self.torn || self.ends_inside_a_line() {
             // One write, so that no record of another event comes between the end of the line and ours.
             let mut settled = Vec::with_capacity(records.len() + 1);
             settled.push(b'\n');
@@ -71,10 +73,20 @@ impl LogFile {
         self.write(records)
     }
 
-    fn write(&mut self, records: &[u8]) -> io::Result<()> {
-        let written = self.file.write_all(records);
-        self.unsettled |= written.is_err();
-        written
+    fn write(&mut self, mut records: &[u8]) -> io::Result<()> {
+        while !records.is_empty() {
+            match self.file.write(records) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    let (done, rest) = records.split_at(written.min(records.len()));
+                    self.torn = !done.ends_with(b"\n");
+                    records = rest;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Whether the last line has no end, and none is on its way.

@@ -61,17 +61,17 @@ impl Journal {
         self.listener = Some(listener);
     }
 
-    /// What happened.
+    /// Records what happened.
     pub fn info(&mut self, script: Option<&[u8]>, message: impl Display) {
         self.record(Level::Info, script, message);
     }
 
-    /// What an operator should look at.
+    /// Records what an operator should look at.
     pub fn warn(&mut self, script: Option<&[u8]>, message: impl Display) {
         self.record(Level::Warn, script, message);
     }
 
-    /// What went wrong.
+    /// Records what went wrong.
     pub fn error(&mut self, script: Option<&[u8]>, message: impl Display) {
         self.record(Level::Error, script, message);
     }
@@ -83,8 +83,7 @@ impl Journal {
             listener(level, script, &message);
         }
         let mut line = self.start(level, script);
-        // Whoever forgot to escape a newline must not end the record by it.
-        line.extend(message.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+        escape::write_message(&mut line, &message);
         line.push(b'\n');
         self.append(&line, 1);
     }
@@ -109,17 +108,19 @@ impl Journal {
         self.append(&records, count);
     }
 
-    /// Tells that a script ended, which may have written to the log itself.
-    pub const fn unsettle(&mut self) {
-        if let Some(file) = &mut self.file {
-            file.unsettle();
+    /// Writes what comes to the log that has taken this one's place, if one has. An event is short and finishes the file
+    /// that it began; who writes for longer outlives a rotation.
+    pub fn follow_rotation(&mut self) {
+        if self.file.as_ref().is_some_and(|file| !file.is_at(&self.path)) {
+            self.file = None;
         }
     }
 
     /// What kept records out of the log, if anything did.
     pub fn fault(&self) -> Option<String> {
         let (count, error) = self.lost.as_ref()?;
-        Some(format!("{count} records could not be written to {}: {error}", self.path.display()))
+        let path = Quoted::path(&self.path);
+        Some(format!("{} could not be written to {path}: {error}", counted(*count)))
     }
 
     /// A record up to where its message begins.
@@ -138,7 +139,7 @@ impl Journal {
         if let Some((lost, error)) = self.lost.take() {
             let mut line = self.start(Level::Warn, None);
             line.extend_from_slice(
-                format!("{lost} records before this one could not be written: {error}\n").as_bytes(),
+                format!("{} before this one could not be written: {error}\n", counted(lost)).as_bytes(),
             );
             if let Err(error) = self.write(&line) {
                 self.lost = Some((lost + count, error));
@@ -157,4 +158,8 @@ impl Journal {
         };
         file.append(records)
     }
+}
+
+fn counted(records: u64) -> String {
+    if records == 1 { "1 record".to_owned() } else { format!("{records} records") }
 }

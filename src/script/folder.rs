@@ -11,11 +11,12 @@ use rustix::io::Errno;
 
 use super::{Script, rest_for};
 use crate::event::{Event, Operation};
+use crate::journal::Quoted;
 use crate::paths::Paths;
 
 /// A folder that could not be read; its scripts don't run.
 #[derive(Debug, thiserror::Error)]
-#[error("the folder {folder} can't be read: {source}")]
+#[error("the folder {} can't be read: {source}", Quoted::path(.folder))]
 pub struct FolderError {
     /// Which one.
     pub folder: PathBuf,
@@ -47,7 +48,8 @@ pub fn discover(paths: &Paths, event: &Event, operation: Operation) -> (Vec<Scri
             }
         });
         match read {
-            // What is called like the domain is a file, and a script like any other.
+            // What is called like the domain is a file or leads nowhere, and is looked at like any other script.
+            Ok(false) => {}
             Err(FolderError { source, .. }) if source.kind() == io::ErrorKind::NotADirectory => {}
             read => {
                 // A folder called like a script is the domain's all the same.
@@ -61,12 +63,12 @@ pub fn discover(paths: &Paths, event: &Event, operation: Operation) -> (Vec<Scri
     (scripts, errors)
 }
 
-/// Shows each name in a folder to `see`.
-fn read(folder: &Path, mut see: impl FnMut(&OsStr)) -> Result<(), FolderError> {
+/// Shows each name in a folder to `see`. False where there is no such folder.
+fn read(folder: &Path, mut see: impl FnMut(&OsStr)) -> Result<bool, FolderError> {
     let failed = |error: Errno| FolderError { folder: folder.to_owned(), source: error.into() };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = match rustix::fs::open(folder, flags, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::NOENT) => return Ok(false),
         opened => opened.map_err(failed)?,
     };
     let mut buffer = [MaybeUninit::uninit(); 32 << 10];
@@ -74,5 +76,5 @@ fn read(folder: &Path, mut see: impl FnMut(&OsStr)) -> Result<(), FolderError> {
     while let Some(entry) = entries.next() {
         see(OsStr::from_bytes(entry.map_err(failed)?.file_name().to_bytes()));
     }
-    Ok(())
+    Ok(true)
 }

@@ -1,9 +1,8 @@
-//! Which scripts an event has: their names, their order, whether they may be trusted, and why one can't be started.
+//! Which scripts an event has: their names, their order, and why one can't be started.
 
 mod folder;
 mod interpreter;
 mod name;
-mod trust;
 
 use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
@@ -11,10 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use self::folder::{FolderError, discover};
-pub use self::interpreter::{Cause, why_not_started};
+pub use self::interpreter::{Cause, NotStarted, why_not_started};
 pub use self::name::{is_leftover, order, rest_for};
-pub(crate) use self::trust::shell;
-pub use self::trust::{Fault, Inspection, Judge, Kind, Unusable};
 
 /// A file whose name says that it is to run at an event.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{Refusal, nearest, on_failure, pattern, seconds, trust};
-use super::problem::{Place, Problem, Severity};
+use crate::journal::Escaped;
+
+use super::problem::{Cost, Place, Problem};
 use super::{Rule, Settings};
 
 const KEYS: [&str; 5] = ["timeoutSeconds", "graceSeconds", "eventTimeoutSeconds", "trust", "script"];
@@ -19,16 +21,23 @@ pub fn parse(text: &str, settings: &mut Settings) -> Vec<Problem> {
         Err(error) => {
             let place = error.span().map(|span| Place::of(text, &span));
             let hint = arithmetic(place.as_ref()).unwrap_or_default();
-            let message = format!("{}{hint}", error.message().lines().collect::<Vec<_>>().join(", "));
-            return vec![Problem { severity: Severity::File, message, place }];
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            let message = format!("{}{hint}", Escaped(message.as_bytes()));
+            return vec![Problem { cost: Cost::File, message, place }];
         }
     };
-    let mut reader = Reader { text, problems: Vec::new() };
+    let mut reader = Reader { text, problems: Vec::new(), more: 0 };
     for (key, value) in table.get_ref() {
         reader.take(key, value, settings);
     }
+    if reader.more > 0 {
+        let message = format!("and {} more that is wrong in this file", reader.more);
+        reader.problems.push(Problem { cost: Cost::Key, message, place: None });
+    }
     // The table is sorted by its keys; people read from top to bottom.
-    reader.problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
+    reader
+        .problems
+        .sort_by_key(|problem| problem.place.as_ref().map_or((usize::MAX, 0), |place| (place.line, place.column)));
     reader.problems
 }
 
@@ -39,12 +48,17 @@ fn arithmetic(place: Option<&Place>) -> Option<String> {
         .split('*')
         .map(|factor| factor.trim().parse::<u64>().ok())
         .try_fold(1, |product: u64, factor| product.checked_mul(factor?))?;
-    Some(format!("; TOML does not calculate: write {} = {product}", key.trim()))
+    Some(format!("; TOML does not calculate: write {} = {product}", Escaped(key.trim().as_bytes())))
 }
+
+/// How many problems of a file are told one by one.
+const TOLD: usize = 20;
 
 struct Reader<'a> {
     text: &'a str,
     problems: Vec<Problem>,
+    /// How many there are besides.
+    more: usize,
 }
 
 impl Reader<'_> {
@@ -101,7 +115,7 @@ impl Reader<'_> {
         for value in patterns {
             match pattern(value) {
                 Ok(pattern) => domains.push(pattern),
-                Err((span, why)) => self.problem(span, format!("a pattern of \"domains\" {why}; it matches no VM")),
+                Err((span, why)) => self.problem(span, format!("an entry of \"domains\" {why}; it matches no VM")),
             }
         }
         domains
@@ -112,7 +126,7 @@ impl Reader<'_> {
             Ok(value) => *place = value,
             Err((span, why)) => {
                 let key = key.get_ref().as_ref();
-                self.problem(span, format!("\"{key}\" {why}; it is ignored"));
+                self.problem(span, format!("\"{key}\" {why}; this line is ignored"));
             }
         }
     }
@@ -123,11 +137,16 @@ impl Reader<'_> {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("the keys here are {}", known.join(", ")),
         };
-        self.problem(key.span(), format!("the key \"{}\" is not known and ignored; {hint}", name.escape_debug()));
+        let name = Escaped(name.as_bytes());
+        self.problem(key.span(), format!("the key \"{name}\" is not known and is ignored; {hint}"));
     }
 
     fn problem(&mut self, span: std::ops::Range<usize>, message: String) {
+        if self.problems.len() == TOLD {
+            self.more += 1;
+            return;
+        }
         let place = Some(Place::of(self.text, &span));
-        self.problems.push(Problem { severity: Severity::Key, message, place });
+        self.problems.push(Problem { cost: Cost::Key, message, place });
     }
 }

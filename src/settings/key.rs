@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{OnFailure, Trust};
+use crate::journal::Escaped;
 
 /// How alike a word must be to a known one to be taken for a slip of the keyboard.
 const ALIKE: f64 = 0.8;
@@ -57,13 +58,13 @@ pub(super) fn pattern(value: &Spanned<DeValue<'_>>) -> Result<Pattern, Refusal> 
     let Some(text) = value.get_ref().as_str() else {
         return Err((value.span(), format!("must be a pattern such as \"i-2-*\", not {}", described(value.get_ref()))));
     };
-    Pattern::new(text).map_err(|error| (value.span(), format!("is no pattern: {}", error.msg)))
+    Pattern::new(text).map_err(|error| (value.span(), format!("is no pattern: {}", Escaped(error.msg.as_bytes()))))
 }
 
 /// What a value is, for a person who expected it to be taken.
 fn described(value: &DeValue<'_>) -> String {
     match value {
-        DeValue::String(text) => format!("\"{}\"", text.escape_debug()),
+        DeValue::String(text) => format!("\"{}\"", Escaped(text.as_bytes())),
         DeValue::Integer(number) => number.as_str().to_owned(),
         DeValue::Boolean(value) => value.to_string(),
         other => format!("a value of type {}", other.type_str()),

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::problem::{Problem, Severity};
+use super::problem::{Cost, Problem};
 use super::{Settings, parse};
 use crate::paths::Paths;
-use crate::script::{Judge, Unusable};
 use crate::state::Drawer;
+use crate::trust::{Judge, Unusable};
 
 /// The most that is read of a settings file, in bytes.
 const MAXIMUM_BYTES: u64 = 1 << 20;
@@ -29,7 +29,7 @@ pub fn load(paths: &Paths, judge: &Judge) -> (Settings, Vec<(PathBuf, Problem)>)
         Ok(drop_ins) => drop_ins,
         Err(error) => {
             let message = format!("the folder can't be read, and the files in it are ignored: {error}");
-            problems.push((paths.settings_drop_ins(), Problem { severity: Severity::File, message, place: None }));
+            problems.push((paths.settings_drop_ins(), Problem { cost: Cost::File, message, place: None }));
             Vec::new()
         }
     };
@@ -62,18 +62,22 @@ fn take(file: &Path, judge: &Judge, kept: &Drawer, settings: &mut Settings) -> V
     let name = &kept_name(file);
     let text = match read(file, judge) {
         Ok(Some(text)) => text,
-        Ok(None) => return Vec::new(),
+        Ok(None) => {
+            // What the operator took away must not come back by a later mistake. There may be nothing to forget.
+            _ = kept.forget(name);
+            return Vec::new();
+        }
         Err(message) => {
-            let problem = Problem { severity: Severity::File, message, place: None };
+            let problem = Problem { cost: Cost::File, message, place: None };
             return vec![fall_back(problem, kept.kept(name), settings)];
         }
     };
     let mut problems = parse(&text, settings);
-    if let Some(index) = problems.iter().position(|problem| problem.severity == Severity::File) {
+    if let Some(index) = problems.iter().position(|problem| problem.cost == Cost::File) {
         let problem = problems.swap_remove(index);
         problems.push(fall_back(problem, kept.kept(name), settings));
     } else if kept.kept(name).as_deref() != Some(text.as_bytes()) {
-        // A state folder that can't be written to is told of where something that matters more is kept there.
+        // Without it a later mistake costs more. That the state folder can't be written to is told where live XML is kept.
         _ = kept.keep(name, text.as_bytes());
     }
     problems
@@ -92,11 +96,11 @@ fn fall_back(problem: Problem, kept: Option<Vec<u8>>, settings: &mut Settings) -
         Some(text) => {
             // What was wrong in it was told while it was in force.
             _ = parse(&text, settings);
-            "what it last said while it was valid stays in force"
+            "the last valid version of this file stays in force"
         }
-        None => "the whole file is ignored, and the defaults are in force",
+        None => "the whole file is ignored: what other settings files say, and the defaults, are in force",
     };
-    Problem { message: format!("{}; {instead}", problem.message), ..problem }
+    Problem { message: format!("{instead}; {}", problem.message), ..problem }
 }
 
 /// The file's text, or nothing where there is no such file.

@@ -12,7 +12,7 @@ use glob::Pattern;
 
 pub use self::file::parse;
 pub use self::load::load;
-pub use self::problem::{Place, Problem, Severity};
+pub use self::problem::{Cost, Place, Problem};
 
 /// What a file needs to be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
+/// How much of a line is shown, in characters.
+const SHOWN: usize = 120;
+
 /// What a problem costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
+pub enum Cost {
     /// One key.
     Key,
     /// The whole file.
@@ -16,7 +19,7 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// What it costs.
-    pub severity: Severity,
+    pub cost: Cost,
     /// What is wrong, what was done about it, and what mends it.
     pub message: String,
     /// Where it is, if it is in one place.
@@ -48,20 +51,27 @@ impl Place {
         Self {
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-            text: line.to_owned(),
+            text: around(line, start - line_start),
             width: text.get(start..end).unwrap_or_default().chars().count().max(1),
         }
     }
 
-    /// The line and below it the carets, for a reader with a fixed-width font.
+    /// The line and below it the carets, for a reader with a fixed-width font. Of a long line, what is around the place.
     pub fn picture(&self) -> [String; 2] {
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
+        let skipped = (self.column - 1).saturating_sub(SHOWN / 2);
         // Tabs are blanks here, so that the carets stand where they point.
-        let text = self.text.replace('\t', " ");
-        let carets = format!("{}{}", " ".repeat(self.column - 1), "^".repeat(self.width));
+        let text: String = self.text.replace('\t', " ").chars().skip(skipped).take(SHOWN).collect();
+        let before = self.column - 1 - skipped;
+        let carets = format!("{}{}", " ".repeat(before), "^".repeat(self.width.min(SHOWN - before)));
         [format!("  {number} | {text}"), format!("  {gutter} | {carets}")]
     }
+}
+
+/// So much of a line as a picture of the place at this byte can show, and what is before it.
+fn around(line: &str, at: usize) -> String {
+    line.get(..line.floor_char_boundary((at + 4 * SHOWN).min(line.len()))).unwrap_or_default().to_owned()
 }
 
 impl fmt::Display for Problem {
@@ -84,6 +94,13 @@ mod tests {
         let place = Place::of(text, &span);
         assert_eq!((place.line, place.column, place.width), (2, 2, 5));
         assert_eq!(place.picture(), ["  2 |  größe = \"x\"", "    |  ^^^^^"]);
+    }
+
+    #[test]
+    fn of_a_long_line_what_is_around_the_place_is_shown() {
+        let text = format!("a = [{}]", "1, ".repeat(50_000));
+        let [line, carets] = Place::of(&text, &(90_000..90_001)).picture();
+        assert!(line.len() < 150 && carets.len() < 150 && carets.ends_with('^'), "{line}\n{carets}");
     }
 
     #[test]

@@ -6,14 +6,29 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1,
+    SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
-/// What is watched for. SIGXFSZ comes when the log would grow beyond a limit that the daemon was given; the record is lost
-/// then, and its default would end the hook.
-const WATCHED: [i32; 5] = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGXFSZ];
+/// What is watched for from the beginning on. A limit that the daemon was given brings SIGXFSZ (the log's size) and
+/// SIGXCPU, which would end the hook and mean nothing else to it.
+const WATCHED: [i32; 6] = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGXFSZ, SIGXCPU];
+
+/// What a script may send to the hook besides. Each would end or stop it.
+const WATCHED_WITH_SCRIPTS: [i32; 10] =
+    [SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTTIN, SIGTTOU, SIGSYS];
+
+/// From here on an abort (no memory, a panic on the way to telling of another) ends the process with exit code 0.
+pub fn aborts_fail_no_vm() {
+    // Where it can't be arranged an abort is one.
+    _ = signal_hook::flag::register_conditional_shutdown(SIGABRT, 0, Arc::new(AtomicBool::new(true)));
+}
 
 /// Watches for signals from its making on. Until then each of them would end the hook, and the VM's start with it.
 #[derive(Debug)]
@@ -35,6 +50,15 @@ impl Interruption {
         Self { delivery: delivery.ok(), received: None, child: false }
     }
 
+    /// Watches from now on for what scripts may bring upon the hook, too.
+    pub(super) fn watch_with_scripts(&self) {
+        let Some(delivery) = &self.delivery else { return };
+        for signal in WATCHED_WITH_SCRIPTS {
+            // What can't be watched for has its normal effect.
+            _ = delivery.handle().add_signal(signal);
+        }
+    }
+
     /// The number of the first signal that told the hook to end, if one has.
     pub fn received(&mut self) -> Option<i32> {
         self.collect();
@@ -52,8 +76,8 @@ impl Interruption {
         for signal in delivery.pending() {
             match signal {
                 SIGCHLD => self.child = true,
-                SIGXFSZ => {}
-                _ => _ = self.received.get_or_insert(signal),
+                SIGTERM | SIGINT | SIGHUP | SIGQUIT => _ = self.received.get_or_insert(signal),
+                _ => {}
             }
         }
     }

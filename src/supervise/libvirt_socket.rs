@@ -7,8 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use rustix::net::netlink::SOCK_DIAG;
+use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -37,6 +39,8 @@ impl LibvirtClients {
         let mut sockets = Sockets::default();
         let netlink =
             rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
+        // The kernel answers at once, or something is wrong.
+        sockopt::set_socket_timeout(&netlink, Timeout::Recv, Some(Duration::from_millis(100)))?;
         rustix::net::send(&netlink, &request(), SendFlags::empty())?;
         let mut answer = vec![0; 32 << 10];
         for _ in 0..MAXIMUM_ANSWERS {

@@ -24,7 +24,7 @@ use rustix::process::{Pid, Signal};
 
 pub use self::capture::{Lines, Stream};
 pub use self::held_pipes::HeldPipes;
-pub use self::interruption::Interruption;
+pub use self::interruption::{Interruption, aborts_fail_no_vm};
 pub use self::process_table::Process;
 pub use self::terminate::{Remaining, Why};
 
@@ -125,6 +125,9 @@ impl Supervisor {
         // What loses its parent becomes the hook's child, so that a script can't hide what it started by a second fork.
         // Without that, its process group is all that can be ended.
         _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        interruption.watch_with_scripts();
+        // Scripts start where libvirt starts the hook. Where that fails they start where it is.
+        _ = std::env::set_current_dir("/");
         Self { interruption, left_behind: LeftBehind::default(), buffer: vec![0; BUFFER] }
     }
 
@@ -162,7 +165,7 @@ impl Supervisor {
         let after = running.begun.elapsed();
         self.drain(&mut running, show);
         let outcome = match why {
-            Some(Why::Deadline(limit)) => Outcome::TimedOut { limit, after },
+            Some(Why::Deadline(limit)) => Outcome::TimedOut { limit, after, ended: running.ended },
             Some(Why::Interrupted(signal)) => Outcome::Interrupted { signal, after },
             None => running.reap(after),
         };
@@ -177,7 +180,7 @@ impl Supervisor {
         running.may_have_ended |= self.interruption.child_may_have_ended();
         let signals = self.interruption.readable();
         let longest = match &signals {
-            _ if running.may_have_ended => Duration::ZERO,
+            _ if running.may_have_ended && !running.ended => Duration::ZERO,
             Ok(_) => LOOK_AGAIN,
             Err(_) => LOOK_OFTEN,
         };
@@ -186,7 +189,11 @@ impl Supervisor {
         if ready.signal {
             self.interruption.collect();
         }
-        running.may_have_ended |= ready.nothing() || self.interruption.child_may_have_ended();
+        if self.interruption.child_may_have_ended() {
+            running.may_have_ended = true;
+            terminate::reap_adopted(running.pid());
+        }
+        running.may_have_ended |= ready.nothing() || running.looked.elapsed() >= LOOK_AGAIN;
         let mut print = |stream, lines: Lines<'_>| show(Progress::Printed { stream, lines });
         if ready.stdout {
             running.stdout.read(&mut self.buffer, &mut print);
@@ -215,6 +222,8 @@ struct Running {
     stderr: Capture,
     /// Something told that it has perhaps ended, and nobody has looked since.
     may_have_ended: bool,
+    /// When it was last looked.
+    looked: Instant,
     ended: bool,
 }
 
@@ -261,7 +270,7 @@ impl Running {
         let mut child = command.spawn()?;
         let stdout = Capture::new(Stream::Stdout, child.stdout.take().map(OwnedFd::from));
         let stderr = Capture::new(Stream::Stderr, child.stderr.take().map(OwnedFd::from));
-        Ok(Self { child, begun, stdout, stderr, may_have_ended: false, ended: false })
+        Ok(Self { child, begun, stdout, stderr, may_have_ended: false, looked: begun, ended: false })
     }
 
     /// Its process id, which is its group's as well.
@@ -271,7 +280,8 @@ impl Running {
 
     /// Whether it has ended.
     fn has_ended(&mut self) -> bool {
-        if !self.ended && std::mem::take(&mut self.may_have_ended) {
+        if std::mem::take(&mut self.may_have_ended) && !self.ended {
+            self.looked = Instant::now();
             self.ended = terminate::has_ended(self.pid());
         }
         self.ended

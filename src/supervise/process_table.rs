@@ -20,6 +20,8 @@ pub struct Process {
     pub parent: i32,
     /// Its process group.
     pub group: i32,
+    /// Whether it sleeps in the kernel and can't be woken.
+    pub stuck: bool,
     /// Whether it has ended and only waits for its parent to notice.
     pub ended: bool,
     /// When it began, in clock ticks since boot: with its id, what tells it from a later one of the same id.
@@ -35,11 +37,15 @@ impl Process {
         let pid = number(stat.get(..open)?.trim_ascii())?;
         let name = stat.get(open + 1..close)?.to_vec();
         let fields: Vec<&[u8]> = stat.get(close + 1..)?.trim_ascii().split(|&byte| byte == b' ').collect();
-        let ended = matches!(fields.first()?, [b'Z' | b'X' | b'x']);
+        // A program whose first thread has ended looks like a zombie, and goes on by its others.
+        let threads: u32 = number(fields.get(17)?)?;
+        let state = fields.first()?;
+        let ended = matches!(state, [b'Z' | b'X' | b'x']) && threads <= 1;
+        let stuck = *state == b"D";
         let parent = number(fields.get(1)?)?;
         let group = number(fields.get(2)?)?;
         let began = number(fields.get(19)?)?;
-        Some(Self { pid, name, parent, group, ended, began })
+        Some(Self { pid, name, parent, group, stuck, ended, began })
     }
 
     fn read(pid: i32) -> Option<Self> {
@@ -48,6 +54,10 @@ impl Process {
 
     /// How it was called, arguments and all, or its name where it has emptied that.
     pub fn command_line(&self) -> Vec<u8> {
+        if self.stuck {
+            // It may hold what the kernel needs to tell its command line.
+            return self.name.clone();
+        }
         let mut line = Vec::new();
         if let Ok(file) = fs::File::open(format!("/proc/{}/cmdline", self.pid)) {
             // Where reading ends early, what has come is shown.
@@ -117,10 +127,24 @@ mod tests {
     #[test]
     fn a_name_may_hold_anything() {
         let stat = b"42 (a) S 1 (b) R 7 43 44 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0\n";
-        let expected =
-            Process { pid: 42, name: b"a) S 1 (b".to_vec(), parent: 7, group: 43, ended: false, began: 12345 };
+        let expected = Process {
+            pid: 42,
+            name: b"a) S 1 (b".to_vec(),
+            parent: 7,
+            group: 43,
+            stuck: false,
+            ended: false,
+            began: 12345,
+        };
         assert_eq!(Process::parse(stat), Some(expected));
         assert_eq!(Process::parse(b"42 (short) S 1"), None);
+    }
+
+    #[test]
+    fn a_program_goes_on_when_only_its_first_thread_has_ended() {
+        let stat = |threads: &str| format!("42 (a) Z 7 43 44 0 -1 4 0 0 0 0 0 0 0 0 20 0 {threads} 0 12345 0 0\n");
+        let ended = |threads| Process::parse(stat(threads).as_bytes()).map(|process| process.ended);
+        assert_eq!((ended("1"), ended("0"), ended("2")), (Some(true), Some(true), Some(false)));
     }
 
     #[test]

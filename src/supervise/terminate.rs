@@ -4,6 +4,7 @@
 //! is not reaped before that, so that no other process can get its id, and the group's, meanwhile.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -40,24 +41,24 @@ pub struct Remaining {
 /// Processes that earlier scripts of the same event left behind on purpose. Later ones don't take them along.
 #[derive(Debug, Default)]
 pub(super) struct LeftBehind {
-    pids: Vec<(i32, u64)>,
-    groups: Vec<i32>,
+    /// By id and beginning.
+    pids: HashSet<(i32, u64)>,
+    groups: HashSet<i32>,
 }
 
 impl LeftBehind {
-    /// Those that there are before a script starts: all children of the hook, which adopts what loses its parent.
+    /// Those that there are before a script starts: whatever descends from the hook, which adopts what loses its parent.
     pub(super) fn now() -> Self {
         // One system call tells nearly every time that there are none.
         if !reap_ended() {
             return Self::default();
         }
-        let own = own_pid();
         // Without a process table nobody will be swept either.
-        let children: Vec<Process> =
-            processes().unwrap_or_default().into_iter().filter(|process| process.parent == own).collect();
+        let table = processes().unwrap_or_default();
+        let left = descendants(&table, children_of(&table, own_pid()));
         Self {
-            pids: children.iter().map(|process| (process.pid, process.began)).collect(),
-            groups: children.iter().map(|process| process.group).filter(|&group| group != own_group()).collect(),
+            pids: left.iter().map(|process| (process.pid, process.began)).collect(),
+            groups: left.iter().map(|process| process.group).filter(|&group| group != own_group()).collect(),
         }
     }
 
@@ -73,6 +74,19 @@ fn reap_ended() -> bool {
             Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
             Ok(None) => return true,
             Err(_) => return false,
+        }
+    }
+}
+
+/// Takes note of adopted children that have ended while a script runs: each would hold its process id, and count against
+/// limits on processes, until the hook ends. The script itself is left to be reaped.
+///
+/// Where the kernel does not list children (`CONFIG_PROC_CHILDREN`), they wait until the next script starts.
+pub(super) fn reap_adopted(script: i32) {
+    let children = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    for child in children.split_ascii_whitespace().filter_map(|child| child.parse().ok()) {
+        if let (true, Some(child)) = (child != script, Pid::from_raw(child)) {
+            _ = rustix::process::waitpid(Some(child), WaitOptions::NOHANG);
         }
     }
 }
@@ -151,27 +165,38 @@ impl Supervisor {
 
     /// The processes of the table that are a script's: its group, and whatever descends from it or was adopted since.
     fn of_script(&self, running: &Running, table: &[Process]) -> Vec<Process> {
-        let mut children: HashMap<i32, Vec<&Process>> = HashMap::new();
-        for process in table {
-            children.entry(process.parent).or_default().push(process);
-        }
         let in_group = table.iter().filter(|process| process.group == running.pid());
-        let adopted = children.get(&own_pid()).into_iter().flatten().copied();
-        let mut ahead: Vec<&Process> = in_group.chain(adopted).collect();
-        let mut seen = HashSet::new();
-        let mut of_script = Vec::new();
-        while let Some(process) = ahead.pop() {
-            if self.left_behind.includes(process) || !seen.insert(process.pid) {
-                continue;
-            }
-            ahead.extend(children.get(&process.pid).into_iter().flatten());
-            if !process.ended {
-                of_script.push(process.clone());
-            }
-        }
+        let begin = in_group.chain(children_of(table, own_pid())).filter(|process| !self.left_behind.includes(process));
+        let mut of_script: Vec<Process> = descendants(table, begin)
+            .into_iter()
+            .filter(|process| !process.ended && !self.left_behind.includes(process))
+            .cloned()
+            .collect();
         of_script.sort_by_key(|process| process.pid);
         of_script
     }
+}
+
+fn children_of(table: &[Process], parent: i32) -> impl Iterator<Item = &Process> {
+    table.iter().filter(move |process| process.parent == parent)
+}
+
+/// These processes and all that descend from them.
+fn descendants<'a>(table: &'a [Process], begin: impl Iterator<Item = &'a Process>) -> Vec<&'a Process> {
+    let mut children: HashMap<i32, Vec<&Process>> = HashMap::new();
+    for process in table {
+        children.entry(process.parent).or_default().push(process);
+    }
+    let mut ahead: Vec<&Process> = begin.collect();
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    while let Some(process) = ahead.pop() {
+        if seen.insert(process.pid) {
+            found.push(process);
+            ahead.extend(children.get(&process.pid).into_iter().flatten());
+        }
+    }
+    found
 }
 
 /// Ends the groups of which every process is to be ended: at one stroke, since one that forks without end would outrun a
@@ -184,7 +209,8 @@ fn kill_groups(left: &[Process], table: &[Process]) {
             *whole &= doomed.contains(&process.pid);
         }
     }
-    for (group, _) in groups.into_iter().filter(|(_, whole)| *whole) {
+    // To signal group 1 or 0 would be to signal everybody, or ourselves.
+    for (group, _) in groups.into_iter().filter(|(group, whole)| *whole && *group > 1) {
         if let Some(group) = Pid::from_raw(group) {
             _ = rustix::process::kill_process_group(group, Signal::KILL);
         }

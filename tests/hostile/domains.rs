@@ -130,3 +130,11 @@ fn what_libvirt_passes_in_the_environment_is_passed_on() {
         host.log().assert_says("INFO", "start_x", &format!("stdout: {value}"));
     }
 }
+
+#[test]
+fn a_dangling_link_that_is_called_like_the_vm_and_a_script_is_told_of() {
+    let host = host!();
+    symlink("/nowhere", host.path(CUSTOM).join("start_x")).unwrap();
+    unharmed(host.hook(["start_x", "start", "begin", "-"]));
+    host.log().assert_says("WARN", "start_x", "it is a dangling link: /nowhere does not exist");
+}

@@ -35,9 +35,9 @@ fn a_signal_to_the_hook_ends_the_script_skips_the_rest_and_fails_no_vm() {
         assert_eq!(output.status.code(), Some(0), "{name}");
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "a hook that is told to end vetoes nothing");
         let log = host.log();
-        log.assert_says("WARN", "start_x", &format!("is ended, since the hook received {name}"));
+        log.assert_says("WARN", "start_x", &format!("the hook received signal {name}; still running: "));
         log.assert_says("INFO", "start_x", "stdout: bye");
-        log.assert_says("WARN", "start_y", &format!("skipped: the hook received {name}"));
+        log.assert_says("WARN", "start_y", &format!("skipped: the hook received signal {name}"));
         assert!(!host.path("/tmp/ran").exists());
     }
 }
@@ -50,18 +50,19 @@ fn a_signal_to_the_hook_while_it_waits_for_its_stdin_fails_no_vm() {
     let call = host.event("start").stdin_from(reader).spawn();
     thread::sleep(Duration::from_millis(700));
     signal(&call, Signal::TERM);
-    thread::sleep(Duration::from_millis(100));
-    drop(writer);
+    let signalled = Instant::now();
     assert_eq!(call.output().status.code(), Some(0));
+    assert!(signalled.elapsed() < Duration::from_secs(5), "it waits no longer: {:?}", signalled.elapsed());
+    drop(writer);
     assert!(!host.path("/tmp/ran").exists());
-    host.log().assert_says("WARN", "start_y", "skipped: the hook received 15 (SIGTERM)");
+    host.log().assert_says("WARN", "start_y", "skipped: the hook received signal 15 (SIGTERM)");
 }
 
 #[test]
 fn closed_standard_descriptors_keep_nothing_from_running() {
     for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
         let host = host!();
-        host.bash("start_x", "echo out; echo err >&2; cat; [ -e /dev/fd/0 ] && echo has stdin");
+        host.bash("start_x", "echo out; echo err >&2; cat");
         with_witness(&host);
         let call = host.hook(["vm", "start", "begin", "-"]).after(&format!("exec {closed}")).spawn();
         assert_eq!(call.output().status.code(), Some(0), "{closed}");
@@ -75,11 +76,15 @@ fn closed_standard_descriptors_keep_nothing_from_running() {
 fn libvirt_gone_with_every_pipe_broken_keeps_nothing_from_running() {
     let host = host!();
     host.bash("start_x", "echo out; echo err >&2");
-    host.settings("[[script]]\nname = \"*\"\nonFailure = \"abort\"\n");
     with_witness(&host);
-    let fifos = "mkfifo \"$root/tmp/out\"; sleep 0.3 < \"$root/tmp/out\" & exec > \"$root/tmp/out\" 2>&1; wait";
-    unharmed(host.event("start").after(fifos));
+    let broken = "mkfifo \"$root/tmp/out\"; sleep 0.3 < \"$root/tmp/out\" & exec > \"$root/tmp/out\" 2>&1; wait";
+    unharmed(host.event("start").after(broken));
     assert_witnessed(&host);
+    // Nor does what the hook itself has to say change its answer.
+    host.settings("[[script]]\nname = \"all_zz*\"\nonFailure = \"abort\"\n");
+    host.bash("all_zz_witness", "exit 3");
+    std::fs::remove_file(host.path("/tmp/out")).unwrap();
+    assert_eq!(host.event("start").after(broken).run().code, Some(1));
 }
 
 /// Calls the hook with room for so many descriptors.
@@ -129,4 +134,47 @@ fn signals_that_were_ignored_or_blocked_before_lose_no_exit_code() {
     unharmed(call);
     host.log().assert_says("ERROR", "start_x", "exited with 7");
     assert_witnessed(&host);
+}
+
+#[test]
+fn whatever_signal_a_script_sends_to_the_hook_fails_no_vm() {
+    for name in
+        ["QUIT", "ABRT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "XCPU", "XFSZ", "SYS", "TTIN", "TTOU", "PIPE"]
+    {
+        let host = host!();
+        host.bash("start_x", &format!("kill -{name} $PPID; sleep 0.1"));
+        unharmed(host.event("start"));
+    }
+}
+
+#[test]
+fn scripts_hear_every_signal_as_if_the_hook_had_none_of_its_own() {
+    let host = host!();
+    host.script(
+        "start_x",
+        "#!/usr/bin/python\nimport signal\nprint([s.name for s in signal.valid_signals() if s in list(signal.Signals) \
+         and signal.getsignal(s) == signal.SIG_IGN and s not in (signal.SIGPIPE, signal.SIGXFSZ)], \
+         signal.pthread_sigmask(signal.SIG_BLOCK, []))\n",
+    );
+    unharmed(host.event("start"));
+    host.log().assert_says("INFO", "start_x", "stdout: [] set()");
+}
+
+#[test]
+fn the_time_zone_in_the_environment_opens_no_file() {
+    let host = host!();
+    host.bash("start_x", ":");
+    assert!(std::process::Command::new("mkfifo").arg(host.path("/tmp/fifo")).status().unwrap().success());
+    for zone in ["/tmp/fifo", ":/tmp/fifo", "/dev/zero", "LMT-0:19:32", "Asia/Kolkata"] {
+        unharmed(host.event("start").variable("TZ", zone));
+    }
+    assert_eq!(host.log().text.matches("+00:00 INFO").count(), 10, "{}", host.log().text);
+}
+
+#[test]
+fn scripts_start_in_the_root_folder_wherever_the_hook_does() {
+    let host = host!();
+    host.bash("start_x", "pwd");
+    unharmed(host.event("start").through("/usr/bin/env", &["-C", "/tmp"]));
+    host.log().assert_says("INFO", "start_x", "stdout: /");
 }

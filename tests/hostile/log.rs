@@ -128,3 +128,34 @@ fn records_are_in_local_time_with_its_offset() {
     unharmed(host.event("start"));
     assert_eq!(host.log().text.lines().last().and_then(|line| line.get(23..29)), Some("+00:00"));
 }
+
+#[test]
+fn no_record_is_glued_to_what_a_script_has_not_finished() {
+    let host = host!();
+    host.bash(
+        "start_x",
+        "printf 'no end' >> \"$VIRT_HOOKS_LOG\"; echo hi; sleep 0.1; echo; printf x >> \"$VIRT_HOOKS_LOG\"; exit 3",
+    );
+    unharmed(host.event("start"));
+    let log = host.log();
+    assert!(log.text.lines().any(|line| line == "no end"), "{}", log.text);
+    log.assert_says("INFO", "start_x", "stdout: hi");
+    log.assert_says("ERROR", "start_x", "exited with 3");
+}
+
+#[test]
+fn messages_with_foreign_text_can_be_read_back() {
+    let host = host!();
+    host.bash("start_x", ":");
+    host.settings("\"it's\" = 1\ntrust = \"\\\\q\u{202e}\"\n\"a\\\\q\" = 1\n[[script]]\nname = \"[\\u0007\"\n");
+    for name in ["plain", "back\\slash", "v\u{9b}2Jm", &"long\\q\u{202e}".repeat(60)] {
+        unharmed(host.hook([name, "start", "begin", "-"]).stdin("<domain/>"));
+    }
+    host.settings("a\\q = ");
+    unharmed(host.event("start"));
+    let text = host.log().text;
+    for line in text.lines() {
+        assert!(virt_hooks::journal::Record::parse(line.as_bytes()).is_some(), "{line}");
+        assert!(!line.contains(|character: char| character.is_control() || character == '\u{202e}'), "{line:?}");
+    }
+}

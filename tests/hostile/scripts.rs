@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use testbed::{CUSTOM, Host, host};
 
@@ -19,6 +20,16 @@ fn one_line(host: &Host, script: &str, level: &str, words: &str) {
     host.log().assert_says(level, script, words);
     assert_witnessed(host);
     host.log().assert_only_records();
+}
+
+/// Pastes the command at the end of the script's record into a shell, as a person in a UTF-8 locale would.
+#[track_caller]
+fn follow_the_remedy(host: &Host, script: &Path) {
+    let said = host.log().of("start_x").join("\n");
+    let (_, remedy) = said.rsplit_once("to mend it: ").unwrap();
+    let remedy = remedy.replace("/etc/libvirt/hooks/custom/start_x", &script.to_string_lossy());
+    let mended = std::process::Command::new("bash").args(["-c", &remedy]).env("LC_ALL", "C.UTF-8").status();
+    assert!(mended.unwrap().success(), "{remedy}");
 }
 
 #[test]
@@ -48,8 +59,7 @@ fn a_script_with_windows_line_ends_is_told_how_to_mend_them() {
     let host = host!();
     let script = host.script("start_x", "#!/bin/bash\r\necho hi\r\n");
     one_line(&host, "start_x", "WARN", "to mend it: sed -i 's/[[:cntrl:]]$//' /etc/libvirt/hooks/custom/start_x");
-    let mended = std::process::Command::new("sed").args(["-i", "s/[[:cntrl:]]$//"]).arg(&script).status();
-    assert!(mended.unwrap().success());
+    follow_the_remedy(&host, &script);
     unharmed(host.event("start"));
     host.log().assert_says("INFO", "start_x", "stdout: hi");
 }
@@ -59,8 +69,7 @@ fn a_script_with_a_byte_order_mark_is_told_how_to_remove_it() {
     let host = host!();
     let script = host.script("start_x", "\u{feff}#!/bin/bash\necho hi\n");
     one_line(&host, "start_x", "WARN", "byte order mark");
-    let mended = std::process::Command::new("sed").args(["-i", "1s/^...//"]).arg(&script).env("LC_ALL", "C").status();
-    assert!(mended.unwrap().success());
+    follow_the_remedy(&host, &script);
     unharmed(host.event("start"));
     host.log().assert_says("INFO", "start_x", "stdout: hi");
 }
@@ -77,7 +86,12 @@ fn an_interpreter_that_is_not_executable_is_named() {
     let host = host!();
     host.file("/tmp/interpreter", "x", 0o644);
     host.script("start_x", "#!/tmp/interpreter\n");
-    one_line(&host, "start_x", "WARN", "its interpreter /tmp/interpreter is not executable");
+    one_line(
+        &host,
+        "start_x",
+        "WARN",
+        "its interpreter /tmp/interpreter is not executable; to mend it: chmod +x /tmp/interpreter",
+    );
 }
 
 #[test]
@@ -100,7 +114,7 @@ fn an_empty_file_is_said_to_be_empty() {
 fn a_folder_is_said_to_be_a_folder() {
     let host = host!();
     host.folder(format!("{CUSTOM}/start_x"));
-    one_line(&host, "start_x", "WARN", "not started: it is a folder, not a script");
+    one_line(&host, "start_x", "WARN", "it is a folder, so the VM's of that name, and no script; it is ignored");
 }
 
 #[test]
@@ -108,14 +122,14 @@ fn a_fifo_is_not_waited_for() {
     let host = host!();
     let fifo = host.path(CUSTOM).join("start_x");
     assert!(std::process::Command::new("mkfifo").args(["-m", "755"]).arg(&fifo).status().unwrap().success());
-    one_line(&host, "start_x", "WARN", "not started: it is a FIFO, not a script");
+    one_line(&host, "start_x", "WARN", "not started: it is a FIFO, not a file");
 }
 
 #[test]
 fn a_socket_is_said_to_be_a_socket() {
     let host = host!();
     let _listener = UnixListener::bind(host.path(CUSTOM).join("start_x")).unwrap();
-    one_line(&host, "start_x", "WARN", "not started: it is a socket, not a script");
+    one_line(&host, "start_x", "WARN", "not started: it is a socket, not a file");
 }
 
 #[test]
@@ -223,4 +237,49 @@ fn a_line_without_end_is_logged_in_pieces_in_bounded_memory() {
     let zeros: usize = printed.map(|line| line.matches("\\x00").count()).sum();
     assert_eq!((xs - zeros, zeros), (30_000_000, 1_000_000), "nothing is lost");
     assert!(said.iter().any(|line| line.starts_with("stdout, continued: xxx")));
+}
+
+#[test]
+fn an_interpreter_that_is_there_and_lacks_its_own_is_not_said_to_be_missing() {
+    let host = host!();
+    host.file("/tmp/interpreter", "#!/no/such\n", 0o755);
+    host.script("start_x", "#!/tmp/interpreter\n");
+    one_line(&host, "start_x", "WARN", "its interpreter /tmp/interpreter can't be started itself");
+}
+
+#[test]
+fn an_interpreter_line_without_a_name_or_longer_than_the_kernel_reads_is_said_to_be() {
+    let host = host!();
+    host.script("start_x", "#!\necho\n");
+    one_line(&host, "start_x", "WARN", "its #! line names no interpreter");
+    let host = host!();
+    host.script("start_x", format!("#!/{}\n", "x".repeat(300)));
+    one_line(&host, "start_x", "WARN", "its #! line is longer than the 256 bytes");
+}
+
+#[test]
+fn masked_scripts_are_silent_after_a_veto_too() {
+    let host = host!();
+    host.settings("[[script]]\nname = \"start_a\"\nonFailure = \"abort\"\n");
+    host.bash("start_a", "exit 1");
+    symlink("/dev/null", host.path(CUSTOM).join("start_b")).unwrap();
+    assert_eq!(host.event("start").run().code, Some(1));
+    assert_eq!(host.log().of("start_b"), [""; 0]);
+}
+
+#[test]
+fn a_vms_folder_called_like_a_script_refuses_nobody() {
+    let host = host!();
+    host.settings("[[script]]\nname = \"start_*\"\nonFailure = \"abort\"\n");
+    host.folder(format!("{CUSTOM}/start_x"));
+    unharmed(host.event("start"));
+}
+
+#[test]
+fn a_script_ended_by_somebody_elses_sigterm_is_not_said_to_have_timed_out() {
+    let host = host!();
+    host.bash("start_x", "kill -TERM $$");
+    unharmed(host.event("start"));
+    host.log().assert_says("ERROR", "start_x", "killed by signal 15 (SIGTERM)");
+    assert!(!host.log().text.contains("timed out"));
 }

@@ -25,7 +25,7 @@ fn an_unknown_key_costs_itself_and_is_told_the_nearest_known_one() {
     told(
         "graceSeconds = 1\ntimeoutSecond = 5\n",
         &[
-            "line 2, column 1: the key \"timeoutSecond\" is not known and ignored; did you mean \"timeoutSeconds\"?",
+            "line 2, column 1: the key \"timeoutSecond\" is not known and is ignored; did you mean \"timeoutSeconds\"?",
             "  2 | timeoutSecond = 5",
             "    | ^^^^^^^^^^^^^",
         ],
@@ -33,7 +33,7 @@ fn an_unknown_key_costs_itself_and_is_told_the_nearest_known_one() {
     told(
         "[[script]]\nname = \"x\"\ndomain = [\"a\"]\n",
         &[
-            "line 3, column 1: the key \"domain\" is not known and ignored; did you mean \"domains\"?",
+            "line 3, column 1: the key \"domain\" is not known and is ignored; did you mean \"domains\"?",
             "  3 | domain = [\"a\"]",
             "    | ^^^^^^",
         ],
@@ -41,7 +41,7 @@ fn an_unknown_key_costs_itself_and_is_told_the_nearest_known_one() {
     told(
         "zzz = 1\n",
         &[
-            "line 1, column 1: the key \"zzz\" is not known and ignored; \
+            "line 1, column 1: the key \"zzz\" is not known and is ignored; \
              the keys here are timeoutSeconds, graceSeconds, eventTimeoutSeconds, trust, script",
             "  1 | zzz = 1",
             "    | ^^^",
@@ -52,28 +52,31 @@ fn an_unknown_key_costs_itself_and_is_told_the_nearest_known_one() {
 #[test]
 fn a_wrong_value_costs_itself() {
     for (line, words) in [
-        ("timeoutSeconds = 0", "\"timeoutSeconds\" must be at least 1, in whole seconds; it is ignored"),
-        ("timeoutSeconds = -5", "\"timeoutSeconds\" must be at least 1, in whole seconds; it is ignored"),
-        ("graceSeconds = -1", "\"graceSeconds\" must be at least 0, in whole seconds; it is ignored"),
+        ("timeoutSeconds = 0", "\"timeoutSeconds\" must be at least 1, in whole seconds; this line is ignored"),
+        ("timeoutSeconds = -5", "\"timeoutSeconds\" must be at least 1, in whole seconds; this line is ignored"),
+        ("graceSeconds = -1", "\"graceSeconds\" must be at least 0, in whole seconds; this line is ignored"),
         (
             "timeoutSeconds = \"20 * 60\"",
-            "\"timeoutSeconds\" must be a number of seconds such as 1200, not \"20 * 60\"; it is ignored",
+            "\"timeoutSeconds\" must be a number of seconds such as 1200, not \"20 * 60\"; this line is ignored",
         ),
-        ("timeoutSeconds = 1.5", "must be a number of seconds such as 1200, not a value of type float; it is ignored"),
-        ("eventTimeoutSeconds = true", "must be a number of seconds such as 1200, not true; it is ignored"),
-        ("trust = \"strikt\"", "\"trust\" must be \"strict\" or \"warn\", not \"strikt\"; it is ignored"),
-        ("trust = 1", "\"trust\" must be \"strict\" or \"warn\", not 1; it is ignored"),
+        (
+            "timeoutSeconds = 1.5",
+            "must be a number of seconds such as 1200, not a value of type float; this line is ignored",
+        ),
+        ("eventTimeoutSeconds = true", "must be a number of seconds such as 1200, not true; this line is ignored"),
+        ("trust = \"strikt\"", "\"trust\" must be \"strict\" or \"warn\", not \"strikt\"; this line is ignored"),
+        ("trust = 1", "\"trust\" must be \"strict\" or \"warn\", not 1; this line is ignored"),
         ("script = 1", "\"script\" is written [[script]], in double brackets; it is ignored"),
         ("[[script]]", "this [[script]] has no \"name\"; it is ignored"),
-        ("[[script]]\nname = 5", "\"name\" must be a pattern such as \"i-2-*\", not 5; it is ignored"),
+        ("[[script]]\nname = 5", "\"name\" must be a pattern such as \"i-2-*\", not 5; this line is ignored"),
         ("[[script]]\nname = \"a[\"", "\"name\" is no pattern: "),
         (
             "[[script]]\nname = \"a\"\nonFailure = \"stop\"",
-            "\"onFailure\" must be \"continue\" or \"abort\", not \"stop\"; it is ignored",
+            "\"onFailure\" must be \"continue\" or \"abort\", not \"stop\"; this line is ignored",
         ),
         (
             "[[script]]\nname = \"a\"\ndomains = [1]",
-            "a pattern of \"domains\" must be a pattern such as \"i-2-*\", not 1; it matches no VM",
+            "an entry of \"domains\" must be a pattern such as \"i-2-*\", not 1; it matches no VM",
         ),
     ] {
         let host = host!();
@@ -91,7 +94,8 @@ fn a_file_that_is_no_toml_leaves_the_defaults_in_force() {
     told(
         "timeoutSeconds = 1\n[[script\n",
         &[
-            "line 2, column 9: unclosed array table, expected `]]`; the whole file is ignored, and the defaults are in force",
+            "line 2, column 9: the whole file is ignored: what other settings files say, and the defaults, are in force; \
+             unclosed array table, expected `]]`",
             "  2 | [[script",
             "    |         ^",
         ],
@@ -116,7 +120,7 @@ fn a_file_that_can_not_be_read_as_settings_keeps_nothing_from_running() {
     assert!(std::process::Command::new("mkfifo").arg(host.path(SETTINGS)).status().unwrap().success());
     with_witness(&host);
     unharmed(host.event("start"));
-    host.log().assert_says("ERROR", "-", "it is a FIFO, not a script");
+    host.log().assert_says("ERROR", "-", "it is a FIFO, not a file");
     assert_witnessed(&host);
 }
 
@@ -131,7 +135,7 @@ fn what_was_last_valid_stays_in_force() {
     host.settings("[[script]]\nname = \"start_x\ndomains = [\"other\"]\n");
     unharmed(host.event("start"));
     assert!(!host.path("/tmp/ran").exists(), "a typing error lets no script loose on other VMs");
-    host.log().assert_says("ERROR", "-", "what it last said while it was valid stays in force");
+    host.log().assert_says("ERROR", "-", "the last valid version of this file stays in force");
     host.settings("");
     unharmed(host.event("start"));
     assert!(host.path("/tmp/ran").exists());
@@ -164,7 +168,11 @@ fn the_whole_event_can_be_bounded() {
     unharmed(host.event("start"));
     host.log().assert_says("INFO", "start_a", "exited with 0");
     host.log().assert_says("ERROR", "start_b", "timed out after 0.");
-    host.log().assert_says("WARN", "start_c", "not started: eventTimeoutSeconds is over");
+    host.log().assert_says(
+        "WARN",
+        "start_c",
+        "not started: the 2 s that eventTimeoutSeconds gives the event are used up",
+    );
     assert!(!host.path("/tmp/ran").exists());
 }
 
@@ -175,4 +183,67 @@ fn settings_are_not_read_where_nothing_needs_them() {
     unharmed(host.event("start"));
     assert_eq!(host.log().text, "");
     fs::remove_file(host.path(SETTINGS)).unwrap();
+}
+
+#[test]
+fn a_script_can_have_a_timeout_of_its_own() {
+    let host = host!();
+    host.settings("timeoutSeconds = 60\ngraceSeconds = 0\n[[script]]\nname = \"start_x\"\ntimeoutSeconds = 1\n");
+    host.bash("start_x", "sleep 30");
+    host.bash("start_y", "sleep 1.5");
+    unharmed(host.event("start"));
+    host.log().assert_says("ERROR", "start_x", "timed out after 1 s");
+    host.log().assert_says("INFO", "start_y", "exited with 0");
+}
+
+#[test]
+fn a_table_of_a_drop_in_wins_over_one_of_the_main_file() {
+    let host = host!();
+    host.settings("[[script]]\nname = \"*\"\ndomains = [\"other\"]\n");
+    host.folder("etc/libvirt/hooks/virt-hooks.d");
+    host.file("etc/libvirt/hooks/virt-hooks.d/a.toml", "[[script]]\nname = \"start_x\"\ndomains = [\"vm\"]\n", 0o644);
+    host.bash("start_x", ":");
+    host.bash("start_y", ":");
+    unharmed(host.event("start"));
+    assert_eq!(host.log().started(), ["start_x"]);
+}
+
+#[test]
+fn the_defaults_are_those_of_the_readme() {
+    let settings = virt_hooks::settings::Settings::default();
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!((settings.timeout, settings.grace, settings.event_timeout), (seconds(600), seconds(10), None));
+    assert_eq!(settings.trust, virt_hooks::settings::Trust::Strict);
+}
+
+#[test]
+fn however_much_is_wrong_a_few_lines_are_logged_and_the_scripts_run() {
+    let many_keys: String = (0..100_000).map(|number| format!("k{number}=1\n")).collect();
+    let one_long_line = format!("[[script]]\nname=\"a\"\ndomains=[{}]\n", "1,".repeat(500_000));
+    let tables = format!("script=[{}]\n", "{},".repeat(100_000));
+    for text in [many_keys, one_long_line, tables] {
+        let host = host!();
+        host.settings(&text);
+        with_witness(&host);
+        unharmed(host.event("start"));
+        assert_witnessed(&host);
+        let log = host.log();
+        log.assert_only_records();
+        log.assert_says("ERROR", "-", " more that is wrong in this file");
+        assert!(log.text.len() < 40_000, "{} bytes", log.text.len());
+    }
+}
+
+#[test]
+fn settings_that_were_taken_away_do_not_come_back() {
+    let host = host!();
+    host.bash("start_x", "touch /tmp/ran");
+    host.settings("[[script]]\nname = \"start_x\"\ndomains = [\"other\"]\n");
+    unharmed(host.event("start"));
+    fs::remove_file(host.path(SETTINGS)).unwrap();
+    unharmed(host.event("start"));
+    fs::remove_file(host.path("/tmp/ran")).unwrap();
+    host.settings("nonsense");
+    unharmed(host.event("start"));
+    assert!(host.path("/tmp/ran").exists(), "{}", host.log().text);
 }

@@ -39,11 +39,11 @@ fn a_stdin_that_nothing_needs_is_not_waited_for() {
 #[test]
 fn four_mebibytes_of_xml_reach_every_script() {
     let host = host!();
-    host.bash("start_a", "md5sum > /tmp/a");
-    host.bash("start_b", "md5sum > /tmp/b");
+    host.bash("start_a", "cat > /tmp/a");
+    host.bash("start_b", "cat > /tmp/b");
     let xml = "<x>".repeat((4 << 20) / 3);
     unharmed(host.event("start").stdin(&xml));
-    assert_eq!(host.read("/tmp/a"), host.read("/tmp/b"));
+    assert!(host.read("/tmp/a") == xml && host.read("/tmp/b") == xml);
     assert_eq!(host.read("run/virt-hooks/live/vm.xml"), xml);
 }
 
@@ -94,4 +94,38 @@ fn no_script_can_change_what_the_next_one_reads() {
     host.bash("start_b", "cat > /tmp/b");
     unharmed(host.event("start"));
     assert_eq!(host.read("/tmp/b"), testbed::XML);
+}
+
+#[test]
+fn a_stdin_that_no_script_gets_is_not_waited_for() {
+    let host = host!();
+    host.settings("[[script]]\nname = \"*\"\ndomains = [\"other\"]\n");
+    host.bash("prepare_x", ":");
+    let (reader, _writer) = open_pipe();
+    let finished = unharmed(host.event("prepare").stdin_from(reader));
+    assert!(finished.took < Duration::from_secs(8));
+    assert_eq!(host.log().text, "");
+}
+
+#[test]
+fn a_stdin_that_drips_is_given_up_as_well() {
+    let host = host!();
+    host.bash("start_x", "wc -c");
+    let (reader, mut writer) = open_pipe();
+    let feeder = thread::spawn(move || while writer.write_all(b"<").is_ok() {});
+    unharmed_within(Duration::from_secs(20), host.event("start").stdin_from(reader));
+    feeder.join().unwrap();
+    host.log().assert_says("WARN", "-", "the VM's XML ");
+}
+
+#[test]
+fn a_terminal_is_not_read() {
+    let host = host!();
+    host.bash("prepare_x", "wc -c");
+    host.file("/tmp/on-a-terminal", "#!/usr/bin/python\nimport pty, sys\npty.spawn(sys.argv[1:])\n", 0o755);
+    let (reader, _writer) = open_pipe();
+    let hook = host.hook(["vm", "prepare", "begin", "-"]).stdin_from(reader);
+    let finished = hook.through("/tmp/on-a-terminal", &[]).run();
+    assert!(finished.took < Duration::from_secs(8), "{:?}", finished.took);
+    host.log().assert_says("INFO", "prepare_x", "stdout: 0");
 }

@@ -144,3 +144,21 @@ fn settings_that_others_may_write_to_are_not_believed() {
     host.log().assert_says("ERROR", "-", "it can't be trusted: /etc/libvirt/hooks/virt-hooks.toml may be written to");
     host.log().assert_says("ERROR", "-", "chmod go-w /etc/libvirt/hooks/virt-hooks.toml");
 }
+
+#[test]
+fn a_folder_of_somebody_else_is_refused() {
+    let Some(host) = host!().or_leave_out() else { return };
+    host.folder("opt/scripts");
+    host.file("opt/scripts/real.sh", "#!/bin/bash\ntouch /tmp/ran\n", 0o755);
+    symlink("/opt/scripts/real.sh", host.path(CUSTOM).join("start_x")).unwrap();
+    chown(host.path("opt/scripts"), Some(1), None).unwrap();
+    refused_until(&host, "chown root /opt/scripts", || chown(host.path("opt/scripts"), Some(0), None).unwrap());
+}
+
+#[test]
+fn a_sticky_bit_makes_no_script_trusted() {
+    let host = host!();
+    let script = host.bash("start_x", "touch /tmp/ran");
+    set_mode(&script, 0o1777);
+    refused_until(&host, "chmod go-w /etc/libvirt/hooks/custom/start_x", || set_mode(&script, 0o755));
+}

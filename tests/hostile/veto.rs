@@ -26,6 +26,7 @@ fn a_failed_gate_refuses_the_operation_and_says_why_in_one_line() {
         assert_eq!(finished.stdout, "");
         assert!(!host.path("/tmp/ran").exists(), "the rest is skipped");
         host.log().assert_says("WARN", "all_z", "skipped: all_gate refused the operation");
+        host.log().assert_says("ERROR", "all_gate", &format!("{operation} is refused, since onFailure = \"abort\""));
     }
 }
 
@@ -70,7 +71,7 @@ fn a_gate_that_no_time_is_left_for_does_not_open() {
     host.bash("all_a", "sleep 30");
     let finished = host.event("start").run();
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("eventTimeoutSeconds is over"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("that eventTimeoutSeconds gives the event are used up"), "{}", finished.stderr);
 }
 
 #[test]

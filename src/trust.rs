@@ -1,4 +1,4 @@
-//! Whether a file may be run as root: who owns it, and who can change it, it or any folder or link on the way to it.
+//! Whether a file can be trusted by root: who owns it, and who can change it, it or any folder or link on the way to it.
 //!
 //! The path is walked name by name from the root of trust, every file opened without following it and judged as
 //! opened, so that nothing can be put in its place between the look and the judgement.
@@ -70,14 +70,25 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A path as a word that can be pasted into a shell.
+/// A path as a word that can be pasted from a record into a shell. What a record would write otherwise than it is (a
+/// backslash, a control character, what is no UTF-8) is a `?`, which the shell matches with whatever is there.
 pub(crate) fn shell(path: &Path) -> String {
-    let bytes = path.as_os_str().as_bytes();
-    // Only a NUL has no quoting, and no path holds one.
-    shlex::bytes::try_quote(bytes).map_or_else(|_| String::new(), |word| Escaped(&word).to_string())
+    let mut word = String::new();
+    for piece in path.as_os_str().as_bytes().utf8_chunks() {
+        for part in piece.valid().split_inclusive(|character| !Escaped::leaves(character)) {
+            let kept = part.trim_end_matches(|character| !Escaped::leaves(character));
+            if !kept.is_empty() {
+                // Only a NUL has no quoting, and no path holds one.
+                word.push_str(&shlex::try_quote(kept).unwrap_or_default());
+            }
+            word.extend(part.get(kept.len()..).unwrap_or_default().chars().map(|_| '?'));
+        }
+        word.extend(piece.invalid().iter().map(|_| '?'));
+    }
+    word
 }
 
-/// What lies at the end of a script's path.
+/// What lies at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A file that can be run.
@@ -95,14 +106,14 @@ pub struct Inspection {
     pub kind: Kind,
     /// Why it can't be trusted, the first reason on the way to it, if there is one.
     pub fault: Option<Fault>,
-    /// Where it really is, all links followed.
-    pub real_path: PathBuf,
 }
 
-/// Why a path leads to nothing that could be run.
+/// Why there is nothing at a path that could be run or read.
 #[derive(Debug)]
 pub enum Unusable {
-    /// It is not a file: a folder, a FIFO, a socket, a device.
+    /// It is a folder.
+    Folder,
+    /// It is not a file: a FIFO, a socket, a device.
     NotAFile(&'static str),
     /// It holds nothing.
     Empty,
@@ -114,19 +125,20 @@ pub enum Unusable {
     /// It was there when the folder was read, and is not any more.
     Vanished,
     /// The kernel refused to show it.
-    Hidden(io::Error),
+    Unseen(io::Error),
 }
 
 impl fmt::Display for Unusable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAFile(what) => write!(formatter, "it is {what}, not a script"),
+            Self::Folder => formatter.write_str("it is a folder, not a file"),
+            Self::NotAFile(what) => write!(formatter, "it is {what}, not a file"),
             Self::Empty => write!(formatter, "it is empty"),
             Self::Dangling { missing } => {
                 write!(formatter, "it is a dangling link: {} does not exist", Quoted::path(missing))
             }
             Self::Vanished => write!(formatter, "it has been removed since its folder was read"),
-            Self::Hidden(error) => write!(formatter, "it can't be looked at: {error}"),
+            Self::Unseen(error) => write!(formatter, "it can't be looked at: {error}"),
         }
     }
 }
@@ -140,11 +152,11 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Of everything below `root`: what is above it is not judged.
-    pub fn from(root: &Path) -> Self {
+    /// Of everything below `root`, what is above it is not judged, for the user `own_uid`, who may own what root may.
+    pub fn from(root: &Path, own_uid: u32) -> Self {
         let root =
             if root == Path::new("/") { root.to_owned() } else { root.canonicalize().unwrap_or(root.to_owned()) };
-        Self { root, own_uid: rustix::process::geteuid().as_raw() }
+        Self { root, own_uid }
     }
 
     /// Walks to `path` and tells what lies there and whether it can be trusted.
@@ -161,12 +173,13 @@ impl Judge {
             FileType::RegularFile if status.st_size == 0 => return Err(Unusable::Empty),
             FileType::RegularFile => Kind::Program,
             FileType::CharacterDevice if is_null_device(&status) => Kind::Masked,
+            FileType::Directory => return Err(Unusable::Folder),
             other => return Err(Unusable::NotAFile(named(other))),
         };
         if mode.intersects(Mode::SUID | Mode::SGID) {
             walk.blame(Fault::SetId { path: walk.at.clone(), mode: mode.bits() });
         }
-        Ok(Inspection { kind, fault: walk.fault, real_path: walk.at })
+        Ok(Inspection { kind, fault: walk.fault })
     }
 
     const fn is_owner(&self, uid: u32) -> bool {
@@ -181,7 +194,6 @@ fn is_null_device(status: &Stat) -> bool {
 
 const fn named(kind: FileType) -> &'static str {
     match kind {
-        FileType::Directory => "a folder",
         FileType::Fifo => "a FIFO",
         FileType::Socket => "a socket",
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
@@ -204,17 +216,17 @@ impl Walk<'_> {
         let mut ahead = names(path);
         while let Some(name) = ahead.pop_front() {
             if FileType::from_raw_mode(status.st_mode) != FileType::Directory {
-                return Err(Unusable::Hidden(Errno::NOTDIR.into()));
+                return Err(Unusable::Unseen(Errno::NOTDIR.into()));
             }
             let (opened, found) = open(&here, &name).map_err(|error| self.missing(&name, error))?;
             if FileType::from_raw_mode(found.st_mode) == FileType::Symlink {
                 self.judge_link(&self.at.join(&name), &found);
                 self.links += 1;
                 if self.links > MAXIMUM_LINKS {
-                    return Err(Unusable::Hidden(Errno::LOOP.into()));
+                    return Err(Unusable::Unseen(Errno::LOOP.into()));
                 }
                 let target =
-                    rustix::fs::readlinkat(&opened, "", Vec::new()).map_err(|error| Unusable::Hidden(error.into()))?;
+                    rustix::fs::readlinkat(&opened, "", Vec::new()).map_err(|error| Unusable::Unseen(error.into()))?;
                 let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
                 if target.is_absolute() {
                     (here, status) = self.open_root()?;
@@ -238,7 +250,7 @@ impl Walk<'_> {
     fn open_root(&mut self) -> Result<(OwnedFd, Stat), Unusable> {
         self.at = PathBuf::from("/");
         let (opened, status) =
-            open(&rustix::fs::CWD, OsStr::new("/")).map_err(|error| Unusable::Hidden(error.into()))?;
+            open(&rustix::fs::CWD, OsStr::new("/")).map_err(|error| Unusable::Unseen(error.into()))?;
         self.judge(Path::new("/"), &status);
         Ok((opened, status))
     }
@@ -247,7 +259,7 @@ impl Walk<'_> {
         match error {
             Errno::NOENT if self.links > 0 => Unusable::Dangling { missing: self.at.join(name) },
             Errno::NOENT => Unusable::Vanished,
-            other => Unusable::Hidden(other.into()),
+            other => Unusable::Unseen(other.into()),
         }
     }
 
@@ -300,4 +312,38 @@ fn open(folder: &impl std::os::fd::AsFd, name: &OsStr) -> Result<(OwnedFd, Stat)
     let opened = rustix::fs::openat(folder, name, flags, Mode::empty())?;
     let status = rustix::fs::fstat(&opened)?;
     Ok((opened, status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+
+    #[test]
+    fn what_the_hooks_own_user_owns_is_trusted_and_what_another_owns_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("its path");
+        let file = root.join("file");
+        fs::write(&file, "x").expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("its mode");
+        if rustix::process::geteuid().is_root() {
+            for path in [&root, &file] {
+                chown(path, Some(4711), None).expect("its owner");
+            }
+        }
+        let owner = fs::metadata(&file).expect("its owner").uid();
+        let fault = |uid| Judge::from(&root, uid).inspect(&file).expect("a file").fault;
+        assert_eq!(fault(owner), None);
+        assert_eq!(fault(owner + 1), Some(Fault::Owner { path: root.clone(), uid: owner, link: false }));
+    }
+
+    #[test]
+    fn a_path_is_a_word_for_a_shell_whatever_is_in_it() {
+        let word = |bytes: &[u8]| shell(Path::new(OsStr::from_bytes(bytes)));
+        assert_eq!(word(b"/a/b.sh"), "/a/b.sh");
+        assert_eq!(word(b"/a b/it's"), "\"/a b/it's\"");
+        assert_eq!(word(b"/a\\b\n\xffc"), "/a?b??c");
+        assert_eq!(word("/ä".as_bytes()), "'/ä'");
+    }
 }
