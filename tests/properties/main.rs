@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use virt_hooks::event::Operation;
-use virt_hooks::journal::{Heading, Level, Record};
+use virt_hooks::event::{Event, Operation};
+use virt_hooks::journal::{Heading, Journal, Level, Record};
 use virt_hooks::script::{order, rest_for};
 use virt_hooks::settings::{Settings, parse};
 
@@ -71,10 +73,47 @@ proptest! {
     }
 
     #[test]
-    fn no_line_makes_the_parser_panic_and_what_it_reads_is_written_the_same(line in foreign()) {
-        let _ = Record::parse(&line);
+    fn whatever_line_is_read_is_read_the_same_once_it_is_written_again(line in foreign()) {
         let start = b"2026-11-22T14:22:44.123+01:00 INFO  qemu-hook[1] vm start/begin ";
-        let _ = Record::parse(&[start.as_slice(), &line].concat());
+        for line in [line.clone(), [start.as_slice(), &line].concat()] {
+            if let Some(record) = Record::parse(&line) {
+                let mut again = Vec::new();
+                record.write(&mut again);
+                prop_assert_eq!(Record::parse(&again), Some(record));
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_journal_writes_is_records_whatever_is_said_and_printed(
+        domain in foreign(),
+        script in foreign().prop_filter("a dash stands for no script", |name| name != b"-"),
+        message in any::<String>(),
+        printed in vec(foreign(), 1..4),
+    ) {
+        let folder = tempfile::tempdir().map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let log = folder.path().join("log");
+        let without_nul = |bytes: &[u8]| OsString::from_vec(bytes.iter().copied().filter(|byte| *byte != 0).collect());
+        let domain = without_nul(&domain);
+        let arguments = vec![domain.clone(), "start".into(), "begin".into(), "-".into()];
+        let event = Event::parse(arguments).ok_or_else(|| TestCaseError::fail("four arguments"))?;
+        let mut journal = Journal::new(&log, &event, 7);
+        journal.error(None, &message);
+        journal.output(&script, "stdout", printed.iter().map(Vec::as_slice));
+        let text = std::fs::read(&log).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let records: Option<Vec<Record<'_>>> = text.split_inclusive(|byte| *byte == b'\n').map(Record::parse).collect();
+        let Some(records) = records else {
+            return Err(TestCaseError::fail(String::from_utf8_lossy(&text).into_owned()));
+        };
+        prop_assert_eq!(records.len(), 1 + printed.len());
+        for record in &records {
+            prop_assert_eq!(record.heading.domain.as_ref(), domain.as_encoded_bytes());
+        }
+        for (record, line) in records.iter().skip(1).zip(&printed) {
+            prop_assert_eq!(record.script.as_deref(), Some(script.as_slice()));
+            prop_assert_eq!(record.message.as_ref(), [b"stdout: ".as_slice(), line].concat());
+        }
+        prop_assert!(!String::from_utf8_lossy(&text).replace('\n', "").contains(char::is_control));
     }
 
     #[test]
