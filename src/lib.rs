@@ -38,7 +38,9 @@ impl Role {
     /// The role of a program called by this name, with or without folders before it.
     pub fn of(program: Option<&OsString>) -> Self {
         let file_name = program.and_then(|program| Path::new(program).file_name());
-        if file_name == Some(OsStr::new(hook::NAME)) {
+        let folder = program.and_then(|program| Path::new(program).parent()?.file_name());
+        // In `qemu.d` libvirt 6.5 and newer call every program as the hook, whatever its name.
+        if file_name == Some(OsStr::new(hook::NAME)) || folder == Some(OsStr::new("qemu.d")) {
             Self::Hook
         } else if file_name == Some(OsStr::new(background::NAME)) {
             Self::Background

@@ -1,7 +1,9 @@
 //! `virt-hooks run`: the hook's own path, without libvirt.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,20 +71,25 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> ExitCode {
     journal.listen(Box::new(show));
     let conclusion = hook::handle(&event, Document::unread(input), paths, &mut journal, Interruption::watch());
     if let Some(fault) = journal.fault() {
-        eprintln!("virt-hooks: {fault}");
+        tell(format_args!("virt-hooks: {fault}"));
     }
     if let Verdict::Refuse { reason } = &conclusion.verdict {
-        eprintln!("{reason}");
+        tell(reason);
     }
     let failed = conclusion.runs.iter().any(|run| run.outcome.is_failure());
     ExitCode::from(u8::from(failed))
 }
 
+/// Shows a record as it is logged.
 fn show(level: Level, script: Option<&[u8]>, message: &str) {
-    let level = if level == Level::Info { "" } else { level.name() };
-    let gap = if level.is_empty() { "" } else { " " };
-    eprintln!(
-        "{}: {level}{gap}{message}",
-        script.map_or("virt-hooks".to_owned(), |script| Quoted::bytes(script).to_string())
-    );
+    let about = script.map_or_else(|| "virt-hooks".to_owned(), |script| Quoted::bytes(script).to_string());
+    match level {
+        Level::Info => tell(format_args!("{about}: {message}")),
+        Level::Warn | Level::Error => tell(format_args!("{about}: {} {message}", level.name())),
+    }
+}
+
+/// Says one line on stderr. A reader who has gone away must not end what runs.
+fn tell(line: impl Display) {
+    _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -178,3 +178,16 @@ fn scripts_start_in_the_root_folder_wherever_the_hook_does() {
     unharmed(host.event("start").through("/usr/bin/env", &["-C", "/tmp"]));
     assert_eq!(host.log().of("start_x")[1], "stdout: /");
 }
+
+#[test]
+fn in_qemu_d_the_program_is_the_hook_whatever_its_name() {
+    let host = host!();
+    host.folder("etc/libvirt/hooks/qemu.d");
+    std::fs::copy(host.path("etc/libvirt/hooks/qemu"), host.path("etc/libvirt/hooks/qemu.d/10-virt-hooks")).unwrap();
+    host.bash("start_x", ":");
+    let call = host
+        .event("start")
+        .through("/usr/bin/env", &["/etc/libvirt/hooks/qemu.d/10-virt-hooks", "vm", "start", "begin", "-"]);
+    unharmed(call);
+    assert_eq!(host.log().started(), ["start_x"]);
+}

@@ -80,6 +80,10 @@ fn scripts_named_for_the_action_are_found_and_run() {
         for other in OPERATIONS {
             host.bash(format!("{other}_custom.sh"), ":");
         }
+        // Only in that path, and not in folders below it, which are those of VMs with other names.
+        host.bash(format!("../{operation}_beside.sh"), ":");
+        host.folder("etc/libvirt/hooks/custom/other");
+        host.bash(format!("other/{operation}_below.sh"), ":");
         host.event(operation).run();
         assert_eq!(host.log().started(), [format!("{operation}_custom.sh")], "{operation}");
     }
