@@ -85,7 +85,7 @@ fn named(processes: &[Process]) -> String {
     });
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if processes.is_empty() {
-        text.push_str("nothing that can be seen");
+        text.push_str("what can't be seen, since there is no /proc");
     }
     if let Some(more @ 1..) = processes.len().checked_sub(NAMED) {
         _ = write!(text, " and {more} more");

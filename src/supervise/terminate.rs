@@ -120,13 +120,15 @@ impl Supervisor {
         let end = Instant::now() + KILL_PATIENCE;
         let mut told = false;
         loop {
-            signal_group(running, Signal::KILL);
             // Without a process table nothing but the group can be found.
             let table = processes().unwrap_or_default();
             let left = self.of_script(running, &table);
-            if !left.is_empty() && !std::mem::replace(&mut told, true) {
+            let runs = !left.is_empty() || !running.has_ended();
+            if runs && !std::mem::replace(&mut told, true) {
+                // Before the signal: what has ended can't be named any more.
                 show(Progress::Killing { processes: left.clone() });
             }
+            signal_group(running, Signal::KILL);
             kill_groups(&left, &table);
             for process in &left {
                 process.kill();
