@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 use crate::event::Event;
 use crate::journal::Journal;
 use crate::report;
-use crate::supervise::HeldPipes;
+use crate::supervise::{HeldPipes, limits_end_nothing};
 
 /// The name by which the program is called for this.
 pub const NAME: &str = "virt-hooks-background";
@@ -46,6 +46,7 @@ pub fn start(pipes: HeldPipes, log: &Path, script: &[u8], event: &Event) -> io::
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     // Whatever ends libvirt's process group or a terminal's session must not take it along.
     _ = rustix::process::setsid();
+    limits_end_nothing();
     // Nor must whoever looks for qemu's processes by name find it.
     _ = rustix::thread::set_name(c"virt-hooks");
     let mut arguments = arguments.into_iter();

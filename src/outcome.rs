@@ -96,7 +96,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// A time as settings have it: `600 s`; tenths only where there are some.
+/// A time as settings have it: `600 s`; tenths, or milliseconds, only where there are some.
 #[derive(Debug, Clone, Copy)]
 pub struct Seconds(pub Duration);
 
@@ -104,6 +104,8 @@ impl fmt::Display for Seconds {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.subsec_nanos() == 0 {
             write!(formatter, "{} s", self.0.as_secs())
+        } else if self.0 < Duration::from_secs(1) {
+            write!(formatter, "{} ms", self.0.as_millis())
         } else {
             write!(formatter, "{:.1} s", self.0.as_secs_f64())
         }

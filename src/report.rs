@@ -42,7 +42,8 @@ pub fn printed(journal: &mut Journal, script: &[u8], stream: Stream, lines: Line
     };
     let mut lines_of = lines.iter();
     if lines.continued {
-        journal.output(script, rest, lines_of.by_ref().take(1));
+        // All of it may have come already, but for its end.
+        journal.output(script, rest, lines_of.by_ref().take(1).filter(|line| !line.is_empty()));
     }
     journal.output(script, label, lines_of);
 }
@@ -62,7 +63,7 @@ fn terminating(journal: &mut Journal, script: &[u8], why: Why, grace: std::time:
         Ok(processes) => format!("{why}; still running: {}; {then}", named(processes)),
         Err(error) => {
             format!(
-                "{why}; {then}; what has left the group can't be found and goes on, since there is no /proc: {error}"
+                "{why}; {then}; what has left the group can't be found and goes on, since the process table can't be read: {error}"
             )
         }
     };
@@ -85,7 +86,7 @@ fn named(processes: &[Process]) -> String {
     });
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if processes.is_empty() {
-        text.push_str("what can't be seen, since there is no /proc");
+        text.push_str("what can't be seen, since the process table can't be read");
     }
     if let Some(more @ 1..) = processes.len().checked_sub(NAMED) {
         _ = write!(text, " and {more} more");

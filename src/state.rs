@@ -69,6 +69,12 @@ impl Drawer {
         fs::read(self.path(name)).ok()
     }
 
+    /// The names under which something is kept.
+    pub fn names(&self) -> Vec<Vec<u8>> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().as_bytes().to_vec()).collect()
+    }
+
     /// Keeps `bytes` under `name`, in place of what was kept before. Nobody ever sees half of it.
     ///
     /// # Errors

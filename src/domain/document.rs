@@ -19,6 +19,9 @@ pub const MAXIMUM_BYTES: u64 = 64 << 20;
 /// The longest that a document is waited for. libvirt writes it before it does anything else.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often it is asked whether to go on waiting.
+const SLICE: Duration = Duration::from_millis(200);
+
 /// Where the document comes from.
 #[derive(Debug)]
 pub enum Input {
@@ -136,15 +139,15 @@ fn read_into(
     let mut chunk = vec![0; 64 << 10];
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).map_err(|error| unreadable(io::Error::other(error)))?;
+        let timeout = Timespec::try_from(left.min(SLICE)).map_err(|error| unreadable(io::Error::other(error)))?;
         match rustix::event::poll(&mut [PollFd::new(file.get_ref(), PollFlags::IN)], Some(&timeout)) {
             Ok(_) if left.is_zero() => return Err(format!("did not end within {} s", PATIENCE.as_secs())),
-            Ok(0) => continue,
-            Ok(_) => {}
-            Err(Errno::INTR) if interrupted() => {
+            // A signal that came just before the wait does not end it.
+            Ok(0) | Err(Errno::INTR) if interrupted() => {
                 return Err("was not waited for, since the hook was told to end".to_owned());
             }
-            Err(Errno::INTR) => continue,
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => {}
             Err(error) => return Err(unreadable(error.into())),
         }
         match file.read(&mut chunk) {

@@ -123,19 +123,14 @@ impl Runner<'_> {
     }
 
     fn run_one(&mut self, script: &Script, settings: ScriptSettings, last_words: &mut Vec<u8>) -> Outcome {
-        let timeout = match self.settings.event_timeout {
-            None => settings.timeout,
-            Some(whole) => {
-                let left = whole.saturating_sub(self.begun.elapsed());
-                if left.is_zero() {
-                    let whole = Seconds(whole);
-                    let reason = format!("the {whole} that eventTimeoutSeconds gives the event are used up");
-                    return Outcome::NotStarted { reason };
-                }
-                settings.timeout.min(left)
-            }
-        };
-        match self.supervise(script, timeout, last_words) {
+        let stdin = self.stdin(script);
+        let left = self.settings.event_timeout.map(|whole| (whole, whole.saturating_sub(self.begun.elapsed())));
+        if let Some((whole, Duration::ZERO)) = left {
+            let reason = format!("the {} that eventTimeoutSeconds gives the event are used up", Seconds(whole));
+            return Outcome::NotStarted { reason };
+        }
+        let timeout = left.map_or(settings.timeout, |(_, left)| settings.timeout.min(left));
+        match self.supervise(script, stdin, timeout, last_words) {
             Ok((outcome, held)) => {
                 if let Some(pipes) = held {
                     self.hand_over(script, pipes);
@@ -149,10 +144,10 @@ impl Runner<'_> {
     fn supervise(
         &mut self,
         script: &Script,
+        stdin: Stdio,
         timeout: Duration,
         last_words: &mut Vec<u8>,
     ) -> io::Result<(Outcome, Option<HeldPipes>)> {
-        let stdin = self.stdin(script);
         let absent = |name: &str, value: &'static str| std::env::var_os(name).is_none().then_some(OsStr::new(value));
         let mut environment = vec![
             ("VIRT_HOOKS_DOMAIN", Some(self.event.domain())),
@@ -218,7 +213,8 @@ impl Runner<'_> {
     /// Tells that a script refused the operation, or that one was to and here can't.
     fn tell_of_veto(&mut self, run: &Run) {
         let operation = self.operation.name();
-        let asked = run.on_failure == OnFailure::Abort && run.outcome.is_failure();
+        let interrupted = matches!(run.outcome, Outcome::Interrupted { .. });
+        let asked = run.on_failure == OnFailure::Abort && run.outcome.is_failure() && !interrupted;
         if refuses(self.operation, run) {
             let message = format!("{operation} is refused, since onFailure = \"abort\" is set for this script");
             self.journal.error(Some(&run.script), message);

@@ -18,7 +18,7 @@ const FOLDER_MODE: u32 = 0o755;
 /// How long a line without its end is given to grow on.
 const SETTLE: Duration = Duration::from_millis(5);
 
-/// How many times one that grows is looked at.
+/// How many times one that grows is looked at, at first.
 const LOOKS: u32 = 10;
 
 /// An open log.
@@ -27,6 +27,8 @@ pub(super) struct LogFile {
     file: File,
     /// A write of ours ended inside a record.
     torn: bool,
+    /// How many times a line that grows is looked at.
+    looks: u32,
 }
 
 impl LogFile {
@@ -48,7 +50,7 @@ impl LogFile {
         if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        Ok(Self { file, torn: false })
+        Ok(Self { file, torn: false, looks: LOOKS })
     }
 
     /// Whether this is still the file at `path`.
@@ -93,9 +95,9 @@ impl LogFile {
     ///
     /// The kernel shows a write that crosses a page before all of it is there, so what looks unfinished may be another
     /// event's record in the making. It counts as unfinished once it has not grown for a while.
-    fn ends_inside_a_line(&self) -> bool {
+    fn ends_inside_a_line(&mut self) -> bool {
         let mut before = None;
-        for _ in 0..LOOKS {
+        for _ in 0..self.looks {
             let now = self.unfinished();
             if now.is_none() || now == before {
                 return now.is_some();
@@ -103,8 +105,10 @@ impl LogFile {
             before = now;
             thread::sleep(SETTLE);
         }
-        // Others write without a pause, and so end their lines themselves.
-        false
+        // Somebody writes to it without a pause and without lines. That is not waited for again, and an empty line costs
+        // less than a record.
+        self.looks = 0;
+        self.unfinished().is_some()
     }
 
     /// The log's size in bytes, where its last byte is not the end of a line.

@@ -44,6 +44,7 @@ pub fn parse(text: &str, settings: &mut Settings) -> Vec<Problem> {
 /// What to say to somebody who wrote `20 * 60`, as the reference hook has it.
 fn arithmetic(place: Option<&Place>) -> Option<String> {
     let (key, value) = place?.text.split_once('=')?;
+    let value = value.split('#').next().filter(|value| value.contains('*'))?;
     let product = value
         .split('*')
         .map(|factor| factor.trim().parse::<u64>().ok())

@@ -10,6 +10,9 @@ use toml::de::DeValue;
 use super::{OnFailure, Trust};
 use crate::journal::Escaped;
 
+/// How much of a wrong value is shown, in bytes.
+const SHOWN: usize = 60;
+
 /// How alike a word must be to a known one to be taken for a slip of the keyboard.
 const ALIKE: f64 = 0.8;
 
@@ -64,7 +67,9 @@ pub(super) fn pattern(value: &Spanned<DeValue<'_>>) -> Result<Pattern, Refusal> 
 /// What a value is, for a person who expected it to be taken.
 fn described(value: &DeValue<'_>) -> String {
     match value {
+        DeValue::String(text) if text.len() > SHOWN => "so long a text".to_owned(),
         DeValue::String(text) => format!("\"{}\"", Escaped(text.as_bytes())),
+        DeValue::Integer(number) if number.as_str().len() > SHOWN => "so long a number".to_owned(),
         DeValue::Integer(number) => number.as_str().to_owned(),
         DeValue::Boolean(value) => value.to_string(),
         other => format!("a value of type {}", other.type_str()),

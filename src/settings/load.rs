@@ -33,7 +33,14 @@ pub fn load(paths: &Paths, judge: &Judge) -> (Settings, Vec<(PathBuf, Problem)>)
             Vec::new()
         }
     };
-    for file in std::iter::once(paths.settings().to_owned()).chain(drop_ins) {
+    let files: Vec<PathBuf> = std::iter::once(paths.settings().to_owned()).chain(drop_ins).collect();
+    for name in kept.names() {
+        if !files.iter().any(|file| kept_name(file) == name) {
+            // What the operator took away must not come back by a later mistake. It may be gone already.
+            _ = kept.forget(&name);
+        }
+    }
+    for file in files {
         let found = take(&file, judge, &kept, &mut settings);
         problems.extend(found.into_iter().map(|problem| (file.clone(), problem)));
     }
@@ -63,7 +70,7 @@ fn take(file: &Path, judge: &Judge, kept: &Drawer, settings: &mut Settings) -> V
     let text = match read(file, judge) {
         Ok(Some(text)) => text,
         Ok(None) => {
-            // What the operator took away must not come back by a later mistake. There may be nothing to forget.
+            // As above; the main file is always among them.
             _ = kept.forget(name);
             return Vec::new();
         }

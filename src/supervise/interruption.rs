@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{
-    SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1,
-    SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+    SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP, SIGTSTP, SIGTTIN,
+    SIGTTOU, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
@@ -21,13 +21,27 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 const WATCHED: [i32; 6] = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGXFSZ, SIGXCPU];
 
 /// What a script may send to the hook besides. Each would end or stop it.
-const WATCHED_WITH_SCRIPTS: [i32; 10] =
-    [SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTTIN, SIGTTOU, SIGSYS];
+const WATCHED_WITH_SCRIPTS: [i32; 14] = [
+    SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP, SIGTTIN, SIGTTOU, SIGSYS, SIGTRAP, SIGPWR,
+    SIGSTKFLT,
+];
+
+/// Two that only Linux has (signal(7)), by their numbers on every architecture that runs KVM.
+const SIGPWR: i32 = 30;
+const SIGSTKFLT: i32 = 16;
 
 /// From here on an abort (no memory, a panic on the way to telling of another) ends the process with exit code 0.
 pub fn aborts_fail_no_vm() {
     // Where it can't be arranged an abort is one.
     _ = signal_hook::flag::register_conditional_shutdown(SIGABRT, 0, Arc::new(AtomicBool::new(true)));
+}
+
+/// From here on what limits and sessions bring (a log that may not grow, a terminal that goes away) ends nothing.
+pub fn limits_end_nothing() {
+    for signal in [SIGXFSZ, SIGXCPU, SIGHUP, SIGUSR1, SIGUSR2] {
+        // Where it can't be arranged the signal has its normal effect.
+        _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
+    }
 }
 
 /// Watches for signals from its making on. Until then each of them would end the hook, and the VM's start with it.

@@ -24,7 +24,7 @@ use rustix::process::{Pid, Signal};
 
 pub use self::capture::{Lines, Stream};
 pub use self::held_pipes::HeldPipes;
-pub use self::interruption::{Interruption, aborts_fail_no_vm};
+pub use self::interruption::{Interruption, aborts_fail_no_vm, limits_end_nothing};
 pub use self::process_table::Process;
 pub use self::terminate::{Remaining, Why};
 
@@ -41,6 +41,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The same where signals can't be waited for at all.
 const LOOK_OFTEN: Duration = Duration::from_millis(10);
+
+/// How many reads empty the largest pipe that a script can make its output (`/proc/sys/fs/pipe-max-size`, 1 MiB), and
+/// another one beside it.
+const FULL_PIPE: u32 = 32;
 
 /// How much is read of a pipe at a time, in bytes: all that it holds by default (pipe(7)).
 const BUFFER: usize = 64 << 10;
@@ -174,10 +178,10 @@ impl Supervisor {
         Ok((outcome, running.held_pipes(show)))
     }
 
-    /// Waits until something happens or `until` comes, and shows what was printed.
-    fn turn(&mut self, running: &mut Running, until: Option<Instant>, show: Show<'_, '_>) {
+    /// Waits until something happens or `until` comes, and shows what was printed. True where something was.
+    fn turn(&mut self, running: &mut Running, until: Option<Instant>, show: Show<'_, '_>) -> bool {
         // Whoever asked for an interruption took in the signal of a child as well, and no other comes to wake this up.
-        running.may_have_ended |= self.interruption.child_may_have_ended();
+        self.note_children(running);
         let signals = self.interruption.readable();
         let longest = match &signals {
             _ if running.may_have_ended && !running.ended => Duration::ZERO,
@@ -189,10 +193,7 @@ impl Supervisor {
         if ready.signal {
             self.interruption.collect();
         }
-        if self.interruption.child_may_have_ended() {
-            running.may_have_ended = true;
-            terminate::reap_adopted(running.pid());
-        }
+        self.note_children(running);
         running.may_have_ended |= ready.nothing() || running.looked.elapsed() >= LOOK_AGAIN;
         let mut print = |stream, lines: Lines<'_>| show(Progress::Printed { stream, lines });
         if ready.stdout {
@@ -201,14 +202,29 @@ impl Supervisor {
         if ready.stderr {
             running.stderr.read(&mut self.buffer, &mut print);
         }
+        ready.stdout || ready.stderr
+    }
+
+    /// Takes notice of children that have ended, the script or others that the hook adopted.
+    fn note_children(&mut self, running: &mut Running) {
+        if self.interruption.child_may_have_ended() {
+            running.may_have_ended = true;
+            terminate::reap_adopted(running.pid());
+        }
     }
 
     /// Reads what is left in the pipes of a script that has ended: to their end, which comes at once unless something
-    /// that it left behind holds them.
+    /// that it left behind holds them. What the script itself printed is in them by now, and is read however long that
+    /// takes.
     fn drain(&mut self, running: &mut Running, show: Show<'_, '_>) {
         let end = Instant::now() + DRAIN;
-        while running.is_open() && Instant::now() < end {
-            self.turn(running, Some(end), show);
+        let mut reads = 0;
+        let mut printed = true;
+        while running.is_open() && (Instant::now() < end || (printed && reads < FULL_PIPE)) {
+            printed = self.turn(running, Some(end), show);
+            reads += u32::from(printed);
+            // Else what can't be ended would be looked for at every turn.
+            running.has_ended();
         }
     }
 }

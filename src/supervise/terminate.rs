@@ -108,9 +108,16 @@ impl Supervisor {
         // A stopped process gets no other signal before it goes on.
         signal_group(running, Signal::CONT);
         let end = Instant::now().checked_add(grace);
-        while end.is_none_or(|end| Instant::now() < end) && !Self::is_group_empty(running) {
-            let look = running.has_ended().then(|| Instant::now() + INTERVAL);
-            self.turn(running, [end, look].into_iter().flatten().min(), show);
+        let mut look = Instant::now();
+        while end.is_none_or(|end| Instant::now() < end) {
+            if running.has_ended() && Instant::now() >= look {
+                if is_group_empty(running) {
+                    break;
+                }
+                look = Instant::now() + INTERVAL;
+            }
+            let next = running.has_ended().then_some(look);
+            self.turn(running, [end, next].into_iter().flatten().min(), show);
         }
         self.kill(running, show);
     }
@@ -123,7 +130,7 @@ impl Supervisor {
             // Without a process table nothing but the group can be found.
             let table = processes().unwrap_or_default();
             let left = self.of_script(running, &table);
-            let runs = !left.is_empty() || !running.has_ended();
+            let runs = !left.is_empty() || table.is_empty();
             if runs && !std::mem::replace(&mut told, true) {
                 // Before the signal: what has ended can't be named any more.
                 show(Progress::Killing { processes: left.clone() });
@@ -156,15 +163,6 @@ impl Supervisor {
         Remaining { calls_libvirt: calls_libvirt.cloned(), processes }
     }
 
-    /// Whether the leader has ended and nothing of its group runs. Without a process table the leader decides.
-    fn is_group_empty(running: &mut Running) -> bool {
-        if !running.has_ended() {
-            return false;
-        }
-        let Ok(table) = processes() else { return true };
-        !table.iter().any(|process| process.group == running.pid() && !process.ended)
-    }
-
     /// The processes of the table that are a script's: its group, and whatever descends from it or was adopted since.
     fn of_script(&self, running: &Running, table: &[Process]) -> Vec<Process> {
         let in_group = table.iter().filter(|process| process.group == running.pid());
@@ -177,6 +175,12 @@ impl Supervisor {
         of_script.sort_by_key(|process| process.pid);
         of_script
     }
+}
+
+/// Whether nothing runs of the group of a leader that has ended. Without a process table nothing can be seen to.
+fn is_group_empty(running: &Running) -> bool {
+    let Ok(table) = processes() else { return true };
+    !table.iter().any(|process| process.group == running.pid() && !process.ended)
 }
 
 fn children_of(table: &[Process], parent: i32) -> impl Iterator<Item = &Process> {

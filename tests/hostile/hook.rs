@@ -138,9 +138,10 @@ fn signals_that_were_ignored_or_blocked_before_lose_no_exit_code() {
 
 #[test]
 fn whatever_signal_a_script_sends_to_the_hook_fails_no_vm() {
-    for name in
-        ["QUIT", "ABRT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "XCPU", "XFSZ", "SYS", "TTIN", "TTOU", "PIPE"]
-    {
+    for name in [
+        "QUIT", "ABRT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "XCPU", "XFSZ", "SYS", "TSTP", "TRAP", "PWR",
+        "STKFLT", "TTIN", "TTOU", "PIPE",
+    ] {
         let host = host!();
         host.bash("start_x", &format!("kill -{name} $PPID; sleep 0.1"));
         unharmed(host.event("start"));

@@ -159,3 +159,21 @@ fn messages_with_foreign_text_can_be_read_back() {
         assert!(!line.contains(|character: char| character.is_control() || character == '\u{202e}'), "{line:?}");
     }
 }
+
+#[test]
+fn whoever_writes_to_the_log_without_lines_and_without_a_pause_hides_no_record() {
+    let host = host!();
+    host.bash(
+        "start_x",
+        "(end=$((SECONDS + 5)); while ((SECONDS < end)); do printf . >> \"$VIRT_HOOKS_LOG\"; done) > /dev/null 2>&1 & echo $! > /tmp/left
+         for i in {1..20}; do echo $i; sleep 0.01; done; exit 3",
+    );
+    unharmed(host.event("start"));
+    let log = host.log();
+    log.assert_says("ERROR", "start_x", "exited with 3");
+    let took = log
+        .of("start_x")
+        .iter()
+        .find_map(|line| line.strip_prefix("exited with 3 after ")?.strip_suffix(" ms")?.parse::<u32>().ok());
+    assert!(took < Some(1500), "it is waited for once, not at every record: {took:?}");
+}

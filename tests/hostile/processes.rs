@@ -273,6 +273,37 @@ fn what_a_script_loses_does_not_pile_up_as_zombies() {
 }
 
 #[test]
+fn what_a_chatty_script_loses_does_not_pile_up_either() {
+    let host = host!();
+    host.bash(
+        "start_x",
+        "(while :; do echo chatter; done) & chatter=$!
+         for i in {1..100}; do (sleep 0.01 &); sleep 0.01; done
+         kill $chatter; sleep 0.3; echo \"children: $(grep -sl \"^PPid:.$PPID$\" /proc/[0-9]*/status | wc -l)\"",
+    );
+    unharmed(host.event("start"));
+    let said = host.log().of("start_x");
+    let children: u32 = said.iter().find_map(|line| line.strip_prefix("stdout: children: ")?.parse().ok()).unwrap();
+    assert!(children < 20, "the hook has {children} children");
+}
+
+#[test]
+fn a_limit_on_file_size_ends_no_daemon_by_way_of_the_log() {
+    let host = host!();
+    host.bash(
+        "start_x",
+        "(sleep 0.3; for i in {1..30}; do head -c 3000 /dev/zero | tr '\\0' x; echo; sleep 0.01; done; mkdir /tmp/survived) &
+         echo $! > /tmp/left",
+    );
+    unharmed(host.event("start").through("/usr/bin/prlimit", &["--fsize=8192"]));
+    let end = Instant::now() + Duration::from_secs(10);
+    while !host.path("/tmp/survived").exists() {
+        assert!(Instant::now() < end, "the daemon was ended");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_hook_that_is_replaced_while_a_script_runs_still_logs_what_a_daemon_prints() {
     let host = host!();
     host.bash(
@@ -364,7 +395,7 @@ fn without_proc_the_process_group_is_ended_and_that_is_logged() {
     host.log().assert_says(
         "WARN",
         "start_x",
-        "what has left the group can't be found and goes on, since there is no /proc",
+        "what has left the group can't be found and goes on, since the process table can't be read",
     );
     assert_ended(&host);
     assert_witnessed(&host);

@@ -167,7 +167,7 @@ fn the_whole_event_can_be_bounded() {
     host.bash("start_c", "touch /tmp/ran");
     unharmed(host.event("start"));
     host.log().assert_says("INFO", "start_a", "exited with 0");
-    host.log().assert_says("ERROR", "start_b", "timed out after 0.");
+    host.log().assert_says("ERROR", "start_b", " ms, ended after ");
     host.log().assert_says(
         "WARN",
         "start_c",
@@ -246,4 +246,48 @@ fn settings_that_were_taken_away_do_not_come_back() {
     host.settings("nonsense");
     unharmed(host.event("start"));
     assert!(host.path("/tmp/ran").exists(), "{}", host.log().text);
+}
+
+#[test]
+fn drop_ins_that_were_taken_away_do_not_come_back_either() {
+    let host = host!();
+    host.bash("start_x", "exit 3");
+    host.folder("etc/libvirt/hooks/virt-hooks.d");
+    let veto = "[[script]]\nname = \"start_x\"\nonFailure = \"abort\"\n";
+    let file = host.file("etc/libvirt/hooks/virt-hooks.d/x.toml", veto, 0o644);
+    assert_eq!(host.event("start").run().code, Some(1));
+    fs::remove_file(&file).unwrap();
+    assert_eq!(host.event("start").run().code, Some(0));
+    fs::write(&file, "broken [").unwrap();
+    assert_eq!(host.event("start").run().code, Some(0), "{}", host.log().text);
+}
+
+#[test]
+fn only_a_product_is_answered_with_its_value() {
+    let host = host!();
+    host.bash("start_x", ":");
+    host.settings("timeoutSeconds = 30\ntimeoutSeconds = 30\n");
+    unharmed(host.event("start"));
+    assert!(!host.log().text.contains("does not calculate"), "{}", host.log().text);
+    host.settings("timeoutSeconds = 20 * 60  # as it was\n");
+    unharmed(host.event("start"));
+    host.log().assert_says("ERROR", "-", "TOML does not calculate: write timeoutSeconds = 1200");
+}
+
+#[test]
+fn the_bound_on_an_event_counts_the_wait_for_its_stdin() {
+    let host = host!();
+    host.settings("eventTimeoutSeconds = 1\n");
+    host.bash("prepare_x", "touch /tmp/ran");
+    let (reader, writer) = testbed::open_pipe();
+    let call = host.event("prepare").stdin_from(reader).spawn();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    drop(writer);
+    assert_eq!(call.output().status.code(), Some(0));
+    host.log().assert_says(
+        "WARN",
+        "prepare_x",
+        "not started: the 1 s that eventTimeoutSeconds gives the event are used up",
+    );
+    assert!(!host.path("/tmp/ran").exists());
 }

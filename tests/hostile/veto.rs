@@ -100,3 +100,15 @@ fn a_gate_for_other_vms_is_not_asked() {
     assert_eq!(host.event("start").run().code, Some(0));
     assert_eq!(host.hook(["db-1", "start", "begin", "-"]).run().code, Some(1));
 }
+
+#[test]
+fn all_that_a_gate_printed_before_it_ended_is_read_for_its_last_words() {
+    let host = with_gate("");
+    host.script(
+        "all_gate",
+        "#!/usr/bin/python\nimport fcntl, os\nfcntl.fcntl(2, 1031, 1 << 20)\nos.write(2, b'\\n' * 1000000 + b'no licence for this VM\\n')\nos._exit(3)\n",
+    );
+    let finished = host.event("start").run();
+    assert!(finished.stderr.ends_with(": no licence for this VM\n"), "{}", finished.stderr);
+    assert!(!host.log().text.contains("left something running"));
+}
