@@ -99,7 +99,6 @@ pub fn handle(
         }
         let live_xml = live_xml.as_ref().and_then(LiveXml::file);
         let supervisor = Supervisor::new(interruption);
-        let document_asked_for = false;
         let runner = Runner {
             event,
             operation,
@@ -109,7 +108,7 @@ pub fn handle(
             judge,
             live_xml,
             document,
-            document_asked_for,
+            document_asked_for: false,
             supervisor,
             journal,
         };

@@ -8,15 +8,15 @@ folder=$1 checkout=$2 binary=$3
 
 # Overlays can't keep their changes on every kind of file system, but on tmpfs they always can.
 mount -t tmpfs -o mode=0755 machine "$folder"
-mkdir "$folder"/{changes,work,checkout}
+mkdir "$folder"/{changes,scratch,checkout}
 cp -r "$checkout"/{Makefile,packaging,examples} "$folder/checkout"
 cp "$binary" "$folder/virt-hooks"
 mount --bind "$folder" /mnt
 for place in etc usr var root home; do
-    mkdir "/mnt/changes/$place" "/mnt/work/$place"
+    mkdir "/mnt/changes/$place" "/mnt/scratch/$place"
     # The overlay shows this folder's mode as its own.
     chmod --reference="/$place" "/mnt/changes/$place"
-    options=lowerdir=/$place,upperdir=/mnt/changes/$place,workdir=/mnt/work/$place
+    options=lowerdir=/$place,upperdir=/mnt/changes/$place,workdir=/mnt/scratch/$place
     mount -t overlay -o "$options" machine "/$place"
 done
 for place in run tmp; do
