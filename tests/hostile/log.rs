@@ -106,7 +106,10 @@ fn a_limit_on_file_size_ends_nothing() {
 #[test]
 fn a_rotated_log_is_written_to_its_end_by_the_event_that_opened_it() {
     let host = host!();
-    host.bash("all_a", "mv /var/log/libvirt/qemu-hook.log /var/log/libvirt/qemu-hook.log.1; echo in the old one");
+    host.bash(
+        "all_a",
+        "until [ -s $VIRT_HOOKS_LOG ]; do sleep 0.02; done; mv $VIRT_HOOKS_LOG $VIRT_HOOKS_LOG.1; echo in the old one",
+    );
     unharmed(host.event("start"));
     assert!(host.read("var/log/libvirt/qemu-hook.log.1").contains("stdout: in the old one"));
     host.bash("all_a", ":");
