@@ -1,7 +1,7 @@
 //! The domain's XML as it came on stdin.
 //!
 //! It is read once, when something first needs it, and never parsed unless a task does. Every script then gets a copy
-//! of its own, so that none can eat another's.
+//! of its own, so that none can eat another's. What the hook or a script makes of it takes its place.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -40,6 +40,8 @@ pub struct Document {
     content: Option<Content>,
     /// What scripts open their copies of, once the first one has.
     shared: Option<OwnedFd>,
+    /// What came, once something has taken its place.
+    original: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +53,7 @@ struct Content {
 impl Document {
     /// A document of which nothing has been read yet.
     pub const fn unread(input: Input) -> Self {
-        Self { input, content: None, shared: None }
+        Self { input, content: None, shared: None, original: None }
     }
 
     /// Reads the document, if that has not been done. A signal during the wait ends it where `interrupted` says so.
@@ -75,6 +77,20 @@ impl Document {
     /// Why not all of the document could be read, if so.
     pub fn fault(&self) -> Option<&str> {
         self.content.as_ref()?.fault.as_deref()
+    }
+
+    /// Puts another text in its place, for whatever comes after.
+    pub fn replace(&mut self, bytes: Vec<u8>) {
+        let replaced = self.content.replace(Content { bytes, fault: None });
+        let before = replaced.map(|content| content.bytes).unwrap_or_default();
+        self.original.get_or_insert(before);
+        self.shared = None;
+    }
+
+    /// The text, if it is not the one that came.
+    pub fn changed(self) -> Option<Vec<u8>> {
+        let (original, content) = (self.original?, self.content?);
+        (content.bytes != original).then_some(content.bytes)
     }
 
     /// A copy for a script's stdin, at its beginning, independent of every other copy.

@@ -2,6 +2,11 @@
 
 mod document;
 mod live;
+mod splice;
+mod weight;
+mod xml;
 
 pub use self::document::{Document, Input, MAXIMUM_BYTES, PATIENCE};
 pub use self::live::LiveXml;
+pub use self::splice::{Edit, splice};
+pub use self::xml::{AttributeValue, DomainXml, Identity, Interface, MAXIMUM_PARSED, Unreadable};

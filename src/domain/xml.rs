@@ -1,0 +1,151 @@
+//! The domain's XML, parsed: strictly, and at a cost that its length bounds.
+//!
+//! It is read-only. What is to be changed in it is spliced into the bytes that it was parsed from, so that all the others
+//! stay as libvirt wrote them.
+
+use std::ops::Range;
+use std::str;
+
+use roxmltree::{Attribute, Document, Node, ParsingOptions};
+
+use super::weight::{Weight, weigh};
+
+/// The longest text that is parsed, in bytes: twice what libvirt's own messages can hold.
+pub const MAXIMUM_PARSED: usize = 8 << 20;
+
+/// The most elements, comments and texts that are parsed.
+const MAXIMUM_NODES: u32 = 1 << 20;
+
+/// Why a text is not taken for a domain's XML. No message repeats any of it, since it may hold passwords.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is longer than anything that libvirt passes.
+    #[error("is longer than {MAXIMUM_PARSED} bytes")]
+    TooLong,
+    /// It is not UTF-8, which is what libvirt writes.
+    #[error("is not UTF-8 from byte {valid} on")]
+    NotUtf8 {
+        /// How many bytes before it are.
+        valid: usize,
+    },
+    /// It declares its own document type, by which a short text can be made to stand for an endless one.
+    #[error("has a document type declaration, and none is expanded here")]
+    DocumentType,
+    /// It would cost more to parse than its length tells.
+    #[error("has {0} than any domain of libvirt's")]
+    TooHeavy(Weight),
+    /// It breaks a rule of XML.
+    #[error("is not well-formed at line {line}, column {column}")]
+    NotWellFormed {
+        /// The line, from 1.
+        line: u32,
+        /// The character in it, from 1.
+        column: u32,
+    },
+    /// It has an element without an end.
+    #[error("ends before all of its elements do")]
+    Unfinished,
+    /// Its outermost element is no `<domain>`.
+    #[error("is no <domain>")]
+    NotADomain,
+}
+
+/// A domain's XML.
+#[derive(Debug)]
+pub struct DomainXml<'a> {
+    tree: Document<'a>,
+}
+
+/// What makes a domain the same one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name.
+    pub name: Option<String>,
+    /// The digits of its UUID, in lower case; libvirt reads them with and without dashes.
+    pub uuid: Option<String>,
+}
+
+/// An `<interface>` among the domain's devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface<'a> {
+    /// Its MAC address, as it stands there.
+    pub mac: Option<&'a str>,
+    /// The bridge that its `<source>` names.
+    pub bridge: Option<AttributeValue<'a>>,
+}
+
+/// The value of an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributeValue<'a> {
+    /// What it says, with all references resolved.
+    pub text: &'a str,
+    /// Where it stands in the text, in bytes, without its quotes.
+    pub place: Range<usize>,
+}
+
+impl<'a> DomainXml<'a> {
+    /// Parses a domain's XML.
+    ///
+    /// # Errors
+    /// Where it is none, or one that is not taken.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        if bytes.len() > MAXIMUM_PARSED {
+            return Err(Unreadable::TooLong);
+        }
+        let text = str::from_utf8(bytes).map_err(|error| Unreadable::NotUtf8 { valid: error.valid_up_to() })?;
+        weigh(text)?;
+        let options = ParsingOptions { allow_dtd: false, nodes_limit: MAXIMUM_NODES, entity_resolver: None };
+        let tree = Document::parse_with_options(text, options).map_err(|error| match error {
+            roxmltree::Error::NodesLimitReached => Unreadable::TooHeavy(Weight::Nodes),
+            roxmltree::Error::UnclosedRootNode => Unreadable::Unfinished,
+            error => Unreadable::NotWellFormed { line: error.pos().row, column: error.pos().col },
+        })?;
+        if !is(tree.root_element(), "domain") {
+            return Err(Unreadable::NotADomain);
+        }
+        Ok(Self { tree })
+    }
+
+    /// What makes it this domain.
+    pub fn identity(&self) -> Identity {
+        let text = |name| child(self.tree.root_element(), name).map(text_of);
+        let uuid = text("uuid").map(|uuid| {
+            let digits = uuid.chars().filter(|character| *character != '-' && !character.is_ascii_whitespace());
+            digits.flat_map(char::to_lowercase).collect()
+        });
+        Identity { name: text("name"), uuid }
+    }
+
+    /// Its interfaces, in their order. What is called so elsewhere (in metadata, say) is none.
+    pub fn interfaces(&self) -> impl Iterator<Item = Interface<'_>> {
+        let devices = children(self.tree.root_element(), "devices");
+        devices.flat_map(|devices| children(devices, "interface")).map(|interface| Interface {
+            mac: child(interface, "mac").and_then(|mac| attribute(mac, "address")).map(|address| address.value()),
+            bridge: child(interface, "source")
+                .and_then(|source| attribute(source, "bridge"))
+                .map(|bridge| AttributeValue { text: bridge.value(), place: bridge.range_value() }),
+        })
+    }
+}
+
+/// Whether it is libvirt's own element of this name. Those of other namespaces are somebody else's.
+fn is(node: Node<'_, '_>, name: &str) -> bool {
+    node.is_element() && node.tag_name().name() == name && node.tag_name().namespace().is_none()
+}
+
+fn children<'t, 'a>(node: Node<'t, 'a>, name: &'static str) -> impl Iterator<Item = Node<'t, 'a>> {
+    node.children().filter(move |child| is(*child, name))
+}
+
+fn child<'t, 'a>(node: Node<'t, 'a>, name: &'static str) -> Option<Node<'t, 'a>> {
+    children(node, name).next()
+}
+
+fn attribute<'t, 'a>(node: Node<'t, 'a>, name: &str) -> Option<Attribute<'t, 'a>> {
+    node.attributes().find(|attribute| attribute.name() == name && attribute.namespace().is_none())
+}
+
+/// All text in an element, comments left out.
+fn text_of(node: Node<'_, '_>) -> String {
+    node.descendants().filter(Node::is_text).filter_map(|text| text.text()).collect()
+}
