@@ -85,6 +85,11 @@ impl Operation {
         matches!(self, Self::Prepare | Self::Migrate | Self::Restore)
     }
 
+    /// Whether libvirt takes what the hook prints for the domain's new XML (libvirt.org/hooks.html).
+    pub const fn takes_xml_back(self) -> bool {
+        matches!(self, Self::Migrate | Self::Restore)
+    }
+
     /// Whether libvirt passes the domain's live XML, which names its taps and bridges.
     ///
     /// At `prepare` taps have no names yet, and at `stopped` and `release` the XML is the inactive form again.

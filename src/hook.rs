@@ -11,6 +11,7 @@ use std::time::Instant;
 use crate::domain::{Document, Input, LiveXml};
 use crate::event::{Event, Operation};
 use crate::journal::{Journal, Quoted};
+use crate::network;
 use crate::paths::Paths;
 use crate::report;
 use crate::script::discover;
@@ -34,6 +35,8 @@ pub struct Conclusion {
     pub runs: Vec<Run>,
     /// What libvirt is told.
     pub verdict: Verdict,
+    /// The domain's new XML, where it changed and libvirt takes it back.
+    pub xml: Option<Vec<u8>>,
 }
 
 /// Answers one call by libvirt. The exit code is 0, 1 for a veto that the settings ask for, or 2 for a call with too few
@@ -50,6 +53,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
     let document = Document::unread(Input::Stdin);
     let conclusion = handle(&event, document, &paths, &mut journal, interruption);
+    conclusion.hand_back_xml(&mut journal);
     match (&conclusion.verdict, journal.fault()) {
         // libvirt shows it to whoever asked for the operation: one line, about that.
         (Verdict::Refuse { reason }, _) => tell(reason),
@@ -72,7 +76,7 @@ pub fn handle(
     let Some(operation) = event.operation() else {
         let name = Quoted::name(event.operation_name());
         journal.error(None, format_args!("{name} is not a valid libvirt qemu operation; no script runs"));
-        return Conclusion { runs: Vec::new(), verdict: Verdict::GoOn };
+        return Conclusion { runs: Vec::new(), verdict: Verdict::GoOn, xml: None };
     };
 
     let live_xml = LiveXml::of(paths.state(), event.domain());
@@ -84,6 +88,11 @@ pub fn handle(
             // Whatever is there is of an earlier life whose release was never told.
             forget_live_xml(live_xml, journal);
         }
+    }
+
+    if network::has_a_task(event, operation) {
+        document.read(&mut || interruption.received().is_some());
+        network::perform(&mut document, paths, journal);
     }
 
     let (scripts, unread_folders) = discover(paths, event, operation);
@@ -107,7 +116,7 @@ pub fn handle(
             settings,
             judge,
             live_xml,
-            document,
+            document: &mut document,
             document_asked_for: false,
             supervisor,
             journal,
@@ -119,7 +128,21 @@ pub fn handle(
         forget_live_xml(live_xml, journal);
     }
     let verdict = Verdict::on(operation, &runs);
-    Conclusion { runs, verdict }
+    let xml = document.changed().filter(|_| operation.takes_xml_back() && verdict == Verdict::GoOn);
+    Conclusion { runs, verdict, xml }
+}
+
+impl Conclusion {
+    /// Hands the domain's new XML to libvirt, if there is one. Where nothing has changed nothing is printed, since any
+    /// output taints the domain (libvirt.org/hooks.html).
+    pub fn hand_back_xml(&self, journal: &mut Journal) {
+        let Some(xml) = &self.xml else { return };
+        // Only libvirt itself can make this wait, by not reading what it asked for.
+        let mut stdout = std::io::stdout().lock();
+        if let Err(error) = stdout.write_all(xml).and_then(|()| stdout.flush()) {
+            journal.error(None, format_args!("the changed XML could not be handed to libvirt: {error}"));
+        }
+    }
 }
 
 /// Keeps what is known of a domain only while it runs, for the scripts of `stopped` and `release`.

@@ -15,6 +15,8 @@ pub struct Paths {
     settings: PathBuf,
     log: PathBuf,
     state: PathBuf,
+    agent_properties: PathBuf,
+    network_devices: PathBuf,
 }
 
 impl Paths {
@@ -31,6 +33,8 @@ impl Paths {
             settings: root.join("etc/libvirt/hooks/virt-hooks.toml"),
             log: root.join("var/log/libvirt/qemu-hook.log"),
             state: root.join("run/virt-hooks"),
+            agent_properties: root.join("etc/cloudstack/agent/agent.properties"),
+            network_devices: root.join("sys/class/net"),
         }
     }
 
@@ -70,6 +74,16 @@ impl Paths {
     /// The folder of what is kept between events, for root alone.
     pub fn state(&self) -> &Path {
         &self.state
+    }
+
+    /// The settings of the CloudStack agent, where there is one.
+    pub fn agent_properties(&self) -> &Path {
+        &self.agent_properties
+    }
+
+    /// The folder in which the kernel shows a folder for every network device (sysfs).
+    pub fn network_devices(&self) -> &Path {
+        &self.network_devices
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> ExitCode {
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
     journal.listen(Box::new(show));
     let conclusion = hook::handle(&event, Document::unread(input), paths, &mut journal, Interruption::watch());
+    conclusion.hand_back_xml(&mut journal);
     if let Some(fault) = journal.fault() {
         tell(format_args!("virt-hooks: {fault}"));
     }

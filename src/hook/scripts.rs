@@ -37,7 +37,7 @@ pub(super) struct Runner<'a> {
     pub(super) settings: Settings,
     pub(super) judge: Judge,
     pub(super) live_xml: Option<PathBuf>,
-    pub(super) document: Document,
+    pub(super) document: &'a mut Document,
     /// A script has got a copy of it.
     pub(super) document_asked_for: bool,
     pub(super) supervisor: Supervisor,

@@ -1,0 +1,178 @@
+//! Bridges at a live migration: the XML arrives with the names that they have on the source host, and CloudStack names
+//! the bridge of a guest network after the host's own physical device.
+//!
+//! With b the bridge of an interface and G the physical device under this host's guest bridge:
+//!
+//! | b | becomes |
+//! |---|---|
+//! | begins with `cloudVirBr`, the agent's old style, and has no `-` | `br<G>-<the rest>` |
+//! | begins with `brvx-`, a VXLAN's | unchanged |
+//! | `br<dev>-<digits>`, and the device `<dev>` exists here | unchanged |
+//! | `br<dev>-<digits>`, and it does not | `br<G>-<digits>` |
+//! | anything else, or none | unchanged |
+
+use super::guest_device::NoGuestDevice;
+use super::host::{Host, MAXIMUM_NAME};
+use crate::domain::{DomainXml, Edit, Interface};
+use crate::journal::{Journal, Quoted};
+
+/// How many interfaces are told of one by one. A VM has a few.
+const TOLD: usize = 100;
+
+/// How much of a name from the XML is shown, in characters.
+const SHOWN: usize = 64;
+
+/// What becomes of a domain's bridges.
+#[derive(Debug)]
+pub struct Plan<'h> {
+    /// What is to be said, interface by interface; those whose bridge is right are left out.
+    pub findings: Vec<Finding<'h>>,
+    /// What is to be changed in the XML.
+    pub edits: Vec<Edit>,
+}
+
+/// An interface whose bridge is not this host's.
+#[derive(Debug)]
+pub struct Finding<'h> {
+    /// What records call the interface: its MAC address, or its number, from 1.
+    pub interface: String,
+    /// The bridge that it came with.
+    pub bridge: String,
+    /// What becomes of that.
+    pub fate: Fate<'h>,
+}
+
+/// What becomes of a bridge that is not this host's.
+#[derive(Debug)]
+pub enum Fate<'h> {
+    /// It becomes another.
+    Becomes {
+        /// Which one.
+        name: String,
+        /// Whether this host has a device of that name.
+        exists: bool,
+    },
+    /// It stays, since its name here can't be told.
+    Unknown(&'h NoGuestDevice),
+    /// It stays, since no device can have the name that it would get.
+    TooLong {
+        /// That name.
+        name: String,
+    },
+}
+
+/// Finds out what becomes of a domain's bridges on a host.
+pub fn plan<'h>(xml: &DomainXml<'_>, host: &'h dyn Host) -> Plan<'h> {
+    let mut plan = Plan { findings: Vec::new(), edits: Vec::new() };
+    for (index, interface) in xml.interfaces().enumerate() {
+        let Some(bridge) = &interface.bridge else { continue };
+        let Some(suffix) = suffix_to_carry(bridge.text, host) else { continue };
+        let fate = fate(suffix, host);
+        match &fate {
+            // The same network device under another name of its own, or a bridge that is there as it is called.
+            Fate::Becomes { name, .. } if name == bridge.text => continue,
+            Fate::Unknown(_) | Fate::TooLong { .. } if host.has_device(bridge.text) => continue,
+            Fate::Becomes { name, .. } => {
+                plan.edits.push(Edit { place: bridge.place.clone(), value: name.clone() });
+            }
+            Fate::Unknown(_) | Fate::TooLong { .. } => {}
+        }
+        let interface = called(&interface, index + 1);
+        plan.findings.push(Finding { interface, bridge: bridge.text.to_owned(), fate });
+    }
+    plan
+}
+
+/// What of a bridge's name goes over into the one that it has here; nothing where it keeps the name.
+fn suffix_to_carry<'a>(bridge: &'a str, host: &dyn Host) -> Option<&'a str> {
+    if let Some(rest) = bridge.strip_prefix("cloudVirBr") {
+        // The agent makes none with a `-`, and its new name would look like that of a bridge of one more host.
+        return (!rest.contains('-')).then_some(rest);
+    }
+    if bridge.starts_with("brvx-") {
+        return None;
+    }
+    let (device, digits) = device_and_network(bridge)?;
+    (!host.has_device(device)).then_some(digits)
+}
+
+/// The parts of `br<dev>-<digits>`, as the agent tells them: `^br(\S+)-(\d+)$`.
+fn device_and_network(bridge: &str) -> Option<(&str, &str)> {
+    let (device, digits) = bridge.strip_prefix("br")?.rsplit_once('-')?;
+    // Java's `\s` has the vertical tab, which Rust's ASCII whitespace has not.
+    let blank = |character: char| character.is_ascii_whitespace() || character == '\x0b';
+    let is_network = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    (is_network && !device.is_empty() && !device.contains(blank)).then_some((device, digits))
+}
+
+fn fate<'h>(suffix: &str, host: &'h dyn Host) -> Fate<'h> {
+    match host.guest_device() {
+        Err(why) => Fate::Unknown(why),
+        Ok(device) => {
+            let name = format!("br{device}-{suffix}");
+            if name.len() > MAXIMUM_NAME {
+                return Fate::TooLong { name };
+            }
+            let exists = host.has_device(&name);
+            Fate::Becomes { name, exists }
+        }
+    }
+}
+
+fn called(interface: &Interface<'_>, number: usize) -> String {
+    interface.mac.map_or_else(|| format!("number {number}"), shown)
+}
+
+/// A name from the XML, as records have it.
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", Quoted::bytes(name.get(..end).unwrap_or_default().as_bytes())),
+        None => Quoted::bytes(name.as_bytes()).to_string(),
+    }
+}
+
+impl Plan<'_> {
+    /// Says what becomes of each bridge, and what to check where that is not right.
+    pub fn tell(&self, journal: &mut Journal) {
+        for finding in self.findings.iter().take(TOLD) {
+            finding.tell(journal);
+        }
+        if let Some(more @ 1..) = self.findings.len().checked_sub(TOLD) {
+            journal.info(None, format_args!("and likewise with {more} more interfaces"));
+        }
+    }
+}
+
+impl Finding<'_> {
+    fn tell(&self, journal: &mut Journal) {
+        let (interface, bridge) = (&self.interface, shown(&self.bridge));
+        match &self.fate {
+            Fate::Becomes { name, exists } => {
+                let name = shown(name);
+                journal.info(None, format_args!("interface {interface}: bridge {bridge} becomes {name}"));
+                if !exists {
+                    let message = format!(
+                        "interface {interface}: this host has no bridge {name} yet, and without it libvirt refuses the \
+                         VM; check that the CloudStack agent makes it: ip link show {name}"
+                    );
+                    journal.warn(None, message);
+                }
+            }
+            Fate::Unknown(why) => {
+                let message = format!(
+                    "interface {interface}: bridge {bridge} does not exist here and stays as it is, since what it is \
+                     called here can't be told: {why}"
+                );
+                journal.warn(None, message);
+            }
+            Fate::TooLong { name } => {
+                let message = format!(
+                    "interface {interface}: bridge {bridge} stays as it is: here it would be {}, and no device has a \
+                     name of more than {MAXIMUM_NAME} bytes; to mend it, give the physical device a shorter name",
+                    shown(name)
+                );
+                journal.error(None, message);
+            }
+        }
+    }
+}
