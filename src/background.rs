@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 use crate::event::Event;
 use crate::journal::Journal;
 use crate::report;
-use crate::supervise::{HeldPipes, limits_end_nothing};
+use crate::supervise::{HeldPipes, Stream, limits_end_nothing};
 
 /// The name by which the program is called for this.
 pub const NAME: &str = "virt-hooks-background";
@@ -22,15 +22,35 @@ pub const NAME: &str = "virt-hooks-background";
 /// The running program, even if another file has taken its name since (proc(5)).
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
+/// What becomes of what comes from a standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdout {
+    /// It is logged.
+    Logged,
+    /// It is read, and dropped: the script is a filter, and what it prints is a VM's XML.
+    Dropped,
+}
+
+impl Stdout {
+    /// How the process is told of it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Logged => "log-stdout",
+            Self::Dropped => "drop-stdout",
+        }
+    }
+}
+
 /// Starts the process. It logs under the id of this one, so that an event's records stay together.
 ///
 /// # Errors
 /// Where it can't be started. The pipes are closed then.
-pub fn start(pipes: HeldPipes, log: &Path, script: &[u8], event: &Event) -> io::Result<()> {
+pub fn start(pipes: HeldPipes, stdout: Stdout, log: &Path, script: &[u8], event: &Event) -> io::Result<()> {
     let input = |pipe: Option<OwnedFd>| pipe.map_or_else(Stdio::null, Stdio::from);
     // Only three descriptors can be given to it; that it reads from two of them is its own affair.
     Command::new(OWN_PROGRAM)
         .arg0(NAME)
+        .arg(stdout.word())
         .arg(log)
         .arg(std::process::id().to_string())
         .arg(OsString::from_vec(script.to_vec()))
@@ -50,14 +70,19 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     // Nor must whoever looks for qemu's processes by name find it.
     _ = rustix::thread::set_name(c"virt-hooks");
     let mut arguments = arguments.into_iter();
-    let (Some(log), Some(pid), Some(script)) = (arguments.next(), arguments.next(), arguments.next()) else {
+    let mut next = || arguments.next();
+    let (Some(stdout), Some(log), Some(pid), Some(script)) = (next(), next(), next(), next()) else {
         return ExitCode::from(2);
     };
+    let drops_stdout = stdout == Stdout::Dropped.word();
     let pid = pid.to_str().and_then(|pid| pid.parse().ok());
     let (Some(pid), Some(event)) = (pid, Event::parse(arguments.collect())) else { return ExitCode::from(2) };
     let mut journal = Journal::new(Path::new(&log), &event, pid);
     let pipes = HeldPipes { stdout: own(rustix::stdio::stdin()), stderr: own(rustix::stdio::stdout()) };
     pipes.follow(&mut |stream, lines| {
+        if drops_stdout && stream == Stream::Stdout {
+            return;
+        }
         // It outlives many a rotation.
         journal.follow_rotation();
         report::printed(&mut journal, script.as_bytes(), stream, lines);

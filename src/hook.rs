@@ -1,5 +1,6 @@
 //! One event, top to bottom: what the specification says that the qemu script does when libvirt calls it.
 
+mod filter;
 pub mod panic;
 mod scripts;
 

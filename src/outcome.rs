@@ -17,6 +17,13 @@ pub enum Outcome {
         /// How long it ran.
         after: Duration,
     },
+    /// It is a filter that exited with 0, and what it printed can't be the VM's XML.
+    NotTaken {
+        /// Why not.
+        reason: String,
+        /// How long it ran.
+        after: Duration,
+    },
     /// A signal ended it that was not ours.
     Signaled {
         /// The signal's number.
@@ -63,7 +70,7 @@ impl Outcome {
         match self {
             Self::Exited { code: 0, .. } => Level::Info,
             Self::NotExecutable { .. } | Self::NotStarted { .. } | Self::Interrupted { .. } => Level::Warn,
-            Self::Exited { .. } | Self::Signaled { .. } | Self::TimedOut { .. } => Level::Error,
+            Self::Exited { .. } | Self::NotTaken { .. } | Self::Signaled { .. } | Self::TimedOut { .. } => Level::Error,
         }
     }
 }
@@ -72,6 +79,14 @@ impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited { code, after } => write!(formatter, "exited with {code} after {} ms", after.as_millis()),
+            Self::NotTaken { reason, after } => {
+                let after = after.as_millis();
+                write!(
+                    formatter,
+                    "exited with 0 after {after} ms, but the VM's XML stays as it was, and what the filter printed is \
+                     not taken: {reason}"
+                )
+            }
             Self::Signaled { signal, after } => {
                 write!(formatter, "killed by signal {} after {} ms", Signal(*signal), after.as_millis())
             }

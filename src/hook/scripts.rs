@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::background;
+use crate::background::{self, Stdout};
 use crate::domain::Document;
 use crate::event::{Event, Operation};
 use crate::journal::{Journal, Quoted};
@@ -18,6 +18,8 @@ use crate::settings::{OnFailure, ScriptSettings, Settings, Trust};
 use crate::supervise::{HeldPipes, Lines, Progress, Stream, Supervisor, Task};
 use crate::trust::{Judge, Kind, Unusable, shell};
 use crate::verdict::{Run, refuses};
+
+use super::filter::{Change, Filter};
 
 /// What scripts find programs by where libvirt's daemon has no PATH of its own.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -130,14 +132,34 @@ impl Runner<'_> {
             return Outcome::NotStarted { reason };
         }
         let timeout = left.map_or(settings.timeout, |(_, left)| settings.timeout.min(left));
-        match self.supervise(script, stdin, timeout, last_words) {
+        let mut filter = settings.filter.then(Filter::default);
+        match self.supervise(script, stdin, timeout, filter.as_mut(), last_words) {
             Ok((outcome, held)) => {
                 if let Some(pipes) = held {
-                    self.hand_over(script, pipes);
+                    self.hand_over(script, pipes, if filter.is_some() { Stdout::Dropped } else { Stdout::Logged });
                 }
-                outcome
+                match filter.filter(|_| self.operation.takes_xml_back()) {
+                    Some(filter) => self.filtered(script, filter, outcome),
+                    None => outcome,
+                }
             }
             Err(error) => Outcome::NotStarted { reason: why_not_started(script.path(), error).to_string() },
+        }
+    }
+
+    /// Takes what a filter printed for the VM's XML, if it ended well.
+    fn filtered(&mut self, script: &Script, filter: Filter, outcome: Outcome) -> Outcome {
+        let Outcome::Exited { code: 0, after } = outcome else { return outcome };
+        match filter.replace(self.document) {
+            Ok(change) => {
+                let message = match change {
+                    Change::Changed => "what it printed is the VM's XML from here on",
+                    Change::Unchanged => "left the VM's XML as it was",
+                };
+                self.journal.info(Some(script.label()), message);
+                outcome
+            }
+            Err(reason) => Outcome::NotTaken { reason, after },
         }
     }
 
@@ -146,6 +168,7 @@ impl Runner<'_> {
         script: &Script,
         stdin: Stdio,
         timeout: Duration,
+        mut filter: Option<&mut Filter>,
         last_words: &mut Vec<u8>,
     ) -> io::Result<(Outcome, Option<HeldPipes>)> {
         let absent = |name: &str, value: &'static str| std::env::var_os(name).is_none().then_some(OsStr::new(value));
@@ -169,8 +192,10 @@ impl Runner<'_> {
         };
         let (journal, event) = (&mut *self.journal, self.event);
         self.supervisor.run(task, &mut |progress| {
-            if let Progress::Printed { stream: Stream::Stderr, lines } = &progress {
-                remember(last_words, *lines);
+            match (&progress, &mut filter) {
+                (Progress::Printed { stream: Stream::Stdout, lines }, Some(filter)) => return filter.take(*lines),
+                (Progress::Printed { stream: Stream::Stderr, lines }, _) => remember(last_words, *lines),
+                _ => {}
             }
             report::progress(journal, script.label(), event, progress);
         })
@@ -192,9 +217,9 @@ impl Runner<'_> {
     }
 
     /// Has what a daemon still prints logged in the background.
-    fn hand_over(&mut self, script: &Script, pipes: HeldPipes) {
+    fn hand_over(&mut self, script: &Script, pipes: HeldPipes, stdout: Stdout) {
         let label = script.label();
-        match background::start(pipes, self.paths.log(), label, self.event) {
+        match background::start(pipes, stdout, self.paths.log(), label, self.event) {
             Ok(()) => self.journal.info(
                 Some(label),
                 "left something running that holds its output; it is neither ended nor waited for, and what it still \

@@ -3,14 +3,14 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::key::{Refusal, nearest, on_failure, pattern, seconds, trust};
+use super::key::{Refusal, boolean, nearest, on_failure, pattern, seconds, trust};
 use crate::journal::Escaped;
 
 use super::problem::{Cost, Place, Problem};
 use super::{Rule, Settings};
 
 const KEYS: [&str; 5] = ["timeoutSeconds", "graceSeconds", "eventTimeoutSeconds", "trust", "script"];
-const SCRIPT_KEYS: [&str; 4] = ["name", "domains", "timeoutSeconds", "onFailure"];
+const SCRIPT_KEYS: [&str; 5] = ["name", "domains", "timeoutSeconds", "onFailure", "filter"];
 
 /// Takes what `text` says into `settings`, over what they said before, and tells what could not be taken.
 ///
@@ -92,13 +92,14 @@ impl Reader<'_> {
 
     fn rule(&mut self, table: &Spanned<DeValue<'_>>, content: &DeTable<'_>) -> Option<Rule> {
         let mut name = None;
-        let mut rule = Rule { name: Default::default(), domains: None, timeout: None, on_failure: None };
+        let mut rule = Rule { name: Default::default(), domains: None, timeout: None, on_failure: None, filter: None };
         for (key, value) in content {
             match key.get_ref().as_ref() {
                 "name" => self.set(key, pattern(value).map(Some), &mut name),
                 "domains" => rule.domains = Some(self.domains(value)),
                 "timeoutSeconds" => self.set(key, seconds(value, 1).map(Some), &mut rule.timeout),
                 "onFailure" => self.set(key, on_failure(value).map(Some), &mut rule.on_failure),
+                "filter" => self.set(key, boolean(value).map(Some), &mut rule.filter),
                 _ => self.unknown(key, &SCRIPT_KEYS),
             }
         }

@@ -47,6 +47,12 @@ pub(super) fn on_failure(value: &Spanned<DeValue<'_>>) -> Result<OnFailure, Refu
     one_of(value, &[("continue", OnFailure::Continue), ("abort", OnFailure::Abort)])
 }
 
+/// `true` or `false`.
+pub(super) fn boolean(value: &Spanned<DeValue<'_>>) -> Result<bool, Refusal> {
+    let refusal = || (value.span(), format!("must be true or false, not {}", described(value.get_ref())));
+    value.get_ref().as_bool().ok_or_else(refusal)
+}
+
 fn one_of<T: Copy>(value: &Spanned<DeValue<'_>>, choices: &[(&str, T)]) -> Result<T, Refusal> {
     let word = value.get_ref().as_str();
     if let Some((_, choice)) = choices.iter().find(|(name, _)| Some(*name) == word) {

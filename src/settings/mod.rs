@@ -69,6 +69,7 @@ struct Rule {
     domains: Option<Vec<Pattern>>,
     timeout: Option<Duration>,
     on_failure: Option<OnFailure>,
+    filter: Option<bool>,
 }
 
 /// What is in force for one script.
@@ -78,15 +79,18 @@ pub struct ScriptSettings {
     pub timeout: Duration,
     /// What its failure means.
     pub on_failure: OnFailure,
+    /// On migrate and restore, what it prints is the domain's new XML; on the others it is dropped.
+    pub filter: bool,
 }
 
 impl Settings {
     /// What is in force for the script of this file name. Of two tables that say something of it the later wins.
     pub fn of_script(&self, file_name: &OsStr) -> ScriptSettings {
-        let mut settings = ScriptSettings { timeout: self.timeout, on_failure: OnFailure::default() };
+        let mut settings = ScriptSettings { timeout: self.timeout, on_failure: OnFailure::default(), filter: false };
         for rule in self.rules_for(file_name) {
             settings.timeout = rule.timeout.unwrap_or(settings.timeout);
             settings.on_failure = rule.on_failure.unwrap_or(settings.on_failure);
+            settings.filter = rule.filter.unwrap_or(settings.filter);
         }
         settings
     }
@@ -127,6 +131,7 @@ mod tests {
             name = "start_*"
             timeoutSeconds = 30
             onFailure = "abort"
+            filter = true
             [[script]]
             name = "*_gate.sh"
             timeoutSeconds = 5
@@ -135,11 +140,13 @@ mod tests {
             onFailure = "continue"
             "#,
         );
-        let of = |name: &str| settings.of_script(OsStr::new(name));
-        let seconds = Duration::from_secs;
-        assert_eq!(of("all_x"), ScriptSettings { timeout: seconds(100), on_failure: OnFailure::Continue });
-        assert_eq!(of("start_x"), ScriptSettings { timeout: seconds(30), on_failure: OnFailure::Abort });
-        assert_eq!(of("start_gate.sh"), ScriptSettings { timeout: seconds(5), on_failure: OnFailure::Continue });
+        let of = |name: &str| {
+            let ScriptSettings { timeout, on_failure, filter } = settings.of_script(OsStr::new(name));
+            (timeout.as_secs(), on_failure, filter)
+        };
+        assert_eq!(of("all_x"), (100, OnFailure::Continue, false));
+        assert_eq!(of("start_x"), (30, OnFailure::Abort, true));
+        assert_eq!(of("start_gate.sh"), (5, OnFailure::Continue, true));
     }
 
     #[test]

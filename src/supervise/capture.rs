@@ -25,6 +25,11 @@ pub struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// The very bytes that were printed. Those of all lines of a stream, one after another, are the stream.
+    pub const fn bytes(self) -> &'a [u8] {
+        self.text
+    }
+
     /// The lines without their newlines.
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
         self.text.strip_suffix(b"\n").unwrap_or(self.text).split(|&byte| byte == b'\n')
