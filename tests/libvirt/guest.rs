@@ -9,6 +9,7 @@ pub(crate) struct Guest {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) address: &'static str,
+    bridge: &'static str,
     missing_disk: bool,
 }
 
@@ -18,6 +19,7 @@ impl Guest {
             name: name.to_owned(),
             uuid: std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap().trim().to_owned(),
             address: "10.0.0.100",
+            bridge: "br0",
             missing_disk: false,
         }
     }
@@ -32,6 +34,11 @@ impl Guest {
         Self { address, ..self }
     }
 
+    /// A guest on another bridge.
+    pub(crate) fn on(self, bridge: &'static str) -> Self {
+        Self { bridge, ..self }
+    }
+
     /// What virsh takes as this domain, even where the name begins with a dash.
     pub(crate) fn domain(&self) -> String {
         format!("--domain={}", self.name)
@@ -39,7 +46,7 @@ impl Guest {
 
     /// The domain's XML. `type='qemu'`, since nested KVM can start a domain and then hang its kernel.
     pub(crate) fn xml(&self) -> String {
-        let Self { name, uuid, address, .. } = self;
+        let Self { name, uuid, address, bridge, .. } = self;
         let boot = folder().display();
         let disk = if self.missing_disk {
             "<disk type='file'><source file='/nonexistent/disk.img'/><target dev='vda' bus='virtio'/></disk>"
@@ -61,7 +68,7 @@ impl Guest {
   <devices>
     {disk}
     <interface type='bridge'>
-      <source bridge='br0'/>
+      <source bridge='{bridge}'/>
       <model type='virtio'/>
     </interface>
     <console type='pty'/>

@@ -50,14 +50,29 @@ impl Host {
         let (one, two) = (Self::new(), Self::numbered(2));
         two.install_hook();
         two.start_libvirtd();
-        let (left, right) = (one.holder.id(), two.holder.id());
-        let cable = format!("link add cable netns {left} type veth peer name cable netns {right}");
-        let joined = Command::new("ip").args(cable.split(' ')).status().unwrap();
-        assert!(joined.success(), "ip {cable}");
-        for host in [&one, &two] {
-            host.shell("ip link set cable master br0 up");
-        }
+        one.join("br0", &two, "br0");
         (one, two)
+    }
+
+    /// Joins a bridge of this host and one of another by a cable.
+    pub(crate) fn join(&self, bridge: &str, other: &Self, others_bridge: &str) {
+        let cable = format!("c-{bridge}");
+        let ends = (self.holder.id(), other.holder.id());
+        let added = format!("link add {cable} netns {} type veth peer name {cable} netns {}", ends.0, ends.1);
+        let joined = Command::new("ip").args(added.split(' ')).status().unwrap();
+        assert!(joined.success(), "ip {added}");
+        self.shell(&format!("ip link set {cable} master {bridge} up"));
+        other.shell(&format!("ip link set {cable} master {others_bridge} up"));
+    }
+
+    /// Makes a bridge on which this host has an address of its own, in a network of its own: 10.0.1.0/24.
+    pub(crate) fn guest_bridge(&self, name: &str) {
+        // Without the delay it forwards at once, as br0 does.
+        self.shell(&format!(
+            "ip link add {name} type bridge forward_delay 0 && ip address add 10.0.1.{}/24 dev {name} && \
+             ip link set {name} up",
+            self.number
+        ));
     }
 
     /// A host on which no daemon runs yet and no hook is installed.

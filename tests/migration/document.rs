@@ -1,0 +1,227 @@
+//! Whatever the XML is: it is rewritten, or left alone with a line that says why. Never a crash, never half a document.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use testbed::Finished;
+
+use crate::{PASSWORD, cloudstack_host, domain, migrate};
+
+/// Asserts that `xml` arrives with `after` in the place of every `before`, and not another byte changed.
+#[track_caller]
+fn rewritten(xml: &str, before: &str, after: &str) {
+    let host = cloudstack_host();
+    assert!(xml.contains(before), "{xml}");
+    assert_eq!(migrate(&host, xml).stdout, xml.replace(before, after), "{}", host.log().text);
+}
+
+/// Asserts that nothing is printed for `xml`, and that a record says why.
+#[track_caller]
+fn refused(xml: impl AsRef<[u8]>, why: &str) -> Finished {
+    let host = cloudstack_host();
+    let finished = migrate(&host, xml);
+    assert_eq!(finished.stdout, "");
+    host.log().assert_says("WARN", "-", &format!("the VM's XML {why}; its bridges stay as they are"));
+    assert_eq!(host.log().records().len(), 1, "{}", host.log().text);
+    finished
+}
+
+#[test]
+fn every_byte_outside_of_the_value_stays() {
+    for xml in [
+        "<domain><name>vm</name><devices><interface><source bridge='B'/></interface></devices></domain>",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<domain>\n <devices><interface><source bridge='B'/></interface></devices></domain>\n\n",
+        "\u{feff}<domain><devices><interface><source bridge='B'/></interface></devices></domain>",
+        "<domain\r\n type=\"kvm\">\r\n<devices\t><interface >\r\n<source  bridge = \"B\"  />\r\n</interface ></devices></domain >\r\n",
+        "<!-- a 'comment' with <interface> --><domain><devices><interface><source dev='x' bridge='B'></source></interface></devices></domain><!-- after -->",
+        "<domain><description><![CDATA[ <source bridge='B'/> ]]></description><devices><interface><source bridge='B'/></interface></devices></domain>",
+        "<domain><title>Grüße, 世界 🦀 &amp; &lt;more&gt; &#x41;</title><devices><interface><source bridge='B'/></interface></devices></domain>",
+        "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:commandline><q:arg value='-x'/></q:commandline><devices><interface><source q:x='1' bridge='B'/></interface></devices></domain>",
+        "<?pi some='thing'?><domain><devices/><devices><interface><?pi?><source bridge='B' portid='&quot;'/><source bridge='B2'/></interface></devices></domain>",
+    ] {
+        // A value in CDATA and that of a second source are no interface's.
+        let whole = xml.replace("source bridge='B'/> ]]>", "source bridge='other'/> ]]>").replace("B2", "other");
+        for before in ["'B'", "\"B\""] {
+            let quote = &before[..1];
+            let arriving = whole.replace(before, &format!("{quote}cloudVirBr100{quote}"));
+            if arriving != whole {
+                rewritten(&arriving, "cloudVirBr100", "breth1-100");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_value_written_with_references_is_read_as_what_it_means() {
+    for written in ["cloud&#86;irBr100", "cloudVirBr1&#x30;0", "&#x63;loudVirBr100", "&#99;loud&#x56;irBr100"] {
+        rewritten(&domain(&[written]), written, "breth1-100");
+    }
+}
+
+#[test]
+fn a_value_that_xml_would_misread_is_written_with_references() {
+    rewritten(&domain(&["cloudVirBr&amp;&lt;&quot;"]), "cloudVirBr&amp;&lt;&quot;", "breth1-&amp;&lt;&quot;");
+    rewritten(&domain(&["cloudVirBr&apos;>"]), "cloudVirBr&apos;>", "breth1-&apos;>");
+    rewritten(&domain(&["cloudVirBr&#10;&#9;"]), "cloudVirBr&#10;&#9;", "breth1-&#10;&#9;");
+}
+
+#[test]
+fn non_ascii_xml_is_rewritten_whatever_the_locale() {
+    let host = cloudstack_host();
+    let xml = domain(&["cloudVirBr100"]).replace("<devices>", "<title>Grüße, 世界</title>\n  <devices>");
+    // libvirt's own: LC_ALL=C and nothing else.
+    let finished = host.event("migrate").without_variables().stdin(&xml).run();
+    assert_eq!(finished.stdout, xml.replace("cloudVirBr100", "breth1-100"));
+}
+
+#[test]
+fn a_document_type_is_refused_and_never_expanded() {
+    let xml = domain(&["&b;"]);
+    refused(format!("<!DOCTYPE domain>{xml}"), "has a document type declaration, and none is expanded here");
+    refused(
+        format!("<!DOCTYPE d [<!ENTITY b 'cloudVirBr100'>]>{xml}"),
+        "has a document type declaration, and none is expanded here",
+    );
+    refused(
+        format!("<!DOCTYPE d [<!ENTITY b SYSTEM 'file:///etc/shadow'>]>{xml}"),
+        "has a document type declaration, and none is expanded here",
+    );
+    let mut bomb = "<!DOCTYPE d [<!ENTITY a0 'ha'>".to_owned();
+    for level in 1..60 {
+        let below = format!("&a{};", level - 1).repeat(10);
+        _ = write!(bomb, "<!ENTITY a{level} '{below}'>");
+    }
+    let finished = refused(
+        format!("{bomb}]>{}", domain(&["&a59;"])),
+        "has a document type declaration, and none is expanded here",
+    );
+    assert!(finished.took < Duration::from_secs(15), "{:?}", finished.took);
+}
+
+#[test]
+fn what_is_not_well_formed_is_refused_with_its_place() {
+    let good = domain(&["cloudVirBr100"]);
+    for (bad, line, column) in [
+        (good.replace("</domain>", "</domian>"), 14, 1),
+        (format!("{good}{good}"), 15, 1),
+        (good.replace("type='bridge'", "type=bridge"), 5, 15),
+        (good.replace("type='bridge'", "type='bridge' type='x'"), 5, 30),
+        (good.replace("5900", "&nbsp;"), 10, 32),
+        (good.replace("5900", "\u{1}"), 10, 25),
+        (good.replace("<listen", "<x:listen"), 11, 7),
+    ] {
+        refused(&bad, &format!("is not well-formed at line {line}, column {column}"));
+    }
+    refused(good.replace("</domain>\n", ""), "ends before all of its elements do");
+    refused("plain text", "is not well-formed at line 1, column 1");
+    refused(" \n", "is not well-formed at line 2, column 1");
+}
+
+#[test]
+fn what_is_no_text_or_no_domain_is_refused() {
+    let xml = domain(&["cloudVirBr100"]);
+    refused([xml.as_bytes(), b"\xff"].concat(), &format!("is not UTF-8 from byte {} on", xml.len()));
+    let utf16: Vec<u8> = "\u{feff}".encode_utf16().chain(xml.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    refused(utf16, "is not UTF-8 from byte 0 on");
+    refused([0; 100], "is not well-formed at line 1, column 1");
+    refused("<network><name>vm</name></network>", "is no <domain>");
+    refused("<domain xmlns='urn:x'/>", "is no <domain>");
+}
+
+#[test]
+fn a_complaint_repeats_nothing_of_the_xml() {
+    // A password with a bare ampersand: parsers like to name the entity that they did not find.
+    let xml = domain(&["cloudVirBr100"]).replace(PASSWORD, &format!("a&{PASSWORD};b"));
+    refused(&xml, "is not well-formed at line 10, column 47");
+    refused(
+        xml.replace("<listen", &format!("<{PASSWORD}:listen")).replace('&', ""),
+        "is not well-formed at line 11, column 8",
+    );
+}
+
+#[test]
+fn no_xml_at_all_is_no_complaint() {
+    let host = cloudstack_host();
+    assert_eq!(migrate(&host, "").stdout, "");
+    assert_eq!(host.log().text, "");
+}
+
+#[test]
+fn a_document_of_four_mebibytes_is_rewritten_in_time() {
+    let padding = "    <disk type='file'><source file='/var/lib/libvirt/images/a.img'/></disk>\n".repeat(4 << 20 >> 6);
+    let xml = domain(&["cloudVirBr100"]).replace("<graphics", &format!("\n{padding}<graphics"));
+    assert!(xml.len() > 4 << 20);
+    let host = cloudstack_host();
+    let finished = migrate(&host, &xml);
+    assert!(finished.stdout == xml.replace("cloudVirBr100", "breth1-100"), "{}", host.log().text);
+    assert!(finished.took < Duration::from_secs(15), "{:?}", finished.took);
+}
+
+/// The bound for what is made to cost much, on a machine that is busy with other tests.
+const BOUND: Duration = Duration::from_secs(15);
+
+#[test]
+fn what_would_cost_more_than_its_length_is_refused_at_once() {
+    let many = |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
+    let within = |xml: &str| domain(&["cloudVirBr100"]).replace("<devices>", &format!("{xml}<devices>"));
+    let depth = "has elements deeper in each other than any domain of libvirt's";
+    let deep = |levels: usize| format!("{}{}", "<a>".repeat(levels), "</a>".repeat(levels));
+    let attributes = |count: usize| format!("<a {}/>", many(count, &|number| format!("a{number}='' ")));
+    let namespaces = |count: usize| many(count, &|number| format!("<a xmlns:n{number}='{number}'/>"));
+    for (xml, why) in [
+        (deep(200_000), depth),
+        (deep(300), depth),
+        (format!("<!-- </a></a> -->{}", deep(300)), depth),
+        (format!("<![CDATA[{}]]>{}", "</a>".repeat(300), deep(300)), depth),
+        (attributes(200_000), "has more attributes in one element than any domain of libvirt's"),
+        (attributes(300), "has more attributes in one element than any domain of libvirt's"),
+        (namespaces(100_000), "has more namespaces than any domain of libvirt's"),
+        ("<a/>".repeat(1 << 20), "has more elements than any domain of libvirt's"),
+        (format!("<a>{}</a>", "x".repeat(8 << 20)), "is longer than 8388608 bytes"),
+    ] {
+        let finished = refused(within(&xml), why);
+        assert!(finished.took < BOUND, "{why}: {:?}", finished.took);
+    }
+    // What libvirt's own parser takes is taken.
+    for xml in [deep(250), attributes(250), namespaces(250)] {
+        rewritten(&within(&xml), "cloudVirBr100", "breth1-100");
+    }
+}
+
+#[test]
+fn a_log_is_not_flooded_by_names_or_their_number() {
+    let host = cloudstack_host();
+    let xml = domain(&vec!["cloudVirBr7"; 2000]);
+    assert_eq!(migrate(&host, &xml).stdout, xml.replace("cloudVirBr7", "breth1-7"));
+    let log = host.log();
+    log.assert_says("INFO", "-", "and likewise with 1900 more interfaces");
+    assert!(log.records().len() <= 201, "{}", log.records().len());
+
+    let host = cloudstack_host();
+    let long = format!("cloudVirBr{}", "7".repeat(1 << 20));
+    assert_eq!(migrate(&host, domain(&[&long])).stdout, "");
+    assert!(host.log().text.len() < 1000, "{}", host.log().text.len());
+}
+
+#[test]
+fn xml_that_does_not_end_is_not_acted_upon() {
+    let host = cloudstack_host();
+    let (reader, mut writer) = testbed::open_pipe();
+    std::io::Write::write_all(&mut writer, domain(&["cloudVirBr100"]).as_bytes()).unwrap();
+    let finished = host.event("migrate").stdin_from(reader).run();
+    drop(writer);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""));
+    host.log().assert_says("WARN", "-", "the VM's XML did not end within 10 s; its bridges stay as they are");
+}
+
+#[test]
+fn a_reader_that_is_gone_is_told_of_in_the_log_and_harms_nothing() {
+    let host = cloudstack_host();
+    host.bash("migrate_a", ":");
+    let before = "exec 3> /dev/null; { sleep 0; } | :";
+    let call = host.event("migrate").stdin(domain(&["cloudVirBr100"])).after(before);
+    let finished = call.through("/bin/sh", &["-c", "exec \"$0\" \"$@\" > /dev/full"]).run();
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""));
+    host.log().assert_says("INFO", "migrate_a", "exited with 0");
+    host.log().assert_says("ERROR", "-", "the changed XML could not be handed to libvirt: No space left");
+}
