@@ -1,7 +1,7 @@
 # GNU make. `make help` tells what there is.
 
 .NOTPARALLEL:
-.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc clean help
+.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc fuzz clean help
 
 build:
 	@packaging/build > /dev/null
@@ -47,6 +47,17 @@ lint:
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
+# Apart from the tests, since it takes long. Needs a nightly compiler and cargo-fuzz.
+FUZZ_SECONDS = 600
+FUZZ_TARGETS = xml properties
+
+fuzz:
+	set -e; for target in $(FUZZ_TARGETS); do \
+	    mkdir -p fuzz/corpus/$$target; \
+	    cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=16384 -dict=fuzz/dictionaries/$$target; \
+	done
+
 clean:
 	cargo clean
 
@@ -57,4 +68,5 @@ help:
 	@echo "make uninstall   takes it all back, but for what is yours"
 	@echo "make test        runs all tests; as root on Debian also those of the installation and under a real libvirt"
 	@echo "make check       formatting, lints and the documentation's links"
+	@echo "make fuzz        fuzzes for ten minutes each what reads foreign text (FUZZ_SECONDS=n for n seconds)"
 	@echo "make clean       removes what was built"

@@ -91,9 +91,9 @@ pub fn handle(
         }
     }
 
-    if network::has_a_task(event, operation) {
+    for task in network::tasks(event, operation) {
         document.read(&mut || interruption.received().is_some());
-        network::perform(&mut document, paths, journal);
+        task.perform(&mut document, paths, journal);
     }
 
     let (scripts, unread_folders) = discover(paths, event, operation);

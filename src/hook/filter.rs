@@ -22,7 +22,8 @@ impl Filter {
     /// Takes what it printed, up to a byte more than a domain's XML can have.
     pub(super) fn take(&mut self, lines: Lines<'_>) {
         let left = (MAXIMUM_PARSED + 1).saturating_sub(self.printed.len());
-        self.printed.extend(lines.bytes().iter().take(left));
+        let bytes = lines.bytes();
+        self.printed.extend_from_slice(bytes.get(..left).unwrap_or(bytes));
     }
 
     /// Puts what it printed in the place of `document`, of which it must be another version: the same VM.

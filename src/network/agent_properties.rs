@@ -21,11 +21,10 @@ fn logical_lines(text: &[u8]) -> Vec<String> {
     for line in ended.flat_map(|line| line.split(|&byte| byte == b'\r')) {
         let line: String = line.iter().map(|&byte| char::from(byte)).collect();
         let line = line.trim_start_matches(is_blank);
-        let begun = unfinished.take();
-        if begun.is_none() && (line.is_empty() || line.starts_with(['#', '!'])) {
+        let mut whole = unfinished.take().unwrap_or_default();
+        if whole.is_empty() && (line.is_empty() || line.starts_with(['#', '!'])) {
             continue;
         }
-        let mut whole = begun.unwrap_or_default();
         let backslashes = line.chars().rev().take_while(|&character| character == '\\').count();
         if backslashes % 2 == 1 {
             whole.push_str(line.get(..line.len() - 1).unwrap_or_default());

@@ -11,10 +11,16 @@
 //! | `br<dev>-<digits>`, and it does not | `br<G>-<digits>` |
 //! | anything else, or none | unchanged |
 
+use super::Task;
 use super::guest_device::NoGuestDevice;
-use super::host::{Host, MAXIMUM_NAME};
-use crate::domain::{DomainXml, Edit, Interface};
+use super::host::{Host, MAXIMUM_NAME, ThisHost};
+use crate::domain::{Document, DomainXml, Edit, Interface, splice};
+use crate::event::{Event, Operation};
 use crate::journal::{Journal, Quoted};
+use crate::paths::Paths;
+
+/// The task.
+pub(super) const TASK: Task = Task { is_for: is_arrival, perform: rename };
 
 /// How many interfaces are told of one by one. A VM has a few.
 const TOLD: usize = 100;
@@ -59,6 +65,32 @@ pub enum Fate<'h> {
         /// That name.
         name: String,
     },
+}
+
+/// Whether a live migration arrives. libvirt has no other sub-operation of `migrate`; CloudStack's hook asks for it too.
+fn is_arrival(event: &Event, operation: Operation) -> bool {
+    operation == Operation::Migrate && event.sub_operation() == operation.sub_operation()
+}
+
+/// Gives the bridges in `document` the names that they have here, and says so.
+fn rename(document: &mut Document, paths: &Paths, journal: &mut Journal) {
+    if document.bytes().is_empty() {
+        return;
+    }
+    if let Some(fault) = document.fault() {
+        return journal.warn(None, format_args!("the VM's XML {fault}; its bridges stay as they are"));
+    }
+    let xml = match DomainXml::parse(document.bytes()) {
+        Ok(xml) => xml,
+        Err(why) => return journal.warn(None, format_args!("the VM's XML {why}; its bridges stay as they are")),
+    };
+    let host = ThisHost::new(paths);
+    let plan = plan(&xml, &host);
+    plan.tell(journal);
+    if !plan.edits.is_empty() {
+        let renamed = splice(document.bytes(), &plan.edits);
+        document.replace(renamed);
+    }
 }
 
 /// Finds out what becomes of a domain's bridges on a host.

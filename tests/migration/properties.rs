@@ -6,7 +6,8 @@ use crate::{agent_properties, becomes, port};
 
 #[test]
 fn agent_properties_are_read_as_java_reads_them() {
-    let texts: [&[u8]; 24] = [
+    let texts: [&[u8]; 25] = [
+        b"\\\n# nothing was begun before this comment \\\nguest.network.device=cloudbr0\n",
         b"guest.network.device=cloudbr0",
         b"guest.network.device = cloudbr0\n",
         b"guest.network.device:cloudbr0\n",

@@ -1,4 +1,7 @@
-//! Properties that hold for whatever comes: the record format, the order of scripts, and settings.
+//! Properties that hold for whatever comes: the record format, the order of scripts, settings, and a domain's XML.
+
+mod domain;
+mod rewrite;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
