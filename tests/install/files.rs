@@ -12,6 +12,7 @@ pub(crate) const INSTALLED: [(u32, &str); 7] = [
     (0o755, "/usr/sbin/virt-hooks"),
     (0o755, "/usr/share/doc/virt-hooks/examples/all_forward-port.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/all_log-event.sh"),
+    (0o755, "/usr/share/doc/virt-hooks/examples/migrate_move-bridge.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/release_use-live-xml.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/start_show-interfaces.py"),
 ];

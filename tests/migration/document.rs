@@ -108,7 +108,7 @@ fn what_is_not_well_formed_is_refused_with_its_place() {
         (good.replace("type='bridge'", "type='bridge' type='x'"), 5, 30),
         (good.replace("5900", "&nbsp;"), 10, 32),
         (good.replace("5900", "\u{1}"), 10, 25),
-        (good.replace("<listen", "<x:listen"), 11, 7),
+        (good.replace("<listen", "<x:listen"), 11, 8),
     ] {
         refused(&bad, &format!("is not well-formed at line {line}, column {column}"));
     }

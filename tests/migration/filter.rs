@@ -187,3 +187,12 @@ fn run_prints_what_a_filter_made_and_shows_none_of_it() {
     assert_eq!((finished.code, finished.stdout), (Some(0), domain(&["virbr7"])));
     assert!(!finished.stderr.contains(PASSWORD), "{}", finished.stderr);
 }
+
+#[test]
+fn the_example_moves_a_vm_to_another_bridge() {
+    let host = host!();
+    host.script("migrate_move-bridge.sh", include_str!("../../examples/migrate_move-bridge.sh"));
+    host.settings("[[script]]\nname = \"migrate_move-bridge.sh\"\nfilter = true\n");
+    let finished = migrate(&host, domain(&["br-dmz", "br-lan", "br-lan2"]));
+    assert_eq!(finished.stdout, domain(&["br1", "br0", "br-lan2"]));
+}

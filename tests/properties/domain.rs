@@ -75,14 +75,14 @@ prop_compose! {
             Just(""), Just("\u{feff}"), Just("<?xml version='1.0' encoding='UTF-8'?>\r\n"), Just("<!-- c -->\n"),
         ],
         interfaces in vec((interface(), filling()), 0..6),
-        between in vec(filling(), 3),
+        between in (filling(), filling(), filling()),
     ) -> (String, Vec<Option<String>>) {
         let bridges = interfaces.iter().map(|((_, bridge), _)| bridge.clone()).collect();
         let devices: String = interfaces.iter().map(|((interface, _), after)| format!("{interface}{after}")).collect();
         let xml = format!(
             "{prolog}<domain type='kvm'>{}<name>vm</name><uuid>5f2f9f0e-6b0c-4a57-a1c3-0d9a3c4c2f11</uuid>{}<devices>{}{devices}\
              </devices></domain>\n",
-            between[0], between[1], between[2],
+            between.0, between.1, between.2,
         );
         (xml, bridges)
     }

@@ -1,5 +1,11 @@
 //! Properties that hold for whatever comes: the record format, the order of scripts, settings, and a domain's XML.
 
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what is outside of a test's own function ends the test too"
+)]
+
 mod domain;
 mod rewrite;
 
