@@ -114,7 +114,7 @@ fn what_is_not_well_formed_is_refused_with_its_place() {
     }
     refused(good.replace("</domain>\n", ""), "ends before all of its elements do");
     refused("plain text", "is not well-formed at line 1, column 1");
-    refused(" \n", "is not well-formed at line 2, column 1");
+    refused(" \n", "is not well-formed at line 1, column 1");
 }
 
 #[test]
