@@ -40,6 +40,7 @@ check: format lint doc
 
 format:
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 lint:
 	cargo clippy --locked --workspace --all-targets --test libvirt --test install -- -D warnings
@@ -49,7 +50,7 @@ doc:
 
 # Apart from the tests, since it takes long. Needs a nightly compiler and cargo-fuzz.
 FUZZ_SECONDS = 600
-FUZZ_TARGETS = xml properties
+FUZZ_TARGETS = xml agent_properties
 
 fuzz:
 	set -e; for target in $(FUZZ_TARGETS); do \

@@ -5,9 +5,12 @@ pub mod panic;
 mod scripts;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 
 use crate::domain::{Document, Input, LiveXml};
 use crate::event::{Event, Operation};
@@ -129,30 +132,50 @@ pub fn handle(
         forget_live_xml(live_xml, journal);
     }
     let verdict = Verdict::on(operation, &runs);
-    let xml = document.changed().filter(|_| operation.takes_xml_back() && verdict == Verdict::GoOn);
+    let xml = document.changed().filter(|_| verdict == Verdict::GoOn);
     Conclusion { runs, verdict, xml }
 }
 
 impl Conclusion {
-    /// Hands the domain's new XML to libvirt, if there is one. Where nothing has changed nothing is printed, since any
-    /// output taints the domain (libvirt.org/hooks.html).
+    /// Prints the domain's new XML, which libvirt takes, if there is one. Where nothing has changed nothing is printed,
+    /// since any output taints the domain (libvirt.org/hooks.html).
     pub fn hand_back_xml(&self, journal: &mut Journal) {
         let Some(xml) = &self.xml else { return };
-        // Only libvirt itself can make this wait, by not reading what it asked for.
-        let mut stdout = std::io::stdout().lock();
-        if let Err(error) = stdout.write_all(xml).and_then(|()| stdout.flush()) {
-            journal.error(None, format_args!("the changed XML could not be handed to libvirt: {error}"));
+        if let Err(error) = print_whole(xml) {
+            let message = format!(
+                "the changed XML could not be printed: {error}; what libvirt got of it is not whole, and it refuses the VM \
+                 or takes the XML as it was; try the operation again"
+            );
+            journal.error(None, message);
         }
     }
 }
 
+/// Writes all of it to stdout. Only libvirt itself can make this wait, by not reading what it asked for.
+fn print_whole(mut bytes: &[u8]) -> io::Result<()> {
+    let stdout = rustix::stdio::stdout();
+    while !bytes.is_empty() {
+        match rustix::io::write(stdout, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            // Whoever else has the same pipe may have made it so.
+            Err(Errno::AGAIN) => {
+                _ = rustix::event::poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], None);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// Keeps what is known of a domain only while it runs, for the scripts of `stopped` and `release`.
 fn keep_live_xml(live_xml: &LiveXml, document: &Document, journal: &mut Journal) {
-    if document.bytes().is_empty() {
-        return;
-    }
     if let Some(fault) = document.fault() {
         return journal.warn(None, format_args!("the VM's XML {fault}; it is not kept for stopped and release"));
+    }
+    if document.bytes().is_empty() {
+        return;
     }
     if let Err(error) = live_xml.keep(document.bytes()) {
         journal.warn(None, format_args!("the live XML can't be kept for stopped and release: {error}"));

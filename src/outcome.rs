@@ -83,8 +83,8 @@ impl fmt::Display for Outcome {
                 let after = after.as_millis();
                 write!(
                     formatter,
-                    "exited with 0 after {after} ms, but the VM's XML stays as it was, and what the filter printed is \
-                     not taken: {reason}"
+                    "what the filter printed is not taken, and the VM's XML stays as it was: {reason}; exited with 0 after \
+                     {after} ms"
                 )
             }
             Self::Signaled { signal, after } => {

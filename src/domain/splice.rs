@@ -34,7 +34,9 @@ fn write_value(out: &mut Vec<u8>, value: &str) {
             '\'' => out.extend_from_slice(b"&apos;"),
             // As they stand they would be read as blanks.
             '\t' | '\n' | '\r' => out.extend_from_slice(format!("&#{};", u32::from(character)).as_bytes()),
-            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            // So it means the same in whatever encoding the document declares.
+            _ if !character.is_ascii() => out.extend_from_slice(format!("&#{};", u32::from(character)).as_bytes()),
+            _ => out.push(character as u8),
         }
     }
 }

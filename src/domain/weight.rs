@@ -1,4 +1,5 @@
-//! What a text would cost to parse, found out at a cost that grows only with its length.
+//! What a text would cost to parse, found out at a cost that grows only with its length; and a few rules of XML that the
+//! parser of the tree leaves out, and libvirt's does not.
 //!
 //! A tree resolves each element's namespaces against those of all elements around it, and compares each attribute with the
 //! others of its element: some 200 KB of XML, made for that, keep a parser busy for half a minute. So whatever has more of
@@ -6,7 +7,7 @@
 
 use std::fmt;
 
-use xmlparser::{ElementEnd, Token, Tokenizer};
+use xmlparser::{ElementEnd, StrSpan, TextPos, Token, Tokenizer};
 
 use super::xml::Unreadable;
 
@@ -17,8 +18,20 @@ const MAXIMUM_DEPTH: usize = 256;
 /// How many attributes an element may have. libvirt's have a dozen.
 const MAXIMUM_ATTRIBUTES: usize = 256;
 
+/// How many of them may have a prefix. libvirt's have none.
+const MAXIMUM_PREFIXED: usize = 32;
+
 /// How many namespaces may be declared in all. libvirt's domains declare one, and one for each tool's metadata.
 const MAXIMUM_NAMESPACES: usize = 256;
+
+/// How long all their names and prefixes may be together, in bytes.
+const MAXIMUM_NAMESPACE_BYTES: usize = 16 << 10;
+
+/// How long a name may be, in bytes.
+const MAXIMUM_NAME: usize = 1 << 10;
+
+/// How many `<` and how many `=` there may be, wherever they stand: for each the tree has memory set aside.
+const MAXIMUM_MARKS: usize = 1 << 19;
 
 /// What there is too much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +40,12 @@ pub enum Weight {
     Depth,
     /// Attributes of one element.
     Attributes,
-    /// Declared namespaces.
+    /// Declared namespaces, by their number or their length.
     Namespaces,
-    /// Elements, comments and texts.
-    Nodes,
+    /// Bytes of a name.
+    Names,
+    /// Elements, comments, attributes, and what looks like them.
+    Markup,
 }
 
 impl fmt::Display for Weight {
@@ -39,40 +54,85 @@ impl fmt::Display for Weight {
             Self::Depth => "elements deeper in each other",
             Self::Attributes => "more attributes in one element",
             Self::Namespaces => "more namespaces",
-            Self::Nodes => "more elements",
+            Self::Names => "longer names",
+            Self::Markup => "more markup",
         })
     }
 }
 
-/// Refuses what would cost too much.
+/// Refuses what would cost too much, and what breaks a rule that the tree does not look at.
 pub(super) fn weigh(text: &str) -> Result<(), Unreadable> {
-    let (mut depth, mut attributes, mut namespaces) = (0_usize, 0, 0);
-    for token in Tokenizer::from(text) {
-        let token = token.map_err(|error| {
-            let place = error.pos();
-            Unreadable::NotWellFormed { line: place.row, column: place.col }
-        })?;
+    if [b'<', b'='].iter().any(|mark| text.bytes().filter(|byte| byte == mark).count() > MAXIMUM_MARKS) {
+        return Err(Unreadable::TooHeavy(Weight::Markup));
+    }
+    let (mut depth, mut namespaces, mut namespace_bytes) = (0_usize, 0, 0);
+    let (mut attributes, mut prefixed, mut has_default) = (0, 0, false);
+    let mut tokens = Tokenizer::from(text);
+    while let Some(token) = tokens.next() {
+        let token = token.map_err(|error| at(error.pos()))?;
+        let here = || at(tokens.stream().gen_text_pos());
         match token {
+            Token::Declaration { encoding, .. } => check_encoding(encoding, text)?,
             Token::DtdStart { .. } | Token::EmptyDtd { .. } => return Err(Unreadable::DocumentType),
-            Token::ElementStart { .. } => attributes = 0,
-            Token::Attribute { prefix, local, .. } => {
-                attributes += 1;
-                let declares = prefix.as_str() == "xmlns" || (prefix.is_empty() && local.as_str() == "xmlns");
-                namespaces += usize::from(declares);
+            // The name is kept for declarations (XML 1.0, 2.6).
+            Token::ProcessingInstruction { target, .. } if target.eq_ignore_ascii_case("xml") => return Err(here()),
+            Token::ElementStart { local, .. } => {
+                (attributes, prefixed, has_default) = (0, 0, false);
+                no_more(local.len(), MAXIMUM_NAME, Weight::Names)?;
             }
+            Token::Attribute { prefix, local, value, .. } => {
+                attributes += 1;
+                let is_default = prefix.is_empty() && local.as_str() == "xmlns";
+                if is_default && std::mem::replace(&mut has_default, true) || !are_characters(value.as_str()) {
+                    return Err(here());
+                }
+                if is_default || prefix.as_str() == "xmlns" {
+                    namespaces += 1;
+                    namespace_bytes += local.len() + value.len();
+                } else {
+                    prefixed += usize::from(!prefix.is_empty());
+                }
+                no_more(local.len(), MAXIMUM_NAME, Weight::Names)?;
+            }
+            Token::Text { text } if !are_characters(text.as_str()) => return Err(here()),
             Token::ElementEnd { end: ElementEnd::Open, .. } => depth += 1,
             Token::ElementEnd { end: ElementEnd::Close(..), .. } => depth = depth.saturating_sub(1),
             _ => {}
         }
-        for (count, most, weight) in [
-            (depth, MAXIMUM_DEPTH, Weight::Depth),
-            (attributes, MAXIMUM_ATTRIBUTES, Weight::Attributes),
-            (namespaces, MAXIMUM_NAMESPACES, Weight::Namespaces),
-        ] {
-            if count > most {
-                return Err(Unreadable::TooHeavy(weight));
-            }
-        }
+        no_more(depth, MAXIMUM_DEPTH, Weight::Depth)?;
+        no_more(attributes, MAXIMUM_ATTRIBUTES, Weight::Attributes)?;
+        no_more(prefixed, MAXIMUM_PREFIXED, Weight::Attributes)?;
+        no_more(namespaces, MAXIMUM_NAMESPACES, Weight::Namespaces)?;
+        no_more(namespace_bytes, MAXIMUM_NAMESPACE_BYTES, Weight::Namespaces)?;
     }
     Ok(())
+}
+
+const fn no_more(count: usize, most: usize, weight: Weight) -> Result<(), Unreadable> {
+    if count > most { Err(Unreadable::TooHeavy(weight)) } else { Ok(()) }
+}
+
+const fn at(place: TextPos) -> Unreadable {
+    Unreadable::NotWellFormed { line: place.row, column: place.col }
+}
+
+/// Refuses a text that declares an encoding in which its bytes mean something else.
+fn check_encoding(encoding: Option<StrSpan<'_>>, text: &str) -> Result<(), Unreadable> {
+    let Some(encoding) = encoding else { return Ok(()) };
+    let is = |name: &str| encoding.eq_ignore_ascii_case(name);
+    let fits = is("UTF-8") || (text.is_ascii() && (is("US-ASCII") || is("ASCII") || is("ISO-8859-1")));
+    if fits { Ok(()) } else { Err(Unreadable::OtherEncoding) }
+}
+
+/// Whether all numeric references stand for characters that XML can have (XML 1.0, 2.2).
+fn are_characters(text: &str) -> bool {
+    text.split("&#").skip(1).all(|reference| {
+        let digits = reference.split(';').next().unwrap_or_default();
+        let number = match digits.strip_prefix('x') {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => digits.parse(),
+        };
+        let character = number.ok().and_then(char::from_u32);
+        character.is_some_and(|character| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..))
+    })
 }

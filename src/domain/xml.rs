@@ -13,7 +13,7 @@ use super::weight::{Weight, weigh};
 /// The longest text that is parsed, in bytes: twice what libvirt's own messages can hold.
 pub const MAXIMUM_PARSED: usize = 8 << 20;
 
-/// The most elements, comments and texts that are parsed.
+/// The most elements, comments and texts that a tree may have.
 const MAXIMUM_NODES: u32 = 1 << 20;
 
 /// Why a text is not taken for a domain's XML. No message repeats any of it, since it may hold passwords.
@@ -31,6 +31,9 @@ pub enum Unreadable {
     /// It declares its own document type, by which a short text can be made to stand for an endless one.
     #[error("has a document type declaration, and none is expanded here")]
     DocumentType,
+    /// It says that it is in an encoding that it is not in.
+    #[error("declares another encoding than UTF-8")]
+    OtherEncoding,
     /// It would cost more to parse than its length tells.
     #[error("has {0} than any domain of libvirt's")]
     TooHeavy(Weight),
@@ -96,7 +99,7 @@ impl<'a> DomainXml<'a> {
         weigh(text)?;
         let options = ParsingOptions { allow_dtd: false, nodes_limit: MAXIMUM_NODES, entity_resolver: None };
         let tree = Document::parse_with_options(text, options).map_err(|error| match error {
-            roxmltree::Error::NodesLimitReached => Unreadable::TooHeavy(Weight::Nodes),
+            roxmltree::Error::NodesLimitReached => Unreadable::TooHeavy(Weight::Markup),
             roxmltree::Error::UnclosedRootNode => Unreadable::Unfinished,
             error => Unreadable::NotWellFormed { line: error.pos().row, column: error.pos().col },
         })?;
@@ -123,8 +126,20 @@ impl<'a> DomainXml<'a> {
             mac: child(interface, "mac").and_then(|mac| attribute(mac, "address")).map(|address| address.value()),
             bridge: child(interface, "source")
                 .and_then(|source| attribute(source, "bridge"))
-                .map(|bridge| AttributeValue { text: bridge.value(), place: bridge.range_value() }),
+                .and_then(|bridge| AttributeValue::of(&bridge, self.tree.input_text())),
         })
+    }
+}
+
+impl<'a> AttributeValue<'a> {
+    fn of(attribute: &Attribute<'a, '_>, text: &str) -> Option<Self> {
+        // What the library tells of a value's place is wrong behind a long name or many blanks. It ends before the closing
+        // quote, and no quote of that kind is in it (XML 1.0, 2.3).
+        let whole = attribute.range();
+        let end = whole.end.checked_sub(1)?;
+        let quote = text.get(end..whole.end)?;
+        let start = whole.start + text.get(whole.start..end)?.find(quote)? + 1;
+        Some(Self { text: attribute.value(), place: start..end })
     }
 }
 

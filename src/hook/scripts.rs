@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use crate::background::{self, Stdout};
 use crate::domain::Document;
 use crate::event::{Event, Operation};
-use crate::journal::{Journal, Quoted};
+use crate::journal::{Journal, Level, Quoted};
 use crate::outcome::{Outcome, Seconds, Signal};
 use crate::paths::Paths;
 use crate::report;
 use crate::script::{Script, why_not_started};
 use crate::settings::{OnFailure, ScriptSettings, Settings, Trust};
-use crate::supervise::{HeldPipes, Lines, Progress, Stream, Supervisor, Task};
+use crate::supervise::{HeldPipes, Launch, Lines, Progress, Stream, Supervisor};
 use crate::trust::{Judge, Kind, Unusable, shell};
 use crate::verdict::{Run, refuses};
 
-use super::filter::{Change, Filter};
+use super::filter::{self, Change, Output};
 
 /// What scripts find programs by where libvirt's daemon has no PATH of its own.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -132,25 +132,22 @@ impl Runner<'_> {
             return Outcome::NotStarted { reason };
         }
         let timeout = left.map_or(settings.timeout, |(_, left)| settings.timeout.min(left));
-        let mut filter = settings.filter.then(Filter::default);
-        match self.supervise(script, stdin, timeout, filter.as_mut(), last_words) {
+        let mut output = Output::of(settings.filter, self.operation);
+        match self.supervise(script, stdin, timeout, &mut output, last_words) {
             Ok((outcome, held)) => {
                 if let Some(pipes) = held {
-                    self.hand_over(script, pipes, if filter.is_some() { Stdout::Dropped } else { Stdout::Logged });
+                    self.hand_over(script, pipes, &output);
                 }
-                match filter.filter(|_| self.operation.takes_xml_back()) {
-                    Some(filter) => self.filtered(script, filter, outcome),
-                    None => outcome,
-                }
+                self.filtered(script, output, outcome)
             }
             Err(error) => Outcome::NotStarted { reason: why_not_started(script.path(), error).to_string() },
         }
     }
 
     /// Takes what a filter printed for the VM's XML, if it ended well.
-    fn filtered(&mut self, script: &Script, filter: Filter, outcome: Outcome) -> Outcome {
-        let Outcome::Exited { code: 0, after } = outcome else { return outcome };
-        match filter.replace(self.document) {
+    fn filtered(&mut self, script: &Script, output: Output, outcome: Outcome) -> Outcome {
+        let (Output::Xml(printed), Outcome::Exited { code: 0, after }) = (output, &outcome) else { return outcome };
+        match filter::replace(self.document, printed) {
             Ok(change) => {
                 let message = match change {
                     Change::Changed => "what it printed is the VM's XML from here on",
@@ -159,7 +156,7 @@ impl Runner<'_> {
                 self.journal.info(Some(script.label()), message);
                 outcome
             }
-            Err(reason) => Outcome::NotTaken { reason, after },
+            Err(reason) => Outcome::NotTaken { reason, after: *after },
         }
     }
 
@@ -168,7 +165,7 @@ impl Runner<'_> {
         script: &Script,
         stdin: Stdio,
         timeout: Duration,
-        mut filter: Option<&mut Filter>,
+        output: &mut Output,
         last_words: &mut Vec<u8>,
     ) -> io::Result<(Outcome, Option<HeldPipes>)> {
         let absent = |name: &str, value: &'static str| std::env::var_os(name).is_none().then_some(OsStr::new(value));
@@ -182,7 +179,7 @@ impl Runner<'_> {
         ];
         environment.extend(absent("PATH", PATH).map(|path| ("PATH", Some(path))));
         environment.extend(absent("HOME", HOME).map(|home| ("HOME", Some(home))));
-        let task = Task {
+        let task = Launch {
             program: script.path(),
             arguments: self.event.arguments(),
             environment: &environment,
@@ -192,10 +189,12 @@ impl Runner<'_> {
         };
         let (journal, event) = (&mut *self.journal, self.event);
         self.supervisor.run(task, &mut |progress| {
-            match (&progress, &mut filter) {
-                (Progress::Printed { stream: Stream::Stdout, lines }, Some(filter)) => return filter.take(*lines),
-                (Progress::Printed { stream: Stream::Stderr, lines }, _) => remember(last_words, *lines),
-                _ => {}
+            if let Progress::Printed { stream, lines } = &progress {
+                match stream {
+                    Stream::Stdout if output.takes(*lines) => return,
+                    Stream::Stdout => {}
+                    Stream::Stderr => remember(last_words, *lines),
+                }
             }
             report::progress(journal, script.label(), event, progress);
         })
@@ -217,13 +216,24 @@ impl Runner<'_> {
     }
 
     /// Has what a daemon still prints logged in the background.
-    fn hand_over(&mut self, script: &Script, pipes: HeldPipes, stdout: Stdout) {
+    fn hand_over(&mut self, script: &Script, pipes: HeldPipes, output: &Output) {
         let label = script.label();
+        let (stdout, then) = match output {
+            Output::Logged => (Stdout::Logged, "what it still prints is logged in the background"),
+            Output::Dropped | Output::Xml(_) => {
+                (Stdout::Dropped, "what it still prints to stderr is logged in the background, to stdout dropped")
+            }
+        };
+        // What it goes on with is missing in what the filter printed.
+        let cut = pipes.stdout.is_some() && matches!(output, Output::Xml(_));
+        let level = if cut { Level::Warn } else { Level::Info };
         match background::start(pipes, stdout, self.paths.log(), label, self.event) {
-            Ok(()) => self.journal.info(
+            Ok(()) => self.journal.record(
+                level,
                 Some(label),
-                "left something running that holds its output; it is neither ended nor waited for, and what it still \
-                 prints is logged in the background",
+                format_args!(
+                    "left something running that holds its output; it is neither ended nor waited for, and {then}"
+                ),
             ),
             Err(error) => self.journal.warn(
                 Some(label),

@@ -5,28 +5,30 @@
 //!
 //! | b | becomes |
 //! |---|---|
-//! | begins with `cloudVirBr`, the agent's old style, and has no `-` | `br<G>-<the rest>` |
+//! | begins with `cloudVirBr`, the agent's old style | `br<G>-<the rest>` |
 //! | begins with `brvx-`, a VXLAN's | unchanged |
 //! | `br<dev>-<digits>`, and the device `<dev>` exists here | unchanged |
 //! | `br<dev>-<digits>`, and it does not | `br<G>-<digits>` |
 //! | anything else, or none | unchanged |
 
 use super::Task;
-use super::guest_device::NoGuestDevice;
-use super::host::{Host, MAXIMUM_NAME, ThisHost};
+use super::devices::MAXIMUM_NAME;
+use super::guest_device::{NoGuestDevice, shown};
+use super::host::{Host, ThisHost};
 use crate::domain::{Document, DomainXml, Edit, Interface, splice};
 use crate::event::{Event, Operation};
-use crate::journal::{Journal, Quoted};
+use crate::journal::{Journal, Level};
 use crate::paths::Paths;
 
 /// The task.
 pub(super) const TASK: Task = Task { is_for: is_arrival, perform: rename };
 
+/// What an operator does about XML that could not be read.
+const CHECK: &str =
+    "so the migration fails if one is called otherwise here; check it where it comes from: virsh dumpxml";
+
 /// How many interfaces are told of one by one. A VM has a few.
 const TOLD: usize = 100;
-
-/// How much of a name from the XML is shown, in characters.
-const SHOWN: usize = 64;
 
 /// What becomes of a domain's bridges.
 #[derive(Debug)]
@@ -60,6 +62,12 @@ pub enum Fate<'h> {
     },
     /// It stays, since its name here can't be told.
     Unknown(&'h NoGuestDevice),
+    /// It stays, since the name that it would get is one of another host's guest device by the same rules, and would be
+    /// changed once more.
+    Ambiguous {
+        /// That name.
+        name: String,
+    },
     /// It stays, since no device can have the name that it would get.
     TooLong {
         /// That name.
@@ -74,15 +82,17 @@ fn is_arrival(event: &Event, operation: Operation) -> bool {
 
 /// Gives the bridges in `document` the names that they have here, and says so.
 fn rename(document: &mut Document, paths: &Paths, journal: &mut Journal) {
+    if let Some(fault) = document.fault() {
+        return journal.warn(None, format_args!("the VM's XML {fault}; its bridges stay as they are, {CHECK}"));
+    }
     if document.bytes().is_empty() {
         return;
     }
-    if let Some(fault) = document.fault() {
-        return journal.warn(None, format_args!("the VM's XML {fault}; its bridges stay as they are"));
-    }
     let xml = match DomainXml::parse(document.bytes()) {
         Ok(xml) => xml,
-        Err(why) => return journal.warn(None, format_args!("the VM's XML {why}; its bridges stay as they are")),
+        Err(why) => {
+            return journal.warn(None, format_args!("the VM's XML {why}; its bridges stay as they are, {CHECK}"));
+        }
     };
     let host = ThisHost::new(paths);
     let plan = plan(&xml, &host);
@@ -101,13 +111,13 @@ pub fn plan<'h>(xml: &DomainXml<'_>, host: &'h dyn Host) -> Plan<'h> {
         let Some(suffix) = suffix_to_carry(bridge.text, host) else { continue };
         let fate = fate(suffix, host);
         match &fate {
-            // The same network device under another name of its own, or a bridge that is there as it is called.
+            // It is right as it is: it has G's name already, or G is not known and there is such a bridge.
             Fate::Becomes { name, .. } if name == bridge.text => continue,
-            Fate::Unknown(_) | Fate::TooLong { .. } if host.has_device(bridge.text) => continue,
+            Fate::Unknown(_) if host.has_device(bridge.text) => continue,
             Fate::Becomes { name, .. } => {
                 plan.edits.push(Edit { place: bridge.place.clone(), value: name.clone() });
             }
-            Fate::Unknown(_) | Fate::TooLong { .. } => {}
+            Fate::Unknown(_) | Fate::TooLong { .. } | Fate::Ambiguous { .. } => {}
         }
         let interface = called(&interface, index + 1);
         plan.findings.push(Finding { interface, bridge: bridge.text.to_owned(), fate });
@@ -118,8 +128,7 @@ pub fn plan<'h>(xml: &DomainXml<'_>, host: &'h dyn Host) -> Plan<'h> {
 /// What of a bridge's name goes over into the one that it has here; nothing where it keeps the name.
 fn suffix_to_carry<'a>(bridge: &'a str, host: &dyn Host) -> Option<&'a str> {
     if let Some(rest) = bridge.strip_prefix("cloudVirBr") {
-        // The agent makes none with a `-`, and its new name would look like that of a bridge of one more host.
-        return (!rest.contains('-')).then_some(rest);
+        return Some(rest);
     }
     if bridge.starts_with("brvx-") {
         return None;
@@ -145,6 +154,10 @@ fn fate<'h>(suffix: &str, host: &'h dyn Host) -> Fate<'h> {
             if name.len() > MAXIMUM_NAME {
                 return Fate::TooLong { name };
             }
+            // Only an old-style name with `-<digits>` at its end can do that. The agent makes none.
+            if device_and_network(&name).is_some_and(|(of, _)| of != device) {
+                return Fate::Ambiguous { name };
+            }
             let exists = host.has_device(&name);
             Fate::Becomes { name, exists }
         }
@@ -155,22 +168,20 @@ fn called(interface: &Interface<'_>, number: usize) -> String {
     interface.mac.map_or_else(|| format!("number {number}"), shown)
 }
 
-/// A name from the XML, as records have it.
-fn shown(name: &str) -> String {
-    match name.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", Quoted::bytes(name.get(..end).unwrap_or_default().as_bytes())),
-        None => Quoted::bytes(name.as_bytes()).to_string(),
-    }
-}
-
 impl Plan<'_> {
     /// Says what becomes of each bridge, and what to check where that is not right.
     pub fn tell(&self, journal: &mut Journal) {
-        for finding in self.findings.iter().take(TOLD) {
+        let (told, more) = self.findings.split_at(self.findings.len().min(TOLD));
+        for finding in told {
             finding.tell(journal);
         }
-        if let Some(more @ 1..) = self.findings.len().checked_sub(TOLD) {
-            journal.info(None, format_args!("and likewise with {more} more interfaces"));
+        if !more.is_empty() {
+            let renamed = more.iter().filter(|finding| matches!(finding.fate, Fate::Becomes { .. })).count();
+            let left = more.len() - renamed;
+            let level = if left > 0 { Level::Error } else { Level::Info };
+            let message =
+                format!("of {} more interfaces, the bridges of {renamed} are renamed, {left} stay", more.len());
+            journal.record(level, None, message);
         }
     }
 }
@@ -184,16 +195,24 @@ impl Finding<'_> {
                 journal.info(None, format_args!("interface {interface}: bridge {bridge} becomes {name}"));
                 if !exists {
                     let message = format!(
-                        "interface {interface}: this host has no bridge {name} yet, and without it libvirt refuses the \
-                         VM; check that the CloudStack agent makes it: ip link show {name}"
+                        "interface {interface}: bridge {name} does not exist here yet; without it the migration fails. \
+                         Check that the CloudStack agent makes it: ip link show {name}"
                     );
                     journal.warn(None, message);
                 }
             }
             Fate::Unknown(why) => {
                 let message = format!(
-                    "interface {interface}: bridge {bridge} does not exist here and stays as it is, since what it is \
-                     called here can't be told: {why}"
+                    "interface {interface}: bridge {bridge} does not exist here and stays as it is, since this host's \
+                     guest device is not known: {why}"
+                );
+                journal.warn(None, message);
+            }
+            Fate::Ambiguous { name } => {
+                let message = format!(
+                    "interface {interface}: bridge {bridge} stays as it is: here it would be {}, which the next host \
+                     would rename once more; check what made a bridge of that name, since CloudStack's agent does not",
+                    shown(name)
                 );
                 journal.warn(None, message);
             }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::agent_properties::property;
-use super::host::{device, ports};
+use super::devices::{device, is_device_name, ports};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 use crate::trust::shell;
@@ -26,17 +26,20 @@ const TAPS: [&str; 2] = ["vnet", "tap"];
 /// The most that is read of the agent's properties, in bytes.
 const MAXIMUM_BYTES: u64 = 1 << 20;
 
+/// How much of a name from outside is shown, in characters. A device's is at most 15 bytes long.
+const SHOWN: usize = 64;
+
 /// Why a host has no guest device, and what to check.
 #[derive(Debug, thiserror::Error)]
 pub enum NoGuestDevice {
     /// No CloudStack agent is set up here.
-    #[error("{} does not exist, which would name it; is this a CloudStack host?", Quoted::path(.properties))]
+    #[error("the file that names the guest bridge, {}, does not exist; is this a CloudStack host?", Quoted::path(.properties))]
     NoAgent {
         /// Where its properties would be.
         properties: PathBuf,
     },
     /// The agent's properties can't be read.
-    #[error("{} can't be read: {source}", Quoted::path(.properties))]
+    #[error("{} can't be read: {source}; check: ls -l {}", Quoted::path(.properties), shell(.properties))]
     Unread {
         /// Where they are.
         properties: PathBuf,
@@ -44,31 +47,58 @@ pub enum NoGuestDevice {
         source: io::Error,
     },
     /// The agent's properties name a device that does not exist.
-    #[error("{} names the guest bridge {}, and there is no such device here; check {setting} there, and `ip link`",
-        Quoted::path(.properties), Quoted::bytes(.bridge.as_bytes()))]
+    #[error("the guest bridge {} does not exist here; check {key} in {}, and: ip link", shown(.bridge),
+        Quoted::path(.properties))]
     NoSuchDevice {
         /// Where the properties are.
         properties: PathBuf,
-        /// The key that names it, or what holds without one.
-        setting: String,
+        /// The key that names it.
+        key: &'static str,
         /// The device.
         bridge: String,
     },
-    /// The guest bridge has none but guests on it.
-    #[error("no port of the guest bridge {} is a physical device; to mend it: ip link set DEVICE master {}",
-        Quoted::bytes(.bridge.as_bytes()), shell(Path::new(.bridge)))]
+    /// What the agent's properties have for the guest bridge can't be a device. It may be anything, a secret too where a
+    /// line goes on by mistake, and is not shown.
+    #[error("what {key} is in {} is no name of a network device; check it there", Quoted::path(.properties))]
+    NoName {
+        /// Where the properties are.
+        properties: PathBuf,
+        /// The key.
+        key: &'static str,
+    },
+    /// The agent's properties name none, and the agent's default does not exist.
+    #[error("{} names no guest bridge, and {DEFAULT}, which the agent then takes, does not exist here; set {} there",
+        Quoted::path(.properties), KEYS[0])]
+    NoDefault {
+        /// Where the properties are.
+        properties: PathBuf,
+    },
+    /// The guest bridge has only guests' taps as ports.
+    #[error("no port of the guest bridge {bridge} is a physical device; to mend it: ip link set DEVICE master {}",
+        shell(Path::new(.bridge)))]
     NoPort {
         /// The bridge.
         bridge: String,
     },
     /// The bridge's ports can't be read.
-    #[error("the ports of the guest bridge {} can't be read: {source}", Quoted::bytes(.bridge.as_bytes()))]
+    #[error("the ports of the guest bridge {bridge} can't be read: {source}; check: grep . {}/*/port_no",
+        shell(.folder))]
     PortsUnread {
         /// The bridge.
         bridge: String,
-        /// What the kernel said.
+        /// Where the kernel shows them.
+        folder: PathBuf,
+        /// What it said.
         source: io::Error,
     },
+}
+
+/// A name from outside, as records have it: quoted, and cut where no device's could be as long.
+pub(super) fn shown(name: &str) -> String {
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", Quoted::bytes(name.get(..end).unwrap_or_default().as_bytes())),
+        None => Quoted::bytes(name.as_bytes()).to_string(),
+    }
 }
 
 /// Finds the guest device of the host of which these are the places.
@@ -82,22 +112,29 @@ pub(super) fn find(paths: &Paths) -> Result<String, NoGuestDevice> {
     let named = KEYS.into_iter().find_map(|key| {
         // No device has a blank in its name, and one at the end of a line is never seen.
         let value = property(&text, key)?.trim().to_owned();
-        (!value.is_empty()).then(|| (key.to_owned(), value))
+        (!value.is_empty()).then_some((key, value))
     });
-    let (setting, bridge) = named.unwrap_or_else(|| (KEYS.join(" and "), DEFAULT.to_owned()));
+    if let Some((key, _)) = named.as_ref().filter(|(_, bridge)| !is_device_name(OsStr::new(bridge))) {
+        return Err(NoGuestDevice::NoName { properties, key });
+    }
+    let bridge = named.as_ref().map_or(DEFAULT, |(_, bridge)| bridge).to_owned();
     let Some(folder) = device(paths.network_devices(), OsStr::new(&bridge)) else {
-        return Err(NoGuestDevice::NoSuchDevice { properties, setting, bridge });
+        return Err(match named {
+            Some((key, bridge)) => NoGuestDevice::NoSuchDevice { properties, key, bridge },
+            None => NoGuestDevice::NoDefault { properties },
+        });
     };
     match ports(&folder) {
-        Err(source) => Err(NoGuestDevice::PortsUnread { bridge, source }),
+        Err(source) => Err(NoGuestDevice::PortsUnread { bridge, folder: folder.join("brif"), source }),
         // The agent takes a device that is no bridge for the physical one itself.
         Ok(None) => Ok(bridge),
         Ok(Some(ports)) => {
             let is_tap = |name: &str| TAPS.iter().any(|prefix| name.starts_with(prefix));
-            let port = ports.into_iter().map(|(_, name)| name).find(|name| !is_tap(name));
+            let physical = ports.iter().filter(|(_, name)| !is_tap(name));
             // `eth1.100` is the VLAN 100 on `eth1`.
-            let device = port.and_then(|port| port.split('.').next().map(str::to_owned));
-            device.filter(|device| !device.is_empty()).ok_or(NoGuestDevice::NoPort { bridge })
+            let mut devices = physical.filter_map(|(_, name)| name.split('.').next());
+            let device = devices.find(|device| !device.is_empty()).map(str::to_owned);
+            device.ok_or(NoGuestDevice::NoPort { bridge })
         }
     }
 }

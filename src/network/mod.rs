@@ -5,6 +5,7 @@
 
 mod agent_properties;
 pub mod bridges;
+mod devices;
 mod guest_device;
 mod host;
 
@@ -13,7 +14,7 @@ use crate::event::{Event, Operation};
 use crate::journal::Journal;
 use crate::paths::Paths;
 
-pub use self::agent_properties::property;
+pub use self::agent_properties::property as agent_property;
 pub use self::guest_device::NoGuestDevice;
 pub use self::host::{Host, ThisHost};
 

@@ -7,7 +7,7 @@ use super::key::{Refusal, boolean, nearest, on_failure, pattern, seconds, trust}
 use crate::journal::Escaped;
 
 use super::problem::{Cost, Place, Problem};
-use super::{Rule, Settings};
+use super::{Filter, Rule, Settings};
 
 const KEYS: [&str; 5] = ["timeoutSeconds", "graceSeconds", "eventTimeoutSeconds", "trust", "script"];
 const SCRIPT_KEYS: [&str; 5] = ["name", "domains", "timeoutSeconds", "onFailure", "filter"];
@@ -99,7 +99,7 @@ impl Reader<'_> {
                 "domains" => rule.domains = Some(self.domains(value)),
                 "timeoutSeconds" => self.set(key, seconds(value, 1).map(Some), &mut rule.timeout),
                 "onFailure" => self.set(key, on_failure(value).map(Some), &mut rule.on_failure),
-                "filter" => self.set(key, boolean(value).map(Some), &mut rule.filter),
+                "filter" => rule.filter = Some(self.filter(value)),
                 _ => self.unknown(key, &SCRIPT_KEYS),
             }
         }
@@ -121,6 +121,18 @@ impl Reader<'_> {
             }
         }
         domains
+    }
+
+    /// Whether these scripts are filters. Where that can't be told, what they print is neither taken nor logged.
+    fn filter(&mut self, value: &Spanned<DeValue<'_>>) -> Filter {
+        match boolean(value) {
+            Ok(true) => Filter::Yes,
+            Ok(false) => Filter::No,
+            Err((span, why)) => {
+                self.problem(span, format!("\"filter\" {why}; what these scripts print is neither taken nor logged"));
+                Filter::Unclear
+            }
+        }
     }
 
     fn set<T>(&mut self, key: &Spanned<impl AsRef<str>>, value: Result<T, Refusal>, place: &mut T) {

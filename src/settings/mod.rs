@@ -34,6 +34,18 @@ pub enum OnFailure {
     Abort,
 }
 
+/// Whether what a script prints is the domain's new XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Filter {
+    /// It is not; it is logged.
+    #[default]
+    No,
+    /// On migrate and restore it is; on the others it is dropped. It is never logged.
+    Yes,
+    /// The settings say something that is neither: it is dropped, since it may be a domain's XML with its passwords.
+    Unclear,
+}
+
 /// Everything that the settings files say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -69,7 +81,7 @@ struct Rule {
     domains: Option<Vec<Pattern>>,
     timeout: Option<Duration>,
     on_failure: Option<OnFailure>,
-    filter: Option<bool>,
+    filter: Option<Filter>,
 }
 
 /// What is in force for one script.
@@ -79,14 +91,15 @@ pub struct ScriptSettings {
     pub timeout: Duration,
     /// What its failure means.
     pub on_failure: OnFailure,
-    /// On migrate and restore, what it prints is the domain's new XML; on the others it is dropped.
-    pub filter: bool,
+    /// Whether what it prints is the domain's new XML.
+    pub filter: Filter,
 }
 
 impl Settings {
     /// What is in force for the script of this file name. Of two tables that say something of it the later wins.
     pub fn of_script(&self, file_name: &OsStr) -> ScriptSettings {
-        let mut settings = ScriptSettings { timeout: self.timeout, on_failure: OnFailure::default(), filter: false };
+        let mut settings =
+            ScriptSettings { timeout: self.timeout, on_failure: OnFailure::default(), filter: Filter::default() };
         for rule in self.rules_for(file_name) {
             settings.timeout = rule.timeout.unwrap_or(settings.timeout);
             settings.on_failure = rule.on_failure.unwrap_or(settings.on_failure);
@@ -144,9 +157,9 @@ mod tests {
             let ScriptSettings { timeout, on_failure, filter } = settings.of_script(OsStr::new(name));
             (timeout.as_secs(), on_failure, filter)
         };
-        assert_eq!(of("all_x"), (100, OnFailure::Continue, false));
-        assert_eq!(of("start_x"), (30, OnFailure::Abort, true));
-        assert_eq!(of("start_gate.sh"), (5, OnFailure::Continue, true));
+        assert_eq!(of("all_x"), (100, OnFailure::Continue, Filter::No));
+        assert_eq!(of("start_x"), (30, OnFailure::Abort, Filter::Yes));
+        assert_eq!(of("start_gate.sh"), (5, OnFailure::Continue, Filter::Yes));
     }
 
     #[test]

@@ -51,7 +51,7 @@ const BUFFER: usize = 64 << 10;
 
 /// What is to be run, and how.
 #[derive(Debug)]
-pub struct Task<'a> {
+pub struct Launch<'a> {
     /// The file, by its absolute path.
     pub program: &'a Path,
     /// Its arguments.
@@ -144,7 +144,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// Where it can't be started, with what the kernel said.
-    pub fn run(&mut self, task: Task<'_>, show: Show<'_, '_>) -> io::Result<(Outcome, Option<HeldPipes>)> {
+    pub fn run(&mut self, task: Launch<'_>, show: Show<'_, '_>) -> io::Result<(Outcome, Option<HeldPipes>)> {
         self.left_behind = LeftBehind::now();
         let (timeout, grace) = (task.timeout, task.grace);
         let mut running = Running::start(task)?;
@@ -273,7 +273,7 @@ impl Ready {
 }
 
 impl Running {
-    fn start(task: Task<'_>) -> io::Result<Self> {
+    fn start(task: Launch<'_>) -> io::Result<Self> {
         let mut command = Command::new(task.program);
         command.args(task.arguments).stdin(task.stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         for (name, value) in task.environment {

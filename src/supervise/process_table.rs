@@ -71,6 +71,11 @@ impl Process {
                 *byte = b' ';
             }
         }
+        // A script may have passed on the VM's XML, with its passwords.
+        if let Some(xml) = line.iter().position(|&byte| byte == b'<') {
+            line.truncate(xml);
+            line.extend_from_slice(b"...");
+        }
         if line.is_empty() { self.name.clone() } else { line }
     }
 

@@ -9,7 +9,7 @@ use testbed::host;
 use virt_hooks::event::Event;
 use virt_hooks::hook;
 use virt_hooks::paths::Paths;
-use virt_hooks::supervise::{Interruption, Progress, Supervisor, Task};
+use virt_hooks::supervise::{Interruption, Launch, Progress, Supervisor};
 
 const ROOT: &str = "VIRT_HOOKS_TEST_PANIC_UNDER";
 
@@ -38,7 +38,7 @@ fn panic_while_a_script_runs(root: &Path) -> ! {
     let event = Event::parse(arguments.to_vec()).unwrap();
     let paths = Paths::under(root);
     hook::panic::never_fails_a_vm(&paths, &event);
-    let task = Task {
+    let task = Launch {
         program: &paths.custom().join("start_x"),
         arguments: event.arguments(),
         environment: &[],

@@ -75,6 +75,14 @@ fn a_wrong_value_costs_itself() {
             "\"onFailure\" must be \"continue\" or \"abort\", not \"stop\"; this line is ignored",
         ),
         (
+            "[[script]]\nname = \"a\"\nfilter = \"yes\"",
+            "\"filter\" must be true or false, not \"yes\"; what these scripts print is neither taken nor logged",
+        ),
+        (
+            "[[script]]\nname = \"a\"\nfiltr = true",
+            "the key \"filtr\" is not known and is ignored; did you mean \"filter\"?",
+        ),
+        (
             "[[script]]\nname = \"a\"\ndomains = [1]",
             "an entry of \"domains\" must be a pattern such as \"i-2-*\", not 1; it matches no VM",
         ),

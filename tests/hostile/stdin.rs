@@ -29,7 +29,7 @@ fn a_stdin_that_never_ends_is_given_up_after_ten_seconds() {
 #[test]
 fn a_stdin_that_nothing_needs_is_not_waited_for() {
     let host = host!();
-    for operation in ["prepare", "stopped", "release", "migrate", "restore", "attach"] {
+    for operation in ["prepare", "stopped", "release", "restore", "attach"] {
         let (reader, _writer) = open_pipe();
         let finished = unharmed(host.event(operation).stdin_from(reader));
         assert!(finished.took < Duration::from_secs(8), "{operation}");

@@ -66,8 +66,8 @@ fn stays(make: impl FnOnce(&Host), why: &str) {
     make(&host);
     becomes(&host, "cloudVirBr5", "cloudVirBr5");
     let words = format!(
-        "interface 52:54:00:00:00:00: bridge cloudVirBr5 does not exist here and stays as it is, since what it is called \
-         here can't be told: {why}"
+        "interface 52:54:00:00:00:00: bridge cloudVirBr5 does not exist here and stays as it is, since this host's \
+         guest device is not known: {why}"
     );
     host.log().assert_says("WARN", "-", &words);
     assert_eq!(host.log().records().len(), 1, "{}", host.log().text);
@@ -76,22 +76,21 @@ fn stays(make: impl FnOnce(&Host), why: &str) {
 #[test]
 fn a_guest_device_that_can_not_be_told_is_explained() {
     const PROPERTIES: &str = "/etc/cloudstack/agent/agent.properties";
-    stays(|_| {}, &format!("{PROPERTIES} does not exist, which would name it; is this a CloudStack host?"));
+    stays(
+        |_| {},
+        &format!("the file that names the guest bridge, {PROPERTIES}, does not exist; is this a CloudStack host?"),
+    );
     stays(
         |host| agent_properties(host, "guest.network.device=cloudbr9\n"),
         &format!(
-            "{PROPERTIES} names the guest bridge cloudbr9, and there is no such device here; check guest.network.device \
-             there, and `ip link`"
+            "the guest bridge cloudbr9 does not exist here; check guest.network.device in {PROPERTIES}, and: ip link"
         ),
-    );
-    stays(
-        |host| agent_properties(host, "private.network.device=../../etc\n"),
-        &format!("{PROPERTIES} names the guest bridge ../../etc, and there is no such device here; check private."),
     );
     stays(
         |host| agent_properties(host, "zone=1\n"),
         &format!(
-            "{PROPERTIES} names the guest bridge cloudbr1, and there is no such device here; check guest.network.device and private.network.device there"
+            "{PROPERTIES} names no guest bridge, and cloudbr1, which the agent then takes, does not exist here; set \
+             guest.network.device there"
         ),
     );
     stays(
@@ -108,7 +107,8 @@ fn a_guest_device_that_can_not_be_told_is_explained() {
             port(host, "cloudbr0", "eth1", 1);
             host.file("sys/class/net/cloudbr0/brif/eth1/port_no", "one\n", 0o444);
         },
-        "no port of the guest bridge cloudbr0",
+        "the ports of the guest bridge cloudbr0 can't be read: one has a port_no that is no number; check: grep . \
+         /sys/class/net/cloudbr0/brif/*/port_no",
     );
     stays(
         |host| {
@@ -120,12 +120,53 @@ fn a_guest_device_that_can_not_be_told_is_explained() {
     );
     stays(
         |host| _ = host.folder(PROPERTIES.trim_start_matches('/')),
-        &format!("{PROPERTIES} can't be read: it is not a file"),
+        &format!("{PROPERTIES} can't be read: it is not a file; check: ls -l {PROPERTIES}"),
     );
     stays(
         |host| agent_properties(host, vec![b'#'; 2 << 20]),
         &format!("{PROPERTIES} can't be read: it is longer than 1048576 bytes"),
     );
+}
+
+#[test]
+fn what_can_be_no_device_is_not_shown_since_it_may_be_anything() {
+    let long = "x".repeat(1 << 19);
+    for text in [
+        "private.network.device=../../etc\n",
+        "private.network.device=\\\nkeystore.passphrase=s3cret-of-the-display\n",
+        &format!("private.network.device={long}\n"),
+        "private.network.device=two words\n",
+    ] {
+        stays(
+            |host| agent_properties(host, text),
+            "what private.network.device is in /etc/cloudstack/agent/agent.properties is no name of a network device; \
+             check it there",
+        );
+    }
+}
+
+#[test]
+fn a_port_that_is_no_device_is_passed_over() {
+    let host = host!();
+    agent_properties(&host, "guest.network.device=cloudbr0\n");
+    port(&host, "cloudbr0", ".100", 1);
+    port(&host, "cloudbr0", "eth1", 2);
+    // The folder of one that is just being taken out.
+    host.folder("sys/class/net/cloudbr0/brif/eth0");
+    becomes(&host, "cloudVirBr5", "breth1-5");
+}
+
+#[test]
+fn a_name_that_is_too_long_is_an_error_even_if_the_bridge_exists_here() {
+    let host = cloudstack_host();
+    device(&host, "cloudVirBr12345");
+    becomes(&host, "cloudVirBr12345", "breth1-12345");
+    let host = host!();
+    agent_properties(&host, "guest.network.device=enp129s0f0np0\n");
+    device(&host, "enp129s0f0np0");
+    device(&host, "brlan-100");
+    becomes(&host, "brlan-100", "brlan-100");
+    host.log().assert_says("ERROR", "-", "bridge brlan-100 stays as it is: here it would be brenp129s0f0np0-100");
 }
 
 #[test]

@@ -81,21 +81,83 @@ fn not_taken(commands: &str, words: &str) {
 
 #[test]
 fn what_is_not_the_same_vm_is_not_taken() {
-    let stays = "but the VM's XML stays as it was, and what the filter printed is not taken: ";
+    let stays = "what the filter printed is not taken, and the VM's XML stays as it was: ";
     let because = |why: &str| format!("{stays}{why}");
-    not_taken("echo nonsense", &because("that is not well-formed at line 1, column 1"));
-    not_taken("head -c 300", &because("that is not well-formed at line"));
-    not_taken("cat; echo done", &because("that is not well-formed at line"));
-    not_taken("sed 's,/name>,/mane>,'", &because("that is not well-formed at line"));
-    not_taken("sed 's/<domain/<!DOCTYPE x><domain/'", &because("that has a document type declaration"));
-    not_taken("sed 's/vm/wm/'", &because("that has another name than the VM"));
-    not_taken("sed '/name/d'", &because("that has another name than the VM"));
-    not_taken("sed 's/5f2f/5f2e/'", &because("that has another uuid than the VM"));
-    not_taken("sed '/uuid/d'", &because("that has another uuid than the VM"));
-    not_taken("echo '<network/>'", &because("that is no <domain>"));
-    not_taken("cat; printf '\\0'", &because("that is not well-formed at line"));
-    not_taken("cat; printf '\\377'", &because("that is not UTF-8 from byte"));
-    not_taken("head -c 9000000 /dev/zero | tr '\\0' x", &because("that is longer than 8388608 bytes"));
+    not_taken("echo nonsense", &because("the output is not well-formed at line 1, column 1"));
+    not_taken("head -c 300", &because("the output is not well-formed at line"));
+    not_taken("cat; echo done", &because("the output is not well-formed at line"));
+    not_taken("sed 's,/name>,/mane>,'", &because("the output is not well-formed at line"));
+    not_taken("sed 's/<domain/<!DOCTYPE x><domain/'", &because("the output has a document type declaration"));
+    not_taken("sed 's/vm/wm/'", &because("the output has another name than the VM"));
+    not_taken("sed '/name/d'", &because("the output has another name than the VM"));
+    not_taken("sed 's/5f2f/5f2e/'", &because("the output has another uuid than the VM"));
+    not_taken("sed '/uuid/d'", &because("the output has another uuid than the VM"));
+    not_taken("echo '<network/>'", &because("the output is no <domain>"));
+    not_taken("cat; printf '\\0'", &because("the output is not well-formed at line"));
+    not_taken("cat; printf '\\377'", &because("the output is not UTF-8 from byte"));
+    not_taken("head -c 9000000 /dev/zero | tr '\\0' x", &because("the output is longer than 8388608 bytes"));
+}
+
+#[test]
+fn xml_that_can_not_be_read_can_not_be_filtered() {
+    let whole = domain(&["virbr0"]);
+    for (xml, why) in [
+        (format!("<!DOCTYPE d>{whole}"), "the VM's XML has a document type declaration"),
+        (whole.replace("</domain>", ""), "the VM's XML ends before all of its elements do"),
+    ] {
+        let host = with_filters(&[("all_filter", &format!("cat > /dev/null; echo '{whole}'"))]);
+        let finished = host.event("restore").stdin(&xml).run();
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""));
+        let words = format!("what the filter printed is not taken, and the VM's XML stays as it was: {why}");
+        host.log().assert_says("ERROR", "all_filter", &words);
+    }
+}
+
+#[test]
+fn xml_that_did_not_come_whole_is_not_filtered() {
+    let host = with_filters(&[("all_filter", "cat; echo '<!-- end -->'")]);
+    let (reader, mut writer) = testbed::open_pipe();
+    std::io::Write::write_all(&mut writer, domain(&["virbr0"]).as_bytes()).unwrap();
+    let finished = host.event("restore").stdin_from(reader).run();
+    drop(writer);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""));
+    host.log().assert_says("ERROR", "all_filter", "stays as it was: the VM's XML did not end within 10 s");
+}
+
+#[test]
+fn a_filter_that_prints_without_end_costs_no_memory_without_end() {
+    let host = with_filters(&[("all_filter", "yes | head -c 2000000000"), ("all_z", ":")]);
+    let call = host.event("migrate").stdin(domain(&["virbr0"])).after("ulimit -v 200000");
+    assert_eq!(call.run().code, Some(0));
+    host.log().assert_says("ERROR", "all_filter", "the output is longer than 8388608 bytes");
+    host.log().assert_says("INFO", "all_z", "exited with 0");
+}
+
+#[test]
+fn where_the_settings_are_unclear_nothing_is_taken_and_nothing_logged() {
+    let host = host!();
+    host.bash("migrate_a", "cat; echo why >&2");
+    host.settings("[[script]]\nname = \"migrate_a\"\nfilter = \"true\"\n");
+    let finished = migrate(&host, domain(&["virbr0"]));
+    assert_eq!(finished.stdout, "");
+    let log = host.log();
+    log.assert_says(
+        "ERROR",
+        "-",
+        "\"filter\" must be true or false, not \"true\"; what these scripts print is neither taken",
+    );
+    log.assert_says("INFO", "migrate_a", "stderr: why");
+    assert!(!log.text.contains("stdout: "), "{}", log.text);
+}
+
+#[test]
+fn a_command_line_with_xml_in_it_is_cut_where_that_begins() {
+    let host = with_filters(&[("all_filter", "xml=$(cat); python3 -c 'import time; time.sleep(60)' \"$xml\"")]);
+    host.settings("timeoutSeconds = 1\n[[script]]\nname = \"*_filter*\"\nfilter = true\n");
+    let passwordless_start = domain(&["virbr0"]).replace("<name>", &format!("<title>{PASSWORD}</title><name>"));
+    let finished = migrate(&host, passwordless_start);
+    assert_eq!(finished.stdout, "");
+    host.log().assert_says("WARN", "all_filter", "(python3 -c import time; time.sleep(60) ...)");
 }
 
 #[test]
@@ -172,6 +234,7 @@ fn what_a_daemon_of_a_filter_still_prints_is_not_logged_and_does_not_end_it() {
     }
     assert!(host.path("/tmp/lived").exists(), "it was ended");
     host.log().assert_says("INFO", "all_filter", "stderr: late");
+    host.log().assert_says("WARN", "all_filter", "to stdout dropped");
     assert!(!host.log().text.contains("secret"), "{}", host.log().text);
 }
 
@@ -193,6 +256,7 @@ fn the_example_moves_a_vm_to_another_bridge() {
     let host = host!();
     host.script("migrate_move-bridge.sh", include_str!("../../examples/migrate_move-bridge.sh"));
     host.settings("[[script]]\nname = \"migrate_move-bridge.sh\"\nfilter = true\n");
-    let finished = migrate(&host, domain(&["br-dmz", "br-lan", "br-lan2"]));
-    assert_eq!(finished.stdout, domain(&["br1", "br0", "br-lan2"]));
+    let finished = migrate(&host, domain(&["br-dmz", "br-lan", "br-lan2", "br0", "br1", "br.lan"]));
+    // Two bridges may have changed their names with each other.
+    assert_eq!(finished.stdout, domain(&["br1", "br0", "br-lan2", "br1", "br1", "br.lan"]));
 }

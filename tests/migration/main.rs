@@ -1,11 +1,11 @@
 //! What arrives with a live migration: the bridges of the source host, and filters that rewrite the XML.
 
+mod agent_properties;
 mod bridges;
 mod document;
 mod field;
 mod filter;
 mod kernel;
-mod properties;
 
 use testbed::{Finished, Host, host};
 

@@ -1,13 +1,16 @@
 //! Properties that hold for whatever comes: the record format, the order of scripts, settings, and a domain's XML.
 
 #![expect(
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "what is outside of a test's own function ends the test too"
 )]
 
+mod agent_properties;
 mod domain;
 mod rewrite;
+mod seeds;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
