@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// What an installation consists of, by mode and path.
-pub(crate) const INSTALLED: [(u32, &str); 7] = [
+pub(crate) const INSTALLED: [(u32, &str); 8] = [
     (0o755, "/etc/libvirt/hooks/qemu"),
     (0o644, "/etc/libvirt/hooks/virt-hooks.toml"),
     (0o755, "/usr/sbin/virt-hooks"),

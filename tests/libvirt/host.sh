@@ -8,7 +8,11 @@ umask 022
 number=$1
 
 hostname "host-$number"
-for folder in /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run; do
+mount -t tmpfs -o mode=0755 host /run
+# What a test puts into /etc is this host's alone.
+mkdir /run/etc /run/etc-work
+mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc-work etc /etc
+for folder in /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
     mkdir -p "$folder"
     mount -t tmpfs -o mode=0755 host "$folder"
 done
