@@ -50,7 +50,7 @@ doc:
 
 # Apart from the tests, since it takes long. Needs a nightly compiler and cargo-fuzz.
 FUZZ_SECONDS = 600
-FUZZ_TARGETS = xml agent_properties
+FUZZ_TARGETS = names settings records agent_properties xml
 
 fuzz:
 	set -e; for target in $(FUZZ_TARGETS); do \

@@ -13,14 +13,14 @@ use std::process::{Command, ExitCode, Stdio};
 
 use crate::event::Event;
 use crate::journal::Journal;
-use crate::report;
+use crate::report::Allowance;
 use crate::supervise::{HeldPipes, Stream, limits_end_nothing};
 
 /// The name by which the program is called for this.
 pub const NAME: &str = "virt-hooks-background";
 
 /// The running program, even if another file has taken its name since (proc(5)).
-const OWN_PROGRAM: &str = "/proc/self/exe";
+pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// What becomes of what comes from a standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +45,22 @@ impl Stdout {
 ///
 /// # Errors
 /// Where it can't be started. The pipes are closed then.
-pub fn start(pipes: HeldPipes, stdout: Stdout, log: &Path, script: &[u8], event: &Event) -> io::Result<()> {
+pub fn start(
+    pipes: HeldPipes,
+    stdout: Stdout,
+    allowance: Allowance,
+    log: &Path,
+    script: &[u8],
+    event: &Event,
+) -> io::Result<()> {
+    let (most, left) = allowance.rest();
     let input = |pipe: Option<OwnedFd>| pipe.map_or_else(Stdio::null, Stdio::from);
     // Only three descriptors can be given to it; that it reads from two of them is its own affair.
     Command::new(OWN_PROGRAM)
         .arg0(NAME)
         .arg(stdout.word())
+        .arg(most.to_string())
+        .arg(left.to_string())
         .arg(log)
         .arg(std::process::id().to_string())
         .arg(OsString::from_vec(script.to_vec()))
@@ -71,9 +81,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     _ = rustix::thread::set_name(c"virt-hooks");
     let mut arguments = arguments.into_iter();
     let mut next = || arguments.next();
-    let (Some(stdout), Some(log), Some(pid), Some(script)) = (next(), next(), next(), next()) else {
-        return ExitCode::from(2);
-    };
+    let (Some(stdout), Some(most), Some(left)) = (next(), next(), next()) else { return ExitCode::from(2) };
+    let (Some(log), Some(pid), Some(script)) = (next(), next(), next()) else { return ExitCode::from(2) };
+    let number = |word: &OsString| word.to_str().and_then(|word| word.parse().ok());
+    let (Some(most), Some(left)) = (number(&most), number(&left)) else { return ExitCode::from(2) };
+    let mut allowance = Allowance::of(most, left);
     let drops_stdout = stdout == Stdout::Dropped.word();
     let pid = pid.to_str().and_then(|pid| pid.parse().ok());
     let (Some(pid), Some(event)) = (pid, Event::parse(arguments.collect())) else { return ExitCode::from(2) };
@@ -85,8 +97,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         }
         // It outlives many a rotation.
         journal.follow_rotation();
-        report::printed(&mut journal, script.as_bytes(), stream, lines);
+        allowance.printed(&mut journal, script.as_bytes(), stream, lines);
     });
+    allowance.tell(&mut journal, script.as_bytes());
     ExitCode::SUCCESS
 }
 

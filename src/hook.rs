@@ -1,5 +1,8 @@
 //! One event, top to bottom: what the specification says that the qemu script does when libvirt calls it.
 
+pub mod detached;
+mod exclusive;
+mod execution;
 mod filter;
 pub mod panic;
 mod scripts;
@@ -122,6 +125,8 @@ pub fn handle(
             live_xml,
             document: &mut document,
             document_asked_for: false,
+            few_descriptors: scripts::few_descriptors(),
+            in_background: false,
             supervisor,
             journal,
         };

@@ -33,6 +33,8 @@ pub enum Role {
     Command,
     /// The process that logs what a daemon still prints.
     Background,
+    /// The supervisor of a script that libvirt does not wait for.
+    Detached,
 }
 
 impl Role {
@@ -45,6 +47,8 @@ impl Role {
             Self::Hook
         } else if file_name == Some(OsStr::new(background::NAME)) {
             Self::Background
+        } else if file_name == Some(OsStr::new(hook::detached::NAME)) {
+            Self::Detached
         } else {
             Self::Command
         }

@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     match Role::of(program.as_ref()) {
         Role::Hook => hook::main(arguments.collect()),
         Role::Command => command::main(),
+        Role::Detached => hook::detached::main(arguments.collect()),
         Role::Background => background::main(arguments.collect()),
     }
 }

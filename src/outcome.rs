@@ -47,6 +47,11 @@ pub enum Outcome {
         /// How long it ran, with what it took to end it.
         after: Duration,
     },
+    /// It runs in the background, and what becomes of it is told from there.
+    HandedOver {
+        /// Under the supervision of this process.
+        pid: u32,
+    },
     /// It could not be started, or was refused.
     NotStarted {
         /// Why, and what mends it, as it stands in a record.
@@ -62,13 +67,13 @@ pub enum Outcome {
 impl Outcome {
     /// Whether the script failed, of which the settings may make a veto.
     pub const fn is_failure(&self) -> bool {
-        !matches!(self, Self::Exited { code: 0, .. } | Self::NotExecutable { .. })
+        !matches!(self, Self::Exited { code: 0, .. } | Self::HandedOver { .. } | Self::NotExecutable { .. })
     }
 
     /// How much the record of it matters.
     pub const fn level(&self) -> Level {
         match self {
-            Self::Exited { code: 0, .. } => Level::Info,
+            Self::Exited { code: 0, .. } | Self::HandedOver { .. } => Level::Info,
             Self::NotExecutable { .. } | Self::NotStarted { .. } | Self::Interrupted { .. } => Level::Warn,
             Self::Exited { .. } | Self::NotTaken { .. } | Self::Signaled { .. } | Self::TimedOut { .. } => Level::Error,
         }
@@ -102,6 +107,9 @@ impl fmt::Display for Outcome {
                     after.as_millis(),
                     Signal(*signal)
                 )
+            }
+            Self::HandedOver { pid } => {
+                write!(formatter, "runs in the background, supervised by process {pid}; libvirt is not kept waiting")
             }
             Self::NotStarted { reason } => write!(formatter, "not started: {reason}"),
             Self::NotExecutable { remedy } => {

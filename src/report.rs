@@ -12,15 +12,66 @@ use crate::supervise::{Lines, Process, Progress, Remaining, Stream, Why};
 /// How many processes a record names.
 const NAMED: usize = 16;
 
+/// How much of what a run prints is still logged.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance {
+    most: u64,
+    left: u64,
+    dropped: u64,
+}
+
+impl Allowance {
+    /// So many bytes, of which `left` are left.
+    pub const fn of(most: u64, left: u64) -> Self {
+        Self { most, left, dropped: 0 }
+    }
+
+    /// How many bytes it was, and how many are left of them.
+    pub const fn rest(&self) -> (u64, u64) {
+        (self.most, self.left)
+    }
+
+    /// Records what a script printed, as much as is allowed.
+    pub fn printed(&mut self, journal: &mut Journal, script: &[u8], stream: Stream, lines: Lines<'_>) {
+        let (kept, dropped) = lines.cut(self.left);
+        let length = kept.bytes().len() as u64;
+        if length > 0 {
+            printed(journal, script, stream, kept);
+        }
+        self.left -= length;
+        if dropped > 0 && self.dropped == 0 {
+            let most = self.most;
+            let message =
+                format!("has printed the {most} bytes that maxOutputBytes lets into the log; the rest is counted");
+            journal.warn(Some(script), message);
+        }
+        self.dropped += dropped;
+    }
+
+    /// Records how much was not logged, if any.
+    pub fn tell(&self, journal: &mut Journal, script: &[u8]) {
+        if self.dropped > 0 {
+            let message = format!("{} bytes that it printed are not logged, by maxOutputBytes", self.dropped);
+            journal.warn(Some(script), message);
+        }
+    }
+}
+
 /// Records what happens while a script runs.
-pub fn progress(journal: &mut Journal, script: &[u8], event: &Event, progress: Progress<'_>) {
+pub fn progress(
+    journal: &mut Journal,
+    script: &[u8],
+    event: &Event,
+    allowance: &mut Allowance,
+    progress: Progress<'_>,
+) {
     match progress {
         Progress::Started { pid } => {
             let arguments = event.arguments().iter().map(|argument| Quoted::name(argument).to_string());
             let arguments = arguments.collect::<Vec<_>>().join(" ");
             journal.info(Some(script), format_args!("started as pid {pid} with arguments {arguments}"));
         }
-        Progress::Printed { stream, lines } => printed(journal, script, stream, lines),
+        Progress::Printed { stream, lines } => allowance.printed(journal, script, stream, lines),
         Progress::Terminating { why, grace, remaining } => terminating(journal, script, why, grace, &remaining),
         Progress::Killing { processes } => {
             journal.warn(Some(script), format_args!("sent SIGKILL to what still ran of it: {}", named(&processes)));
@@ -35,7 +86,7 @@ pub fn progress(journal: &mut Journal, script: &[u8], event: &Event, progress: P
 }
 
 /// Records what a script printed.
-pub fn printed(journal: &mut Journal, script: &[u8], stream: Stream, lines: Lines<'_>) {
+fn printed(journal: &mut Journal, script: &[u8], stream: Stream, lines: Lines<'_>) {
     let (label, rest) = match stream {
         Stream::Stdout => ("stdout", "stdout, continued"),
         Stream::Stderr => ("stderr", "stderr, continued"),

@@ -4,12 +4,13 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::journal::Quoted;
@@ -108,6 +109,19 @@ impl Drawer {
         }
     }
 
+    /// The lock `name`, which nobody holds yet by that.
+    ///
+    /// # Errors
+    /// Where the folder or the file can't be had.
+    pub fn lock(&self, name: &[u8]) -> Result<Lock, StateError> {
+        let folder = self.open()?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&folder, name, flags, FILE_MODE);
+        opened
+            .map(|file| Lock { file: file.into() })
+            .map_err(|error| StateError::File { file: self.path(name), source: error.into() })
+    }
+
     /// The drawer, opened, and made where it is missing.
     fn open(&self) -> Result<OwnedFd, StateError> {
         if matches!(open(&self.folder), Err(Errno::NOENT)) {
@@ -118,6 +132,40 @@ impl Drawer {
             checked(&self.state)?;
         }
         checked(&self.folder)
+    }
+}
+
+/// A lock that one process of the host holds at a time, until it ends or drops it. No script inherits it.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// How much is read of whoever holds it, in bytes.
+    const HOLDER: u64 = 512;
+
+    /// Takes it for `holder`, if nobody holds it. False where somebody does.
+    ///
+    /// # Errors
+    /// Where the file system can't lock.
+    pub fn take(&self, holder: &[u8]) -> io::Result<bool> {
+        match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            taken => taken?,
+        }
+        // Who holds it is a help for whoever waits, and no more.
+        _ = self.file.set_len(0);
+        _ = self.file.write_at(holder, 0);
+        Ok(true)
+    }
+
+    /// Who holds it, as far as they said.
+    pub fn holder(&self) -> Vec<u8> {
+        let mut holder = Vec::new();
+        // Not known is not said.
+        _ = (&self.file).take(Self::HOLDER).read_to_end(&mut holder);
+        holder
     }
 }
 

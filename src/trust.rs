@@ -106,6 +106,37 @@ pub struct Inspection {
     pub kind: Kind,
     /// Why it can't be trusted, the first reason on the way to it, if there is one.
     pub fault: Option<Fault>,
+    /// By which it is known again.
+    pub identity: Identity,
+}
+
+/// What changes where a file is changed or another one takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+    mode: u32,
+    uid: u32,
+    /// When its content, owner or mode last changed, in seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+impl Identity {
+    #[expect(clippy::unnecessary_cast, reason = "the fields' types are not the same on every architecture")]
+    const fn of(status: &Stat) -> Self {
+        Self {
+            device: status.st_dev as u64,
+            inode: status.st_ino as u64,
+            mode: status.st_mode as u32,
+            uid: status.st_uid,
+            changed: (status.st_ctime as i64, status.st_ctime_nsec as i64),
+        }
+    }
+
+    /// Whether the same file is still at `path`, unchanged.
+    pub fn is_at(&self, path: &Path) -> bool {
+        rustix::fs::stat(path).is_ok_and(|status| Self::of(&status) == *self)
+    }
 }
 
 /// Why there is nothing at a path that could be run or read.
@@ -179,7 +210,7 @@ impl Judge {
         if mode.intersects(Mode::SUID | Mode::SGID) {
             walk.blame(Fault::SetId { path: walk.at.clone(), mode: mode.bits() });
         }
-        Ok(Inspection { kind, fault: walk.fault })
+        Ok(Inspection { kind, fault: walk.fault, identity: Identity::of(&status) })
     }
 
     const fn is_owner(&self, uid: u32) -> bool {

@@ -79,6 +79,11 @@ impl Document {
         self.content.as_ref()?.fault.as_deref()
     }
 
+    /// Closes what copies are opened of until the next one, where descriptors are few.
+    pub fn let_go(&mut self) {
+        self.shared = None;
+    }
+
     /// Puts another text in its place, for whatever comes after.
     pub fn replace(&mut self, bytes: Vec<u8>) {
         let replaced = self.content.replace(Content { bytes, fault: None });

@@ -108,6 +108,11 @@ impl Journal {
         self.append(&records, count);
     }
 
+    /// Closes the log until the next record, where descriptors are few.
+    pub fn let_go(&mut self) {
+        self.file = None;
+    }
+
     /// Writes what comes to the log that has taken this one's place, if one has. An event is short and finishes the file
     /// that it began; who writes for longer outlives a rotation.
     pub fn follow_rotation(&mut self) {

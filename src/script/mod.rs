@@ -35,6 +35,11 @@ impl Script {
         Self { label, ..Self::shared(folder, file_name) }
     }
 
+    /// One that has been found before.
+    pub fn at(path: PathBuf, label: &[u8]) -> Self {
+        Self { file_name: path.file_name().unwrap_or_default().to_owned(), label: label.to_vec(), path }
+    }
+
     /// Its file name, which settings match and the order goes by.
     pub fn file_name(&self) -> &OsStr {
         &self.file_name

@@ -3,14 +3,14 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::key::{Refusal, boolean, nearest, on_failure, pattern, seconds, trust};
+use super::key::{Refusal, boolean, bytes, nearest, on_failure, pattern, seconds, trust};
 use crate::journal::Escaped;
 
 use super::problem::{Cost, Place, Problem};
-use super::{Filter, Rule, Settings};
+use super::{Filter, OnFailure, Rule, Settings};
 
-const KEYS: [&str; 5] = ["timeoutSeconds", "graceSeconds", "eventTimeoutSeconds", "trust", "script"];
-const SCRIPT_KEYS: [&str; 5] = ["name", "domains", "timeoutSeconds", "onFailure", "filter"];
+const KEYS: [&str; 6] = ["timeoutSeconds", "graceSeconds", "eventTimeoutSeconds", "maxOutputBytes", "trust", "script"];
+const SCRIPT_KEYS: [&str; 7] = ["name", "domains", "timeoutSeconds", "onFailure", "filter", "exclusive", "wait"];
 
 /// Takes what `text` says into `settings`, over what they said before, and tells what could not be taken.
 ///
@@ -68,6 +68,7 @@ impl Reader<'_> {
             "timeoutSeconds" => self.set(key, seconds(value, 1), &mut settings.timeout),
             "graceSeconds" => self.set(key, seconds(value, 0), &mut settings.grace),
             "eventTimeoutSeconds" => self.set(key, seconds(value, 1).map(Some), &mut settings.event_timeout),
+            "maxOutputBytes" => self.set(key, bytes(value), &mut settings.max_output),
             "trust" => self.set(key, trust(value), &mut settings.trust),
             "script" => self.take_scripts(value, settings),
             _ => self.unknown(key, &KEYS),
@@ -92,19 +93,28 @@ impl Reader<'_> {
 
     fn rule(&mut self, table: &Spanned<DeValue<'_>>, content: &DeTable<'_>) -> Option<Rule> {
         let mut name = None;
-        let mut rule = Rule { name: Default::default(), domains: None, timeout: None, on_failure: None, filter: None };
+        let mut rule = Rule::default();
         for (key, value) in content {
             match key.get_ref().as_ref() {
                 "name" => self.set(key, pattern(value).map(Some), &mut name),
                 "domains" => rule.domains = Some(self.domains(value)),
                 "timeoutSeconds" => self.set(key, seconds(value, 1).map(Some), &mut rule.timeout),
                 "onFailure" => self.set(key, on_failure(value).map(Some), &mut rule.on_failure),
+                "exclusive" => self.set(key, boolean(value).map(Some), &mut rule.exclusive),
+                "wait" => self.set(key, boolean(value).map(Some), &mut rule.wait),
                 "filter" => rule.filter = Some(self.filter(value)),
                 _ => self.unknown(key, &SCRIPT_KEYS),
             }
         }
         if name.is_none() && !content.contains_key("name") {
             self.problem(table.span(), "this [[script]] has no \"name\"; it is ignored".to_owned());
+        }
+        let must_wait = rule.on_failure == Some(OnFailure::Abort) || rule.filter == Some(Filter::Yes);
+        if rule.wait == Some(false) && must_wait {
+            let message = "\"wait\" = false can't be had with \"filter\" or with \"onFailure\" = \"abort\", for which libvirt has \
+                           to wait; it is ignored";
+            self.problem(table.span(), message.to_owned());
+            rule.wait = None;
         }
         Some(Rule { name: name?, ..rule })
     }

@@ -37,6 +37,18 @@ pub(super) fn seconds(value: &Spanned<DeValue<'_>>, least: u64) -> Result<Durati
     }
 }
 
+/// A number of bytes.
+pub(super) fn bytes(value: &Spanned<DeValue<'_>>) -> Result<u64, Refusal> {
+    let refuse = |why: String| Err((value.span(), why));
+    match value.get_ref() {
+        DeValue::Integer(number) => match u64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(bytes) => Ok(bytes),
+            Err(_) => refuse("must be a number of bytes, 0 or more".to_owned()),
+        },
+        other => refuse(format!("must be a number of bytes such as 67108864, not {}", described(other))),
+    }
+}
+
 /// A value of `trust`.
 pub(super) fn trust(value: &Spanned<DeValue<'_>>) -> Result<Trust, Refusal> {
     one_of(value, &[("strict", Trust::Strict), ("warn", Trust::Warn)])

@@ -55,6 +55,8 @@ pub struct Settings {
     pub grace: Duration,
     /// How long all the scripts of an event may run together, if that is bounded.
     pub event_timeout: Option<Duration>,
+    /// How much is logged of what one run of a script prints, in bytes. The rest is counted.
+    pub max_output: u64,
     /// What a file needs to be run.
     pub trust: Trust,
     rules: Vec<Rule>,
@@ -67,6 +69,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(10 * 60),
             grace: Duration::from_secs(10),
             event_timeout: None,
+            max_output: 64 << 20,
             trust: Trust::default(),
             rules: Vec::new(),
         }
@@ -74,7 +77,7 @@ impl Default for Settings {
 }
 
 /// One `[[script]]` table: what holds for the scripts that it names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Rule {
     name: Pattern,
     /// The domains that the scripts are for; none where every domain's.
@@ -82,6 +85,8 @@ struct Rule {
     timeout: Option<Duration>,
     on_failure: Option<OnFailure>,
     filter: Option<Filter>,
+    exclusive: Option<bool>,
+    wait: Option<bool>,
 }
 
 /// What is in force for one script.
@@ -93,17 +98,36 @@ pub struct ScriptSettings {
     pub on_failure: OnFailure,
     /// Whether what it prints is the domain's new XML.
     pub filter: Filter,
+    /// It never runs twice at once on this host.
+    pub exclusive: bool,
+    /// libvirt waits for it; if not, it is supervised in the background.
+    pub wait: bool,
+}
+
+impl ScriptSettings {
+    /// Whether it is to run in the background, although libvirt has to wait for what it says: for its veto, or for the
+    /// XML. Then libvirt waits.
+    pub const fn must_be_waited_for(&self) -> bool {
+        !self.wait && (matches!(self.on_failure, OnFailure::Abort) || matches!(self.filter, Filter::Yes))
+    }
 }
 
 impl Settings {
     /// What is in force for the script of this file name. Of two tables that say something of it the later wins.
     pub fn of_script(&self, file_name: &OsStr) -> ScriptSettings {
-        let mut settings =
-            ScriptSettings { timeout: self.timeout, on_failure: OnFailure::default(), filter: Filter::default() };
+        let mut settings = ScriptSettings {
+            timeout: self.timeout,
+            on_failure: OnFailure::default(),
+            filter: Filter::default(),
+            exclusive: false,
+            wait: true,
+        };
         for rule in self.rules_for(file_name) {
             settings.timeout = rule.timeout.unwrap_or(settings.timeout);
             settings.on_failure = rule.on_failure.unwrap_or(settings.on_failure);
             settings.filter = rule.filter.unwrap_or(settings.filter);
+            settings.exclusive = rule.exclusive.unwrap_or(settings.exclusive);
+            settings.wait = rule.wait.unwrap_or(settings.wait);
         }
         settings
     }
@@ -154,7 +178,7 @@ mod tests {
             "#,
         );
         let of = |name: &str| {
-            let ScriptSettings { timeout, on_failure, filter } = settings.of_script(OsStr::new(name));
+            let ScriptSettings { timeout, on_failure, filter, .. } = settings.of_script(OsStr::new(name));
             (timeout.as_secs(), on_failure, filter)
         };
         assert_eq!(of("all_x"), (100, OnFailure::Continue, Filter::No));

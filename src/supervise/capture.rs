@@ -30,6 +30,15 @@ impl<'a> Lines<'a> {
         self.text
     }
 
+    /// As much of them as `most` bytes are, and how many bytes are left out.
+    pub fn cut(self, most: u64) -> (Self, u64) {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        match self.text.get(..most) {
+            Some(text) if most < self.text.len() => (Self { text, ..self }, (self.text.len() - most) as u64),
+            _ => (self, 0),
+        }
+    }
+
     /// The lines without their newlines.
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
         self.text.strip_suffix(b"\n").unwrap_or(self.text).split(|&byte| byte == b'\n')

@@ -3,15 +3,24 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what is outside of a test's own function ends the test too")]
 
+mod changes;
+mod detached;
 mod domains;
+mod exclusive;
 mod hook;
+mod limits;
 mod live_xml;
+mod load;
 mod log;
+mod machine;
+mod meddling;
+mod output;
 mod panics;
 mod processes;
 mod scripts;
 mod settings;
 mod stdin;
+mod table;
 mod trust;
 mod veto;
 

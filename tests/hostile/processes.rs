@@ -371,7 +371,7 @@ fn a_daemon_is_drained_for_a_tenth_of_a_second_and_no_longer() {
 
 #[test]
 fn a_script_that_closes_its_output_is_waited_for_all_the_same() {
-    let host = impatient();
+    let host = host!();
     host.bash("start_x", "exec < /dev/null > /dev/null 2>&1; exec 1>&- 2>&-; sleep 0.5; touch /tmp/ran");
     for _ in 0..5 {
         unharmed(host.event("start"));

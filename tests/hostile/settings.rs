@@ -42,7 +42,7 @@ fn an_unknown_key_costs_itself_and_is_told_the_nearest_known_one() {
         "zzz = 1\n",
         &[
             "line 1, column 1: the key \"zzz\" is not known and is ignored; \
-             the keys here are timeoutSeconds, graceSeconds, eventTimeoutSeconds, trust, script",
+             the keys here are timeoutSeconds, graceSeconds, eventTimeoutSeconds, maxOutputBytes, trust, script",
             "  1 | zzz = 1",
             "    | ^^^",
         ],
@@ -73,6 +73,18 @@ fn a_wrong_value_costs_itself() {
         (
             "[[script]]\nname = \"a\"\nonFailure = \"stop\"",
             "\"onFailure\" must be \"continue\" or \"abort\", not \"stop\"; this line is ignored",
+        ),
+        ("maxOutputBytes = -1", "\"maxOutputBytes\" must be a number of bytes, 0 or more; this line is ignored"),
+        (
+            "maxOutputBytes = \"64M\"",
+            "\"maxOutputBytes\" must be a number of bytes such as 67108864, not \"64M\"; this line is ignored",
+        ),
+        ("[[script]]\nname = \"a\"\nexclusive = 1", "\"exclusive\" must be true or false, not 1; this line is ignored"),
+        ("[[script]]\nname = \"a\"\nwait = \"no\"", "\"wait\" must be true or false, not \"no\"; this line is ignored"),
+        ("[[script]]\nname = \"a\"\nwait = false\nfilter = true", "\"wait\" = false can't be had with \"filter\""),
+        (
+            "[[script]]\nname = \"a\"\nwait = false\nonFailure = \"abort\"",
+            "or with \"onFailure\" = \"abort\", for which libvirt has to wait; it is ignored",
         ),
         (
             "[[script]]\nname = \"a\"\nfilter = \"yes\"",

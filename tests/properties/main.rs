@@ -9,8 +9,11 @@
 
 mod agent_properties;
 mod domain;
+mod names;
+mod records;
 mod rewrite;
 mod seeds;
+mod settings;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -19,10 +22,9 @@ use std::os::unix::ffi::OsStringExt;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use virt_hooks::event::{Event, Operation};
+use virt_hooks::event::Event;
 use virt_hooks::journal::{Heading, Journal, Level, Record};
-use virt_hooks::script::{order, rest_for};
-use virt_hooks::settings::{Settings, parse};
+use virt_hooks::script::order;
 
 /// Bytes as they come from outside: any, and those that records are made of more often.
 fn foreign() -> impl Strategy<Value = Vec<u8>> {
@@ -86,14 +88,7 @@ proptest! {
 
     #[test]
     fn whatever_line_is_read_is_read_the_same_once_it_is_written_again(line in foreign()) {
-        let start = b"2026-11-22T14:22:44.123+01:00 INFO  qemu-hook[1] vm start/begin ";
-        for line in [line.clone(), [start.as_slice(), &line].concat()] {
-            if let Some(record) = Record::parse(&line) {
-                let mut again = Vec::new();
-                record.write(&mut again);
-                prop_assert_eq!(Record::parse(&again), Some(record));
-            }
-        }
+        records::read_and_written_again(&line);
     }
 
     #[test]
@@ -142,24 +137,12 @@ proptest! {
     }
 
     #[test]
-    fn a_name_is_for_an_operation_only_by_its_prefix(name in foreign()) {
-        for operation in Operation::ALL {
-            if let Some(rest) = rest_for(operation, &name) {
-                let with = |prefix: &str| [prefix.as_bytes(), b"_", rest].concat();
-                prop_assert!(!rest.is_empty() && (name == with(operation.name()) || name == with("all")));
-            }
-        }
+    fn names_lead_nowhere_else(words in vec(foreign(), 0..6)) {
+        names::lead_nowhere_else(&words.join(&0));
     }
 
     #[test]
     fn no_settings_make_the_hook_panic(text in "\\PC{0,60}|(timeoutSeconds|trust|\\[\\[script\\]\\]|name|domains|=|\"[a-z*\\[]*\"|[0-9*_x-]{1,9}|\n|\\[|\\]|,| ){0,30}") {
-        let mut settings = Settings::default();
-        for problem in parse(&text, &mut settings) {
-            prop_assert!(!problem.to_string().is_empty());
-            if let Some(place) = &problem.place {
-                prop_assert!(place.line >= 1 && place.column >= 1 && place.picture().iter().all(|line| !line.contains('\n')));
-            }
-        }
-        prop_assert!(settings.timeout.as_secs() >= 1);
+        settings::cost_only_themselves(text.as_bytes());
     }
 }

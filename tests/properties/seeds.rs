@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{agent_properties, rewrite};
+use crate::{agent_properties, names, records, rewrite, settings};
 
 /// Shows every seed of a fuzz target to what that target checks.
 fn replay(target: &str, check: fn(&[u8])) {
@@ -23,4 +23,19 @@ fn every_seed_of_the_xml_target_holds() {
 #[test]
 fn every_seed_of_the_agent_properties_target_holds() {
     replay("agent_properties", agent_properties::later_lines_count);
+}
+
+#[test]
+fn every_seed_of_the_names_target_holds() {
+    replay("names", names::lead_nowhere_else);
+}
+
+#[test]
+fn every_seed_of_the_records_target_holds() {
+    replay("records", records::read_and_written_again);
+}
+
+#[test]
+fn every_seed_of_the_settings_target_holds() {
+    replay("settings", settings::cost_only_themselves);
 }

@@ -1,0 +1,7 @@
+//! Whatever stands in a settings file.
+#![no_main]
+
+#[path = "../../tests/properties/settings.rs"]
+mod settings;
+
+libfuzzer_sys::fuzz_target!(|text: &[u8]| settings::cost_only_themselves(text));

@@ -1,0 +1,166 @@
+//! `wait = false`: libvirt goes on, and the script is supervised all the same.
+
+use std::time::{Duration, Instant};
+
+use testbed::{Host, XML, host};
+
+use crate::{unharmed, unharmed_within};
+
+/// A host on which `start_x` runs in the background.
+fn with_detached(commands: &str, more: &str) -> Host {
+    let host = host!();
+    host.bash("start_x", commands);
+    host.settings(&format!("graceSeconds = 1\n{more}\n[[script]]\nname = \"start_x\"\nwait = false\n"));
+    host.bash("start_z", ":");
+    host
+}
+
+#[track_caller]
+fn eventually_logged(host: &Host, words: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !host.log().text.contains(words) {
+        assert!(Instant::now() < end, "{words} is not logged: {}", host.log().text);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+const SOON: Duration = Duration::from_secs(2);
+
+#[test]
+fn libvirt_is_not_kept_waiting_and_the_script_is_supervised_and_logged_all_the_same() {
+    let host = with_detached("sleep 3; echo \"$@\"; cat > /tmp/xml; echo oops >&2; exit 7", "");
+    unharmed_within(SOON, host.event("start"));
+    let log = host.log();
+    log.assert_says("INFO", "start_x", "runs in the background, supervised by process ");
+    log.assert_says("INFO", "start_z", "exited with 0");
+    assert!(!log.text.contains("exited with 7"));
+    eventually_logged(&host, "exited with 7 after 3");
+    let log = host.log();
+    log.assert_says("INFO", "start_x", "stdout: vm start begin -");
+    log.assert_says("INFO", "start_x", "stderr: oops");
+    log.assert_says("ERROR", "start_x", "exited with 7");
+    log.assert_only_records();
+    assert_eq!(host.read("/tmp/xml"), XML, "its own copy of the XML");
+    // All of it is the event's, by the hook's process id.
+    let ids = log.text.lines().filter_map(|line| line.split_once("qemu-hook[")?.1.split_once(']'));
+    let ids: std::collections::BTreeSet<&str> = ids.map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), 1, "{}", log.text);
+}
+
+#[test]
+fn it_has_a_copy_of_the_live_xml_that_outlives_the_vm() {
+    let host = with_detached(
+        "sleep 1; cat \"$VIRT_HOOKS_LIVE_XML\" > /tmp/live; cat \"$VIRT_HOOKS_LIVE_XML\" >> /tmp/live",
+        "",
+    );
+    unharmed_within(SOON, host.event("start"));
+    unharmed_within(SOON, host.event("release"));
+    assert!(!host.path("run/virt-hooks/live/vm.xml").exists());
+    eventually_logged(&host, "start_x: exited with 0");
+    assert_eq!(host.read("/tmp/live"), format!("{XML}{XML}"));
+}
+
+#[test]
+fn without_a_live_xml_it_is_told_of_none() {
+    let host = host!();
+    host.bash("stopped_x", "echo \"live: ${VIRT_HOOKS_LIVE_XML-none}\"");
+    host.settings("[[script]]\nname = \"*\"\nwait = false\n");
+    unharmed_within(SOON, host.event("stopped"));
+    eventually_logged(&host, "stdout: live: none");
+}
+
+#[test]
+fn its_deadline_ends_it_with_all_that_it_started() {
+    let host = with_detached("trap '' TERM; sleep 600 & echo $! > /tmp/left; sleep 600", "timeoutSeconds = 1");
+    unharmed_within(SOON, host.event("start"));
+    eventually_logged(&host, "start_x: timed out after 1 s");
+    let left = host.read("/tmp/left");
+    assert!(!std::path::Path::new(&format!("/proc/{}", left.trim())).exists());
+}
+
+#[test]
+fn its_supervisor_holds_none_of_libvirts_pipes_and_has_a_session_of_its_own() {
+    let host = with_detached("ps -o sid= -p $PPID; echo $PPID; ls -l /proc/$PPID/fd/2; sleep 1", "");
+    // `run` reads to the end of the hook's stdout and stderr, as libvirt does.
+    unharmed_within(Duration::from_millis(900), host.event("start"));
+    eventually_logged(&host, "start_x: exited with 0");
+    let said = host.log().of("start_x");
+    let lines: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("stdout: ")).map(str::trim).collect();
+    assert_eq!(lines[0], lines[1], "it leads its session");
+    assert!(lines[2].ends_with("/dev/null"), "{lines:?}");
+}
+
+#[test]
+fn a_later_script_that_times_out_leaves_it_alone() {
+    let host = with_detached("sleep 3; echo survived", "timeoutSeconds = 10");
+    host.bash("start_y", "sleep 60");
+    host.settings("graceSeconds = 1\n[[script]]\nname = \"start_x\"\nwait = false\n[[script]]\nname = \"start_y\"\ntimeoutSeconds = 1\n");
+    unharmed(host.event("start"));
+    host.log().assert_says("ERROR", "start_y", "timed out after 1 s");
+    eventually_logged(&host, "start_x: stdout: survived");
+}
+
+#[test]
+fn its_failures_to_start_are_logged_as_any_others() {
+    let host = with_detached(":", "");
+    host.script("start_x", "#!/no/such/interpreter\n");
+    unharmed_within(SOON, host.event("start"));
+    eventually_logged(&host, "start_x: not started: its interpreter /no/such/interpreter does not exist");
+
+    let host = with_detached(":", "");
+    std::fs::set_permissions(
+        host.path("etc/libvirt/hooks/custom/start_x"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o777),
+    )
+    .unwrap();
+    unharmed_within(SOON, host.event("start"));
+    host.log().assert_says("WARN", "start_x", "not started: it can't be trusted");
+}
+
+#[test]
+fn the_bound_of_the_event_is_not_its() {
+    let host = with_detached("sleep 3; echo whole", "eventTimeoutSeconds = 1");
+    unharmed_within(SOON, host.event("start"));
+    eventually_logged(&host, "stdout: whole");
+}
+
+#[test]
+fn exclusive_holds_in_the_background_too() {
+    let host =
+        with_detached("mkdir /tmp/alone || touch /tmp/twice; sleep 0.3; rmdir /tmp/alone; echo >> /tmp/runs", "");
+    host.settings("[[script]]\nname = \"start_x\"\nwait = false\nexclusive = true\n");
+    for _ in 0..4 {
+        unharmed_within(SOON, host.event("start"));
+    }
+    let end = Instant::now() + Duration::from_secs(20);
+    while host.read("/tmp/runs").lines().count() < 4 {
+        assert!(Instant::now() < end, "{}", host.log().text);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!host.path("/tmp/twice").exists());
+}
+
+#[test]
+fn a_veto_or_a_filter_by_another_table_is_waited_for_and_said_to_be() {
+    let host = host!();
+    host.bash("start_gate", "sleep 1; exit 3");
+    host.settings("[[script]]\nname = \"*\"\nwait = false\n[[script]]\nname = \"start_gate\"\nonFailure = \"abort\"\n");
+    let finished = host.event("start").run();
+    assert_eq!(finished.code, Some(1));
+    host.log().assert_says("WARN", "start_gate", "wait = false does not count");
+}
+
+#[test]
+fn its_supervisor_that_is_told_to_end_ends_it_in_order() {
+    let host = with_detached("trap 'echo bye; exit 0' TERM; echo $PPID > /tmp/supervisor; sleep 60 & wait", "");
+    unharmed_within(SOON, host.event("start"));
+    let end = Instant::now() + Duration::from_secs(20);
+    while host.read("/tmp/supervisor").is_empty() {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = rustix::process::Pid::from_raw(host.read("/tmp/supervisor").trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    eventually_logged(&host, "since the hook received signal 15 (SIGTERM)");
+    eventually_logged(&host, "stdout: bye");
+}

@@ -1,0 +1,130 @@
+//! `exclusive = true`: never twice at once.
+
+use std::time::{Duration, Instant};
+
+use testbed::{Host, host};
+
+use crate::{unharmed, unharmed_within};
+
+fn with_exclusive(commands: &str, more: &str) -> Host {
+    let host = host!();
+    host.bash("start_x", commands);
+    host.settings(&format!("{more}\n[[script]]\nname = \"start_x\"\nexclusive = true\n"));
+    host.bash("start_z", ":");
+    host
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "still not so: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_exclusive_script_never_runs_twice_at_once() {
+    // Fails where the folder is there already.
+    let host =
+        with_exclusive("mkdir /tmp/alone || touch /tmp/twice; sleep 0.1; rmdir /tmp/alone; echo >> /tmp/runs", "");
+    let calls: Vec<_> = (0..8).map(|_| host.event("start").spawn()).collect();
+    for call in calls {
+        assert_eq!(call.output().status.code(), Some(0));
+    }
+    assert!(!host.path("/tmp/twice").exists());
+    assert_eq!(host.read("/tmp/runs").lines().count(), 8);
+    host.log().assert_only_records();
+}
+
+#[test]
+fn scripts_that_are_not_exclusive_do_run_at_once() {
+    let host = host!();
+    host.bash("start_x", "mkdir /tmp/alone || touch /tmp/twice; sleep 1; rmdir /tmp/alone");
+    let calls: Vec<_> = (0..3).map(|_| host.event("start").spawn()).collect();
+    for call in calls {
+        call.output();
+    }
+    assert!(host.path("/tmp/twice").exists());
+}
+
+#[test]
+fn waiting_for_the_other_run_counts_against_the_deadline_and_names_it() {
+    let host = with_exclusive("touch /tmp/runs; sleep 8", "timeoutSeconds = 20");
+    let first = host.event("start").spawn();
+    eventually("it runs", || host.path("/tmp/runs").exists());
+    host.settings("timeoutSeconds = 1\n[[script]]\nname = \"start_x\"\nexclusive = true\n");
+    let finished = unharmed_within(Duration::from_secs(6), host.event("start"));
+    assert!(finished.took >= Duration::from_secs(1), "{:?}", finished.took);
+    let log = host.log();
+    let pid = first.pid();
+    log.assert_says("INFO", "start_x", &format!("waits for its other run to end, that of vm (process {pid})"));
+    log.assert_says("WARN", "start_x", "not started: timed out after 1 s, in which it waited for its other run");
+    log.assert_says("INFO", "start_z", "exited with 0");
+    first.output();
+}
+
+#[test]
+fn the_lock_ends_with_the_run_and_with_a_hook_that_is_killed() {
+    let host = with_exclusive("touch /tmp/runs; exec sleep 3", "");
+    let first = host.event("start").spawn();
+    eventually("it runs", || host.path("/tmp/runs").exists());
+    let pid = rustix::process::Pid::from_raw(first.pid().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    first.output();
+    host.bash("start_x", ":");
+    let finished = unharmed(host.event("start"));
+    assert!(finished.took < Duration::from_secs(2), "{:?}", finished.took);
+}
+
+#[test]
+fn a_daemon_that_an_exclusive_script_leaves_behind_does_not_hold_its_lock() {
+    let host = with_exclusive("sleep 30 & echo $! >> /tmp/left", "timeoutSeconds = 5");
+    unharmed(host.event("start"));
+    unharmed(host.event("start"));
+    assert_eq!(host.log().of("start_x").iter().filter(|message| message.starts_with("exited with 0")).count(), 2);
+}
+
+#[test]
+fn a_vms_own_script_has_a_lock_of_its_own() {
+    let host = with_exclusive("touch /tmp/runs; sleep 2", "timeoutSeconds = 10");
+    host.folder("etc/libvirt/hooks/custom/other");
+    host.script("other/start_x", "#!/bin/bash\n:\n");
+    host.settings("[[script]]\nname = \"start_x\"\nexclusive = true\n[[script]]\nname = \"none\"\n");
+    host.bash("start_x", "[ \"$1\" = other ] || { touch /tmp/runs; sleep 4; }");
+    let first = host.event("start").spawn();
+    eventually("it runs", || host.path("/tmp/runs").exists());
+    let finished = unharmed(host.hook(["other", "start", "begin", "-"]));
+    // The shared one waits, the VM's own does not wait for that.
+    assert!(finished.took > Duration::from_secs(1), "{:?}", finished.took);
+    host.log().assert_says("INFO", "other/start_x", "exited with 0");
+    first.output();
+}
+
+#[test]
+fn without_a_lock_an_exclusive_script_does_not_run_and_a_line_says_why() {
+    let host = with_exclusive("touch /tmp/ran", "");
+    host.file("run/virt-hooks", "", 0o600);
+    unharmed(host.event("start"));
+    assert!(!host.path("/tmp/ran").exists());
+    host.log().assert_says(
+        "WARN",
+        "start_x",
+        "not started: exclusive = true is set for it, and its lock can't be had: ",
+    );
+    host.log().assert_says("INFO", "start_z", "exited with 0");
+}
+
+#[test]
+fn a_hook_that_is_told_to_end_while_a_script_waits_for_its_lock_ends() {
+    let host = with_exclusive("touch /tmp/runs; sleep 5", "");
+    let first = host.event("start").spawn();
+    eventually("it runs", || host.path("/tmp/runs").exists());
+    let second = host.event("start").spawn();
+    eventually("the second waits", || host.log().text.contains("waits for its other run"));
+    let pid = rustix::process::Pid::from_raw(second.pid().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let begun = Instant::now();
+    assert_eq!(second.output().status.code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    first.output();
+}
