@@ -3,10 +3,12 @@
 mod document;
 mod live;
 mod splice;
+mod unreadable;
 mod weight;
 mod xml;
 
 pub use self::document::{Document, Input, MAXIMUM_BYTES, PATIENCE};
 pub use self::live::LiveXml;
 pub use self::splice::{Edit, splice};
-pub use self::xml::{AttributeValue, DomainXml, Identity, Interface, MAXIMUM_PARSED, Unreadable};
+pub use self::unreadable::{MAXIMUM_PARSED, Unreadable, Weight};
+pub use self::xml::{AttributeValue, DomainXml, Identity, Interface};

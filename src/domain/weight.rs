@@ -5,11 +5,9 @@
 //! others of its element: some 200 KB of XML, made for that, keep a parser busy for half a minute. So whatever has more of
 //! these than any domain that libvirt would read is refused before.
 
-use std::fmt;
-
 use xmlparser::{ElementEnd, StrSpan, TextPos, Token, Tokenizer};
 
-use super::xml::Unreadable;
+use super::unreadable::{Unreadable, Weight};
 
 /// How deep elements may stand in each other. libvirt's own parser refuses what is deeper (`xmlParserMaxDepth` of
 /// libxml2).
@@ -32,33 +30,6 @@ const MAXIMUM_NAME: usize = 1 << 10;
 
 /// How many `<` and how many `=` there may be, wherever they stand: for each the tree has memory set aside.
 const MAXIMUM_MARKS: usize = 1 << 19;
-
-/// What there is too much of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
-    /// Elements in elements.
-    Depth,
-    /// Attributes of one element.
-    Attributes,
-    /// Declared namespaces, by their number or their length.
-    Namespaces,
-    /// Bytes of a name.
-    Names,
-    /// Elements, comments, attributes, and what looks like them.
-    Markup,
-}
-
-impl fmt::Display for Weight {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Depth => "elements deeper in each other",
-            Self::Attributes => "more attributes in one element",
-            Self::Namespaces => "more namespaces",
-            Self::Names => "longer names",
-            Self::Markup => "more markup",
-        })
-    }
-}
 
 /// Refuses what would cost too much, and what breaks a rule that the tree does not look at.
 pub(super) fn weigh(text: &str) -> Result<(), Unreadable> {

@@ -8,50 +8,11 @@ use std::str;
 
 use roxmltree::{Attribute, Document, Node, ParsingOptions};
 
-use super::weight::{Weight, weigh};
-
-/// The longest text that is parsed, in bytes: twice what libvirt's own messages can hold.
-pub const MAXIMUM_PARSED: usize = 8 << 20;
+use super::unreadable::{MAXIMUM_PARSED, Unreadable, Weight};
+use super::weight::weigh;
 
 /// The most elements, comments and texts that a tree may have.
 const MAXIMUM_NODES: u32 = 1 << 20;
-
-/// Why a text is not taken for a domain's XML. No message repeats any of it, since it may hold passwords.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// It is longer than anything that libvirt passes.
-    #[error("is longer than {MAXIMUM_PARSED} bytes")]
-    TooLong,
-    /// It is not UTF-8, which is what libvirt writes.
-    #[error("is not UTF-8 from byte {valid} on")]
-    NotUtf8 {
-        /// How many bytes before it are.
-        valid: usize,
-    },
-    /// It declares its own document type, by which a short text can be made to stand for an endless one.
-    #[error("has a document type declaration, and none is expanded here")]
-    DocumentType,
-    /// It says that it is in an encoding that it is not in.
-    #[error("declares another encoding than UTF-8")]
-    OtherEncoding,
-    /// It would cost more to parse than its length tells.
-    #[error("has {0} than any domain of libvirt's")]
-    TooHeavy(Weight),
-    /// It breaks a rule of XML.
-    #[error("is not well-formed at line {line}, column {column}")]
-    NotWellFormed {
-        /// The line, from 1.
-        line: u32,
-        /// The character in it, from 1.
-        column: u32,
-    },
-    /// It has an element without an end.
-    #[error("ends before all of its elements do")]
-    Unfinished,
-    /// Its outermost element is no `<domain>`.
-    #[error("is no <domain>")]
-    NotADomain,
-}
 
 /// A domain's XML.
 #[derive(Debug)]

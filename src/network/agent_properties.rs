@@ -57,7 +57,7 @@ const fn is_blank(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\x0c')
 }
 
-/// Resolves `\t`, `\n`, `\r`, `\f` and `\uXXXX` (units of UTF-16); any other escaped character stands for itself.
+/// Resolves `\t`, `\n`, `\r`, `\f` and `\uNNNN` (a unit of UTF-16); any other escaped character stands for itself.
 fn unescape(text: &str) -> String {
     let mut units: Vec<u16> = Vec::with_capacity(text.len());
     let mut characters = text.chars().peekable();
