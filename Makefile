@@ -55,6 +55,7 @@ FUZZ_TARGETS = names settings records agent_properties xml
 fuzz:
 	set -e; for target in $(FUZZ_TARGETS); do \
 	    mkdir -p fuzz/corpus/$$target; \
+	    tar -xzf fuzz/corpora/$$target.tar.gz -C fuzz/corpus/$$target; \
 	    cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=16384 -dict=fuzz/dictionaries/$$target; \
 	done
