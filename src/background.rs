@@ -41,7 +41,7 @@ impl Stdout {
     }
 }
 
-/// Starts the process. It logs under the id of this one, so that an event's records stay together.
+/// Starts the process. It logs under the process id of the hook, `pid`, so that an event's records stay together.
 ///
 /// # Errors
 /// Where it can't be started. The pipes are closed then.
@@ -50,6 +50,7 @@ pub fn start(
     stdout: Stdout,
     allowance: Allowance,
     log: &Path,
+    pid: u32,
     script: &[u8],
     event: &Event,
 ) -> io::Result<()> {
@@ -62,7 +63,7 @@ pub fn start(
         .arg(most.to_string())
         .arg(left.to_string())
         .arg(log)
-        .arg(std::process::id().to_string())
+        .arg(pid.to_string())
         .arg(OsString::from_vec(script.to_vec()))
         .args(event.arguments())
         .stdin(input(pipes.stdout))

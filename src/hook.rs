@@ -56,7 +56,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         return ExitCode::from(2);
     };
     let paths = Paths::system();
-    panic::never_fails_a_vm(&paths, &event);
+    panic::never_fails_a_vm(&paths, &event, std::process::id());
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
     let document = Document::unread(Input::Stdin);
     let conclusion = handle(&event, document, &paths, &mut journal, interruption);

@@ -48,10 +48,7 @@ pub enum Outcome {
         after: Duration,
     },
     /// It runs in the background, and what becomes of it is told from there.
-    HandedOver {
-        /// Under the supervision of this process.
-        pid: u32,
-    },
+    HandedOver,
     /// It could not be started, or was refused.
     NotStarted {
         /// Why, and what mends it, as it stands in a record.
@@ -67,13 +64,13 @@ pub enum Outcome {
 impl Outcome {
     /// Whether the script failed, of which the settings may make a veto.
     pub const fn is_failure(&self) -> bool {
-        !matches!(self, Self::Exited { code: 0, .. } | Self::HandedOver { .. } | Self::NotExecutable { .. })
+        !matches!(self, Self::Exited { code: 0, .. } | Self::HandedOver | Self::NotExecutable { .. })
     }
 
     /// How much the record of it matters.
     pub const fn level(&self) -> Level {
         match self {
-            Self::Exited { code: 0, .. } | Self::HandedOver { .. } => Level::Info,
+            Self::Exited { code: 0, .. } | Self::HandedOver => Level::Info,
             Self::NotExecutable { .. } | Self::NotStarted { .. } | Self::Interrupted { .. } => Level::Warn,
             Self::Exited { .. } | Self::NotTaken { .. } | Self::Signaled { .. } | Self::TimedOut { .. } => Level::Error,
         }
@@ -108,9 +105,7 @@ impl fmt::Display for Outcome {
                     Signal(*signal)
                 )
             }
-            Self::HandedOver { pid } => {
-                write!(formatter, "runs in the background, supervised by process {pid}; libvirt is not kept waiting")
-            }
+            Self::HandedOver => formatter.write_str("runs in the background; libvirt is not kept waiting"),
             Self::NotStarted { reason } => write!(formatter, "not started: {reason}"),
             Self::NotExecutable { remedy } => {
                 write!(formatter, "not executable, so it is ignored; to have it run: {remedy}")

@@ -42,7 +42,7 @@ impl Allowance {
         if dropped > 0 && self.dropped == 0 {
             let most = self.most;
             let message =
-                format!("has printed the {most} bytes that maxOutputBytes lets into the log; the rest is counted");
+                format!("has printed as much as maxOutputBytes lets into the log ({most}); the rest is counted");
             journal.warn(Some(script), message);
         }
         self.dropped += dropped;

@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -115,11 +115,14 @@ impl Drawer {
     /// Where the folder or the file can't be had.
     pub fn lock(&self, name: &[u8]) -> Result<Lock, StateError> {
         let folder = self.open()?;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&folder, name, flags, FILE_MODE);
-        opened
-            .map(|file| Lock { file: file.into() })
-            .map_err(|error| StateError::File { file: self.path(name), source: error.into() })
+        // NONBLOCK, should a FIFO be in its place.
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&folder, name, flags, FILE_MODE).map_err(io::Error::from).map(File::from);
+        let checked = opened.and_then(|file| match file.metadata()?.is_file() {
+            true => Ok(Lock { file }),
+            false => Err(io::Error::other("it is not a file")),
+        });
+        checked.map_err(|source| StateError::File { file: self.path(name), source })
     }
 
     /// The drawer, opened, and made where it is missing.
@@ -142,9 +145,6 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// How much is read of whoever holds it, in bytes.
-    const HOLDER: u64 = 512;
-
     /// Takes it for `holder`, if nobody holds it. False where somebody does.
     ///
     /// # Errors
@@ -160,11 +160,12 @@ impl Lock {
         Ok(true)
     }
 
-    /// Who holds it, as far as they said.
+    /// Who holds it, as far as they said: half a kilobyte of it.
     pub fn holder(&self) -> Vec<u8> {
-        let mut holder = Vec::new();
+        let mut holder = vec![0; 512];
         // Not known is not said.
-        _ = (&self.file).take(Self::HOLDER).read_to_end(&mut holder);
+        let length = self.file.read_at(&mut holder, 0).unwrap_or_default();
+        holder.truncate(length);
         holder
     }
 }

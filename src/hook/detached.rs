@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::journal::Journal;
 use crate::outcome::Outcome;
 use crate::paths::Paths;
+use crate::report;
 use crate::script::Script;
 use crate::settings::{self, ScriptSettings};
 use crate::supervise::{Interruption, Supervisor, aborts_fail_no_vm};
@@ -42,25 +43,32 @@ impl Runner<'_> {
         !settings.wait && !settings.must_be_waited_for() && !self.in_background
     }
 
-    /// Starts a supervisor for a script.
-    pub(super) fn hand_over_script(&mut self, script: &Script) -> Outcome {
+    /// Gives a script to a supervisor of its own. False where none can be had, and libvirt has to wait.
+    pub(super) fn hand_over_script(&mut self, script: &Script) -> bool {
         let stdin = self.stdin(script);
         let live_xml = self.live_xml.as_deref().and_then(|path| File::open(path).ok());
-        match start(self.paths, script, self.event, stdin, live_xml) {
-            Ok(pid) => Outcome::HandedOver { pid },
-            Err(error) => Outcome::NotStarted {
-                reason: format!("nothing can be started that supervises it in the background: {error}"),
-            },
+        // Told before, since the supervisor's first record may be the next.
+        report::outcome(self.journal, script.label(), &Outcome::HandedOver);
+        let (paths, event) = (self.paths, self.event);
+        let started = self.supervisor.without_adopting(|| start(paths, script, event, stdin, live_xml));
+        if let Err(error) = &started {
+            let message =
+                format!("libvirt waits for it after all: no supervisor can be started in the background: {error}");
+            self.journal.warn(Some(script.label()), message);
         }
+        started.is_ok()
     }
 }
 
-fn start(paths: &Paths, script: &Script, event: &Event, stdin: Stdio, live_xml: Option<File>) -> io::Result<u32> {
-    let supervisor = Command::new(OWN_PROGRAM)
+/// Starts the supervisor by way of a process that ends at once, so that it is no descendant of this one: what it loses when
+/// it ends would become this one's, and be taken for a later script's.
+fn start(paths: &Paths, script: &Script, event: &Event, stdin: Stdio, live_xml: Option<File>) -> io::Result<()> {
+    let mut between = Command::new(OWN_PROGRAM)
         .arg0(NAME)
+        .arg(START)
         .arg(paths.root())
         .arg(std::process::id().to_string())
-        .arg(if live_xml.is_some() { "live-xml" } else { "no-live-xml" })
+        .arg(if live_xml.is_some() { LIVE_XML } else { "" })
         .arg(script.path())
         .arg(OsString::from_vec(script.label().to_vec()))
         .args(event.arguments())
@@ -68,11 +76,31 @@ fn start(paths: &Paths, script: &Script, event: &Event, stdin: Stdio, live_xml: 
         .stdout(live_xml.map_or_else(Stdio::null, Stdio::from))
         .stderr(Stdio::null())
         .spawn()?;
-    Ok(supervisor.id())
+    match between.wait() {
+        Ok(status) if !status.success() => Err(io::Error::other("it could not be made independent of the hook")),
+        // Where whatever started the hook ignored SIGCHLD nobody learns the exit code; the script must not run twice.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
-/// Is the supervisor.
-pub fn main(arguments: Vec<OsString>) -> ExitCode {
+/// The first word to the process in between, and to the supervisor.
+const START: &str = "start";
+const SUPERVISE: &str = "supervise";
+
+/// Tells the supervisor that its standard output is the live XML.
+const LIVE_XML: &str = "live-xml";
+
+/// Is the process in between, or the supervisor.
+pub fn main(mut arguments: Vec<OsString>) -> ExitCode {
+    if arguments.first().is_some_and(|word| word == START) {
+        arguments.remove(0);
+        let started = Command::new(OWN_PROGRAM).arg0(NAME).arg(SUPERVISE).args(arguments).spawn();
+        return ExitCode::from(u8::from(started.is_err()));
+    }
+    supervise(arguments)
+}
+
+fn supervise(arguments: Vec<OsString>) -> ExitCode {
     // Whatever ends libvirt's process group or a terminal's session must not take it along.
     _ = rustix::process::setsid();
     let interruption = Interruption::watch();
@@ -81,14 +109,13 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     _ = rustix::thread::set_name(c"virt-hooks");
     let mut arguments = arguments.into_iter();
     let mut next = || arguments.next();
-    let (Some(root), Some(pid), Some(live), Some(path), Some(label)) = (next(), next(), next(), next(), next()) else {
-        return ExitCode::from(2);
-    };
+    let (Some(_supervise), Some(root), Some(pid)) = (next(), next(), next()) else { return ExitCode::from(2) };
+    let (Some(live), Some(path), Some(label)) = (next(), next(), next()) else { return ExitCode::from(2) };
     let pid = pid.to_str().and_then(|pid| pid.parse().ok());
     let (Some(pid), Some(event)) = (pid, Event::parse(arguments.collect())) else { return ExitCode::from(2) };
     let Some(operation) = event.operation() else { return ExitCode::from(2) };
     let paths = Paths::under(root.as_ref());
-    super::panic::never_fails_a_vm(&paths, &event);
+    super::panic::never_fails_a_vm(&paths, &event, pid);
     // Its records are the event's.
     let mut journal = Journal::new(paths.log(), &event, pid);
     let judge = Judge::from(paths.root(), rustix::process::geteuid().as_raw());
@@ -97,7 +124,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     settings.event_timeout = None;
     // Held until the script has ended, which opens it by its place in this process.
     let live_xml =
-        (live == "live-xml").then(|| std::os::fd::AsFd::as_fd(&rustix::stdio::stdout()).try_clone_to_owned().ok());
+        (live == LIVE_XML).then(|| std::os::fd::AsFd::as_fd(&rustix::stdio::stdout()).try_clone_to_owned().ok());
     let live_xml = live_xml.flatten();
     let place =
         |file: &std::os::fd::OwnedFd| PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
@@ -116,6 +143,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         supervisor: Supervisor::new(interruption),
         journal: &mut journal,
     };
-    runner.run(&[Script::at(path.into(), label.as_bytes())]);
+    let runs = runner.run(&[Script::at(path.into(), label.as_bytes())]);
+    if runs.is_empty() {
+        let message = "it did not run: since the event it has been switched off or restricted to other VMs, or its \
+                       supervisor was told to end";
+        journal.warn(Some(label.as_bytes()), message);
+    }
     ExitCode::SUCCESS
 }

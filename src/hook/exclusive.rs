@@ -1,20 +1,22 @@
 //! `exclusive = true`: a script that never runs twice at once on a host.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
-use crate::journal::{Escaped, Journal, Quoted};
+use crate::journal::{Journal, Quoted};
 use crate::outcome::{Outcome, Seconds};
 use crate::state::Drawer;
 
 pub(super) use crate::state::Lock;
 
-/// How often it is looked whether the other run has ended.
-pub(super) const LOOK: Duration = Duration::from_millis(20);
+/// How often it is looked whether the other run has ended: at first, and after a long wait.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
 
-/// How much of a script's name its lock has, in bytes. Of two that are alike so far one waits for the other.
+/// How long the name of a lock's file may be, in bytes: less than any file system takes.
 const NAME: usize = 200;
 
 /// A wait for a script's lock.
@@ -43,33 +45,61 @@ impl Wait<'_> {
             reason: format!("exclusive = true is set for it, and its lock can't be had: {why}"),
         };
         let lock = Drawer::new(self.state, "locks").lock(&file_name(label)).map_err(|error| not_started(&error))?;
-        let holder = format!("{} (process {})", Quoted::name(self.event.domain()), std::process::id());
-        let mut told = false;
+        let holder = [format!("{}\n", std::process::id()).as_bytes(), self.event.domain().as_bytes()].concat();
+        let mut waits = false;
         loop {
-            if lock.take(holder.as_bytes()).map_err(|error| not_started(&error))? {
+            let taken = lock.take(&holder).map_err(|error| not_started(&error))?;
+            let waited = begun.elapsed();
+            if waited >= self.timeout {
+                let (limit, other) = (Seconds(self.timeout), if taken { String::new() } else { named(&lock) });
+                let reason = format!("timed out after {limit}, in which it waited for its other run{other} to end");
+                return Err(Outcome::NotStarted { reason });
+            }
+            if taken {
+                if waits {
+                    journal.info(Some(label), format_args!("its other run has ended, after {} ms", waited.as_millis()));
+                }
                 return Ok(lock);
             }
             if let Some(signal) = interrupted() {
-                return Err(Outcome::Interrupted { signal, after: begun.elapsed() });
+                return Err(Outcome::Interrupted { signal, after: waited });
             }
-            let other = Escaped(&lock.holder()).to_string();
-            if begun.elapsed() >= self.timeout {
-                let limit = Seconds(self.timeout);
-                let reason =
-                    format!("timed out after {limit}, in which it waited for its other run, that of {other}, to end");
-                return Err(Outcome::NotStarted { reason });
-            }
-            if !std::mem::replace(&mut told, true) {
-                let message =
-                    format!("waits for its other run to end, that of {other}, since exclusive = true is set for it");
+            if !std::mem::replace(&mut waits, true) {
+                let other = named(&lock);
+                let message = format!("waits for its other run{other} to end, since exclusive = true is set for it");
                 journal.info(Some(label), message);
             }
-            sleep(LOOK);
+            sleep((waited / 20).clamp(LOOKS.0, LOOKS.1));
         }
     }
 }
 
-/// A file name for a script's lock: it lies in a folder of its own, and no VM's name nor script's has a `/`.
+/// Whoever holds a lock, by the VM and the process: `, that of i-2-10-VM (process 4821),`.
+fn named(lock: &Lock) -> String {
+    let holder = lock.holder();
+    let mut parts = holder.splitn(2, |&byte| byte == b'\n');
+    match (parts.next().and_then(|pid| std::str::from_utf8(pid).ok()?.parse::<u32>().ok()), parts.next()) {
+        (Some(pid), Some(domain)) => format!(", that of {} (process {pid}),", Quoted::bytes(domain)),
+        _ => String::new(),
+    }
+}
+
+/// A file name for a script's lock. A `/` stands between a VM's name and a script's, and in neither. Of two names that are
+/// longer than any file's, and alike, one would only wait for the other.
 fn file_name(label: &[u8]) -> Vec<u8> {
-    label.iter().map(|&byte| if byte == b'/' { b':' } else { byte }).take(NAME).collect()
+    let mut name = Vec::new();
+    for &byte in label {
+        match byte {
+            b'/' => name.extend_from_slice(b"%2f"),
+            b'%' => name.extend_from_slice(b"%25"),
+            _ => name.push(byte),
+        }
+    }
+    if name.len() > NAME {
+        let mut hasher = DefaultHasher::new();
+        label.hash(&mut hasher);
+        name.truncate(NAME - 16);
+        name.extend_from_slice(format!("{:016x}", hasher.finish()).as_bytes());
+    }
+    name
 }

@@ -25,6 +25,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// The home of root where the daemon has none, as under systemd. A session's daemon has one.
 const HOME: &str = "/root";
 
+/// From how long on what was looked at may have changed, and a deadline is worth correcting.
+const A_WHILE: Duration = Duration::from_millis(20);
+
 /// How much is kept of a script's last words, in bytes.
 const LAST_WORDS: usize = 1 << 10;
 
@@ -37,6 +40,7 @@ impl Runner<'_> {
         identity: Identity,
         last_words: &mut Vec<u8>,
     ) -> Outcome {
+        let looked = Instant::now();
         let stdin = self.stdin(script);
         let left = self.settings.event_timeout.map(|whole| (whole, whole.saturating_sub(self.begun.elapsed())));
         if let Some((whole, Duration::ZERO)) = left {
@@ -52,12 +56,12 @@ impl Runner<'_> {
                 Err(outcome) => return outcome,
             }
             let waited = begun.elapsed();
-            if waited >= exclusive::LOOK {
+            if waited >= A_WHILE {
                 timeout = timeout.saturating_sub(waited);
             }
         }
         // The XML may have been long in coming, and another run long in ending.
-        if !identity.is_at(script.path()) {
+        if looked.elapsed() >= A_WHILE || !identity.is_at(script.path()) {
             match self.look_at(script) {
                 Look::Fit(_) => {}
                 Look::Unfit(outcome) => return outcome,
@@ -139,7 +143,7 @@ impl Runner<'_> {
             timeout,
             grace: self.settings.grace,
         };
-        let (journal, event) = (&mut *self.journal, self.event);
+        let (journal, event, in_background) = (&mut *self.journal, self.event, self.in_background);
         self.supervisor.run(launch, &mut |progress| {
             if let Progress::Printed { stream, lines } = &progress {
                 match stream {
@@ -147,6 +151,10 @@ impl Runner<'_> {
                     Stream::Stdout => {}
                     Stream::Stderr => remember(last_words, *lines),
                 }
+            }
+            if in_background {
+                // It outlives many a rotation.
+                journal.follow_rotation();
             }
             report::progress(journal, script.label(), event, allowance, progress);
         })
@@ -179,7 +187,7 @@ impl Runner<'_> {
         // What it goes on with is missing in what the filter printed.
         let cut = pipes.stdout.is_some() && matches!(output, Output::Xml(_));
         let level = if cut { Level::Warn } else { Level::Info };
-        match background::start(pipes, stdout, allowance, self.paths.log(), label, self.event) {
+        match background::start(pipes, stdout, allowance, self.paths.log(), self.journal.pid(), label, self.event) {
             Ok(()) => self.journal.record(
                 level,
                 Some(label),

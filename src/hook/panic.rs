@@ -7,13 +7,13 @@ use crate::journal::{Escaped, Journal};
 use crate::paths::Paths;
 use crate::supervise;
 
-/// From here on, a panic ends what runs, is logged, and leaves the hook with exit code 0.
-pub fn never_fails_a_vm(paths: &Paths, event: &Event) {
+/// From here on, a panic ends what runs, is logged under the process id `pid`, and leaves the hook with exit code 0.
+pub fn never_fails_a_vm(paths: &Paths, event: &Event, pid: u32) {
     let (paths, event) = (paths.clone(), event.clone());
     std::panic::set_hook(Box::new(move |info| {
         supervise::kill_running();
         if !happened_in_the_log(info) {
-            let mut journal = Journal::new(paths.log(), &event, std::process::id());
+            let mut journal = Journal::new(paths.log(), &event, pid);
             let what = info.to_string();
             journal.error(
                 None,

@@ -74,10 +74,14 @@ impl Runner<'_> {
             let outcome = match look {
                 Look::Ignored => continue,
                 Look::Unfit(outcome) => outcome,
-                Look::Fit(_) if self.goes_to_the_background(script, settings) => self.hand_over_script(script),
+                Look::Fit(_) if self.goes_to_the_background(script, settings) && self.hand_over_script(script) => {
+                    Outcome::HandedOver
+                }
                 Look::Fit(identity) => self.run_one(script, settings, identity, &mut last_words),
             };
-            report::outcome(self.journal, script.label(), &outcome);
+            if outcome != Outcome::HandedOver {
+                report::outcome(self.journal, script.label(), &outcome);
+            }
             let run = Run { script: script.label().to_vec(), on_failure: settings.on_failure, outcome, last_words };
             self.tell_of_veto(&run);
             runs.push(run);

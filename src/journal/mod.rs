@@ -30,6 +30,7 @@ pub struct Journal {
     /// Where the records go, once there is one.
     file: Option<LogFile>,
     heading: Vec<u8>,
+    pid: u32,
     clock: Clock,
     /// Records that could not be written, and why.
     lost: Option<(u64, io::Error)>,
@@ -53,7 +54,12 @@ impl Journal {
             sub_operation: Cow::Borrowed(event.sub_operation().as_bytes()),
         }
         .write(&mut heading);
-        Self { path: path.to_owned(), file: None, heading, clock: Clock::default(), lost: None, listener: None }
+        Self { path: path.to_owned(), file: None, heading, pid, clock: Clock::default(), lost: None, listener: None }
+    }
+
+    /// The process id that its records have.
+    pub const fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Shows every further record to `listener` as well.

@@ -135,6 +135,14 @@ impl Supervisor {
         Self { interruption, left_behind: LeftBehind::default(), buffer: vec![0; BUFFER] }
     }
 
+    /// Does something, and adopts meanwhile no process that loses its parent: it becomes process 1's.
+    pub fn without_adopting<T>(&self, act: impl FnOnce() -> T) -> T {
+        _ = rustix::process::set_child_subreaper(None);
+        let done = act();
+        _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        done
+    }
+
     /// The number of the signal that told the hook to end, if one has.
     pub fn interrupted(&mut self) -> Option<i32> {
         self.interruption.received()

@@ -31,7 +31,7 @@ fn libvirt_is_not_kept_waiting_and_the_script_is_supervised_and_logged_all_the_s
     let host = with_detached("sleep 3; echo \"$@\"; cat > /tmp/xml; echo oops >&2; exit 7", "");
     unharmed_within(SOON, host.event("start"));
     let log = host.log();
-    log.assert_says("INFO", "start_x", "runs in the background, supervised by process ");
+    log.assert_says("INFO", "start_x", "runs in the background; libvirt is not kept waiting");
     log.assert_says("INFO", "start_z", "exited with 0");
     assert!(!log.text.contains("exited with 7"));
     eventually_logged(&host, "exited with 7 after 3");
@@ -163,4 +163,97 @@ fn its_supervisor_that_is_told_to_end_ends_it_in_order() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     eventually_logged(&host, "since the hook received signal 15 (SIGTERM)");
     eventually_logged(&host, "stdout: bye");
+}
+
+#[test]
+fn what_it_leaves_behind_survives_a_later_scripts_timeout_and_is_logged_as_the_events() {
+    let host = with_detached(
+        "(for i in 1 2 3 4 5 6; do sleep 0.7; echo tick; done; touch /tmp/lived) & echo $! > /tmp/left",
+        "",
+    );
+    host.bash("start_y", "sleep 60");
+    host.settings("graceSeconds = 1\n[[script]]\nname = \"start_x\"\nwait = false\n[[script]]\nname = \"start_y\"\ntimeoutSeconds = 2\n");
+    unharmed(host.event("start"));
+    let end = Instant::now() + Duration::from_secs(20);
+    while !host.path("/tmp/lived").exists() {
+        assert!(Instant::now() < end, "it was ended: {}", host.log().text);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    eventually_logged(&host, "stdout: tick");
+    let log = host.log();
+    assert!(!log.text.contains("SIGKILL to what still ran"), "{}", log.text);
+    let ids = log.text.lines().filter_map(|line| line.split_once("qemu-hook[")?.1.split_once(']'));
+    let ids: std::collections::BTreeSet<&str> = ids.map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), 1, "{}", log.text);
+}
+
+#[test]
+fn its_records_come_after_the_one_that_says_where_it_runs() {
+    let host = with_detached("cat > /dev/null", "");
+    for _ in 0..20 {
+        unharmed(host.event("start"));
+    }
+    let end = Instant::now() + Duration::from_secs(20);
+    while host.log().of("start_x").iter().filter(|line| line.starts_with("exited")).count() < 20 {
+        assert!(Instant::now() < end, "{}", host.log().text);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut told = std::collections::BTreeSet::new();
+    for line in host.log().text.lines().filter(|line| line.contains(" start_x: ")) {
+        let id = line.split_once("qemu-hook[").unwrap().1.split_once(']').unwrap().0.to_owned();
+        if line.contains("runs in the background") {
+            told.insert(id);
+        } else {
+            assert!(told.contains(&id), "{line}");
+        }
+    }
+}
+
+#[test]
+fn it_follows_the_log_when_it_is_rotated() {
+    let host = with_detached("echo one; sleep 1.5; echo two", "");
+    unharmed_within(SOON, host.event("start"));
+    eventually_logged(&host, "stdout: one");
+    let log = host.path(testbed::LOG);
+    std::fs::rename(&log, log.with_extension("log.1")).unwrap();
+    host.file("/tmp/rotated", "", 0o644);
+    eventually_logged(&host, "stdout: two");
+    eventually_logged(&host, "start_x: exited with 0");
+}
+
+#[test]
+fn without_proc_libvirt_waits_for_it_after_all() {
+    let host = with_detached("echo ran", "");
+    unharmed(host.event("start").after("umount -l \"$root/proc\""));
+    let log = host.log();
+    log.assert_says(
+        "WARN",
+        "start_x",
+        "libvirt waits for it after all: no supervisor can be started in the background",
+    );
+    log.assert_says("INFO", "start_x", "stdout: ran");
+    log.assert_says("INFO", "start_x", "exited with 0");
+}
+
+#[test]
+fn where_child_signals_are_ignored_it_runs_once() {
+    let host = with_detached("echo >> /tmp/runs", "");
+    let ignoring =
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])";
+    unharmed(host.event("start").through("/usr/bin/python3", &["-c", ignoring]));
+    eventually_logged(&host, "start_x: exited with 0");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(host.read("/tmp/runs"), "\n");
+}
+
+#[test]
+fn one_that_is_switched_off_meanwhile_is_told_of() {
+    let host = with_detached(":", "");
+    std::fs::remove_file(host.path("etc/libvirt/hooks/custom/start_x")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", host.path("etc/libvirt/hooks/custom/start_x")).unwrap();
+    let arguments =
+        ["supervise", "/", "4711", "", "/etc/libvirt/hooks/custom/start_x", "start_x", "vm", "start", "begin", "-"];
+    host.command(arguments).through("/bin/bash", &["-c", "exec -a virt-hooks-detached \"$0\" \"$@\""]).run();
+    host.log().assert_says("WARN", "start_x", "it did not run: since the event it has been switched off");
+    assert!(host.log().text.contains("qemu-hook[4711]"));
 }

@@ -57,8 +57,14 @@ fn waiting_for_the_other_run_counts_against_the_deadline_and_names_it() {
     assert!(finished.took >= Duration::from_secs(1), "{:?}", finished.took);
     let log = host.log();
     let pid = first.pid();
-    log.assert_says("INFO", "start_x", &format!("waits for its other run to end, that of vm (process {pid})"));
-    log.assert_says("WARN", "start_x", "not started: timed out after 1 s, in which it waited for its other run");
+    log.assert_says("INFO", "start_x", &format!("waits for its other run, that of vm (process {pid}), to end"));
+    log.assert_says(
+        "WARN",
+        "start_x",
+        &format!(
+            "not started: timed out after 1 s, in which it waited for its other run, that of vm (process {pid}), to end"
+        ),
+    );
     log.assert_says("INFO", "start_z", "exited with 0");
     first.output();
 }
@@ -127,4 +133,70 @@ fn a_hook_that_is_told_to_end_while_a_script_waits_for_its_lock_ends() {
     assert_eq!(second.output().status.code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(2));
     first.output();
+}
+
+#[test]
+fn a_script_that_gets_its_lock_late_is_not_started_for_no_time() {
+    let host = with_exclusive("sleep 1.5", "timeoutSeconds = 1\ngraceSeconds = 0");
+    let calls: Vec<_> = (0..6).map(|_| host.event("start").spawn()).collect();
+    for call in calls {
+        assert_eq!(call.output().status.code(), Some(0));
+    }
+    assert!(!host.log().text.contains("its 0 s are over"), "{}", host.log().text);
+}
+
+#[test]
+fn a_fifo_or_a_folder_in_the_locks_place_keeps_nothing_waiting() {
+    let host = with_exclusive("touch /tmp/ran", "");
+    for folder in ["run/virt-hooks", "run/virt-hooks/locks"] {
+        std::fs::set_permissions(host.folder(folder), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    let lock = host.path("run/virt-hooks/locks/start_x");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &lock, rustix::fs::Mode::RWXU).unwrap();
+    unharmed_within(Duration::from_secs(5), host.event("start"));
+    host.log().assert_says(
+        "WARN",
+        "start_x",
+        "its lock can't be had: the file /run/virt-hooks/locks/start_x: it is not a file",
+    );
+    host.log().assert_says("INFO", "start_z", "exited with 0");
+}
+
+#[test]
+fn scripts_with_names_that_are_alike_have_locks_of_their_own() {
+    let long = "v".repeat(240);
+    let host = host!();
+    host.folder(format!("etc/libvirt/hooks/custom/{long}"));
+    host.script(format!("{long}/start_a"), "#!/bin/bash\ntouch /tmp/a; sleep 3\n");
+    host.script(format!("{long}/start_b"), "#!/bin/bash\necho b\n");
+    host.settings("[[script]]\nname = \"start_a\"\nwait = false\nexclusive = true\n[[script]]\nname = \"start_b\"\nexclusive = true\n");
+    let finished = unharmed(host.hook([long.as_str(), "start", "begin", "-"]));
+    assert!(finished.took < Duration::from_secs(2), "{:?}", finished.took);
+    eventually("it has ended", || host.log().text.contains("start_a: exited with 0"));
+}
+
+#[test]
+fn what_has_become_of_the_folders_during_a_wait_counts() {
+    let host = with_exclusive("echo ran; touch /tmp/runs; sleep 2", "");
+    let first = host.event("start").spawn();
+    eventually("it runs", || host.path("/tmp/runs").exists());
+    let second = host.event("start").spawn();
+    eventually("the second waits", || host.log().text.contains("waits for its other run"));
+    std::fs::set_permissions(
+        host.path("etc/libvirt/hooks/custom"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o777),
+    )
+    .unwrap();
+    first.output();
+    second.output();
+    host.log().assert_says(
+        "WARN",
+        "start_x",
+        "not started: it can't be trusted: /etc/libvirt/hooks/custom may be written to",
+    );
+    std::fs::set_permissions(
+        host.path("etc/libvirt/hooks/custom"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
 }

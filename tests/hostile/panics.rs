@@ -37,7 +37,7 @@ fn panic_while_a_script_runs(root: &Path) -> ! {
     let arguments = ["vm", "start", "begin", "-"].map(OsString::from);
     let event = Event::parse(arguments.to_vec()).unwrap();
     let paths = Paths::under(root);
-    hook::panic::never_fails_a_vm(&paths, &event);
+    hook::panic::never_fails_a_vm(&paths, &event, std::process::id());
     let task = Launch {
         program: &paths.custom().join("start_x"),
         arguments: event.arguments(),
