@@ -152,3 +152,23 @@ fn a_hook_in_flight_outlives_libvirtd() {
         records.iter().any(|record| record.message.starts_with("exited with 0"))
     });
 }
+
+#[test]
+fn a_script_that_libvirt_does_not_wait_for_keeps_nobody_waiting_and_can_ask_libvirt_about_its_own_domain() {
+    let host = Host::new();
+    host.custom("started_ask.sh", "#!/bin/bash\nvirsh domstate \"$1\"\nsleep 20\n");
+    host.settings("[[script]]\nname = \"started_ask.sh\"\nwait = false\n");
+    let guest = Guest::named("i-2-10-VM");
+
+    let reply = host.create(&guest);
+
+    assert!(reply.took < Duration::from_secs(15), "{reply:?}");
+    eventually("libvirt answers the script", || {
+        host.records_of("started_ask.sh").iter().any(|record| record.message == "stdout: running")
+    });
+    host.pings(&guest);
+    host.destroy(&guest);
+    eventually("the script has ended", || {
+        host.records_of("started_ask.sh").iter().any(|record| record.message.starts_with("exited with 0 after 20"))
+    });
+}
