@@ -47,8 +47,10 @@ pub enum Outcome {
         /// How long it ran, with what it took to end it.
         after: Duration,
     },
-    /// It runs in the background, and what becomes of it is told from there.
+    /// It goes to the background, and what becomes of it is told from there.
     HandedOver,
+    /// It was switched off, or became a VM's folder, between the look at it and its start.
+    Ignored,
     /// It could not be started, or was refused.
     NotStarted {
         /// Why, and what mends it, as it stands in a record.
@@ -64,13 +66,13 @@ pub enum Outcome {
 impl Outcome {
     /// Whether the script failed, of which the settings may make a veto.
     pub const fn is_failure(&self) -> bool {
-        !matches!(self, Self::Exited { code: 0, .. } | Self::HandedOver | Self::NotExecutable { .. })
+        !matches!(self, Self::Exited { code: 0, .. } | Self::Ignored | Self::HandedOver | Self::NotExecutable { .. })
     }
 
     /// How much the record of it matters.
     pub const fn level(&self) -> Level {
         match self {
-            Self::Exited { code: 0, .. } | Self::HandedOver => Level::Info,
+            Self::Exited { code: 0, .. } | Self::Ignored | Self::HandedOver => Level::Info,
             Self::NotExecutable { .. } | Self::NotStarted { .. } | Self::Interrupted { .. } => Level::Warn,
             Self::Exited { .. } | Self::NotTaken { .. } | Self::Signaled { .. } | Self::TimedOut { .. } => Level::Error,
         }
@@ -105,7 +107,8 @@ impl fmt::Display for Outcome {
                     Signal(*signal)
                 )
             }
-            Self::HandedOver => formatter.write_str("runs in the background; libvirt is not kept waiting"),
+            Self::Ignored => formatter.write_str("ignored: it has been switched off since it was looked at"),
+            Self::HandedOver => formatter.write_str("goes to the background; libvirt is not kept waiting"),
             Self::NotStarted { reason } => write!(formatter, "not started: {reason}"),
             Self::NotExecutable { remedy } => {
                 write!(formatter, "not executable, so it is ignored; to have it run: {remedy}")

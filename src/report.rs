@@ -41,8 +41,7 @@ impl Allowance {
         self.left -= length;
         if dropped > 0 && self.dropped == 0 {
             let most = self.most;
-            let message =
-                format!("has printed as much as maxOutputBytes lets into the log ({most}); the rest is counted");
+            let message = format!("has reached maxOutputBytes ({most}); the rest is counted, not logged");
             journal.warn(Some(script), message);
         }
         self.dropped += dropped;

@@ -120,7 +120,7 @@ impl Drawer {
         let opened = rustix::fs::openat(&folder, name, flags, FILE_MODE).map_err(io::Error::from).map(File::from);
         let checked = opened.and_then(|file| match file.metadata()?.is_file() {
             true => Ok(Lock { file }),
-            false => Err(io::Error::other("it is not a file")),
+            false => Err(io::Error::other("it is not a file; to mend it, remove it")),
         });
         checked.map_err(|source| StateError::File { file: self.path(name), source })
     }

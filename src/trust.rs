@@ -370,6 +370,34 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_known_again_until_anything_of_it_changes() {
+        type Change = fn(&Path);
+        let changes: [Change; 6] = [
+            |file| fs::set_permissions(file, fs::Permissions::from_mode(0o700)).expect("its mode"),
+            |file| fs::write(file, "y").expect("its content"),
+            |file| fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("the same mode anew"),
+            |file| fs::hard_link(file, file.with_extension("other")).expect("another name"),
+            |file| fs::remove_file(file).expect("its end"),
+            |file| {
+                let other = file.with_extension("new");
+                fs::copy(file, &other).and_then(|_| fs::rename(other, file)).expect("another in its place");
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().canonicalize().expect("its path").join("file");
+            fs::write(&file, "x").expect("a file");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("its mode");
+            let identity = Judge::from(folder.path(), 0).inspect(&file).expect("a file").identity;
+            assert!(identity.is_at(&file));
+            // The kernel's time stamps are as coarse as its tick.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            change(&file);
+            assert!(!identity.is_at(&file), "change {number}");
+        }
+    }
+
+    #[test]
     fn a_path_is_a_word_for_a_shell_whatever_is_in_it() {
         let word = |bytes: &[u8]| shell(Path::new(OsStr::from_bytes(bytes)));
         assert_eq!(word(b"/a/b.sh"), "/a/b.sh");

@@ -26,9 +26,14 @@ impl LiveXml {
         fits.then(|| Self { drawer: Drawer::new(state, "live"), name: [domain, b".xml"].concat() })
     }
 
+    /// Where the file is, or would be.
+    pub fn place(&self) -> PathBuf {
+        self.drawer.path(&self.name)
+    }
+
     /// The file, if there is one.
     pub fn file(&self) -> Option<PathBuf> {
-        let path = self.drawer.path(&self.name);
+        let path = self.place();
         fs::symlink_metadata(&path).is_ok_and(|status| status.is_file()).then_some(path)
     }
 

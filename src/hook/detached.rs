@@ -8,7 +8,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -78,7 +77,7 @@ fn start(paths: &Paths, script: &Script, event: &Event, stdin: Stdio, live_xml: 
         .spawn()?;
     match between.wait() {
         Ok(status) if !status.success() => Err(io::Error::other("it could not be made independent of the hook")),
-        // Where whatever started the hook ignored SIGCHLD nobody learns the exit code; the script must not run twice.
+        // Where that can't be learned it may run, and it must not run twice.
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -122,12 +121,8 @@ fn supervise(arguments: Vec<OsString>) -> ExitCode {
     // What is wrong in them has been told.
     let (mut settings, _told) = settings::load(&paths, &judge);
     settings.event_timeout = None;
-    // Held until the script has ended, which opens it by its place in this process.
-    let live_xml =
-        (live == LIVE_XML).then(|| std::os::fd::AsFd::as_fd(&rustix::stdio::stdout()).try_clone_to_owned().ok());
-    let live_xml = live_xml.flatten();
-    let place =
-        |file: &std::os::fd::OwnedFd| PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
+    // It is open for as long as this process is, and the script opens it by its place there.
+    let live_xml = (live == LIVE_XML).then(|| PathBuf::from(format!("/proc/{}/fd/1", std::process::id())));
     let runner = Runner {
         event: &event,
         operation,
@@ -135,7 +130,7 @@ fn supervise(arguments: Vec<OsString>) -> ExitCode {
         paths: &paths,
         settings,
         judge,
-        live_xml: live_xml.as_ref().map(place),
+        live_xml,
         document: &mut Document::unread(Input::Stdin),
         document_asked_for: false,
         few_descriptors: super::scripts::few_descriptors(),

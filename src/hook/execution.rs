@@ -65,11 +65,7 @@ impl Runner<'_> {
             match self.look_at(script) {
                 Look::Fit(_) => {}
                 Look::Unfit(outcome) => return outcome,
-                Look::Ignored => {
-                    return Outcome::NotStarted {
-                        reason: "it has been switched off since it was looked at".to_owned(),
-                    };
-                }
+                Look::Ignored => return Outcome::Ignored,
             }
         }
         if self.few_descriptors {
@@ -144,7 +140,11 @@ impl Runner<'_> {
             grace: self.settings.grace,
         };
         let (journal, event, in_background) = (&mut *self.journal, self.event, self.in_background);
-        self.supervisor.run(launch, &mut |progress| {
+        self.supervisor.run(launch, &mut |mut progress| {
+            if let (true, Progress::Terminating { remaining, .. }) = (in_background, &mut progress) {
+                // libvirt does not wait for this one, so it may have talked to it all the same.
+                remaining.calls_libvirt = None;
+            }
             if let Progress::Printed { stream, lines } = &progress {
                 match stream {
                     Stream::Stdout if output.takes(*lines) => return,

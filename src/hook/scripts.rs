@@ -12,7 +12,7 @@ use crate::outcome::{Outcome, Signal};
 use crate::paths::Paths;
 use crate::report;
 use crate::script::Script;
-use crate::settings::{OnFailure, Settings, Trust};
+use crate::settings::{Filter, OnFailure, ScriptSettings, Settings, Trust};
 use crate::supervise::Supervisor;
 use crate::trust::{Identity, Judge, Kind, Unusable, shell};
 use crate::verdict::{Run, refuses};
@@ -69,7 +69,12 @@ impl Runner<'_> {
                 self.journal.warn(Some(script.label()), format_args!("skipped: {reason}"));
                 continue;
             }
-            let settings = self.settings.of_script(script.file_name());
+            let mut settings = self.settings.of_script(script.file_name());
+            if self.in_background {
+                // Whatever the settings say by now, nobody waits for a veto or for the XML.
+                settings = ScriptSettings { on_failure: OnFailure::Continue, wait: false, ..settings };
+                settings.filter = if settings.filter == Filter::No { Filter::No } else { Filter::Unclear };
+            }
             let mut last_words = Vec::new();
             let outcome = match look {
                 Look::Ignored => continue,

@@ -111,8 +111,8 @@ impl Reader<'_> {
         }
         let must_wait = rule.on_failure == Some(OnFailure::Abort) || rule.filter == Some(Filter::Yes);
         if rule.wait == Some(false) && must_wait {
-            let message = "\"wait\" = false can't be had with \"filter\" or with \"onFailure\" = \"abort\", for which libvirt has \
-                           to wait; it is ignored";
+            let message = "wait = false is ignored, since libvirt has to wait for a filter and for a veto; remove it, or \
+                           remove filter and onFailure";
             self.problem(table.span(), message.to_owned());
             rule.wait = None;
         }

@@ -24,17 +24,27 @@ fn eventually_logged(host: &Host, words: &str) {
     }
 }
 
-const SOON: Duration = Duration::from_secs(2);
+/// The scripts wait for a minute at most for what the test makes once the hook has returned: [`go`].
+const SOON: Duration = Duration::from_secs(15);
+
+/// What a script begins with that is to run longer than the hook.
+const UNTIL_GO: &str = "for i in {1..600}; do [ -e /tmp/go ] && break; sleep 0.1; done; ";
+
+/// Lets such scripts go on.
+fn go(host: &Host) {
+    host.file("/tmp/go", "", 0o644);
+}
 
 #[test]
 fn libvirt_is_not_kept_waiting_and_the_script_is_supervised_and_logged_all_the_same() {
-    let host = with_detached("sleep 3; echo \"$@\"; cat > /tmp/xml; echo oops >&2; exit 7", "");
+    let host = with_detached(&format!("{UNTIL_GO} echo \"$@\"; cat > /tmp/xml; echo oops >&2; exit 7"), "");
     unharmed_within(SOON, host.event("start"));
     let log = host.log();
-    log.assert_says("INFO", "start_x", "runs in the background; libvirt is not kept waiting");
+    log.assert_says("INFO", "start_x", "goes to the background; libvirt is not kept waiting");
     log.assert_says("INFO", "start_z", "exited with 0");
     assert!(!log.text.contains("exited with 7"));
-    eventually_logged(&host, "exited with 7 after 3");
+    go(&host);
+    eventually_logged(&host, "exited with 7 after ");
     let log = host.log();
     log.assert_says("INFO", "start_x", "stdout: vm start begin -");
     log.assert_says("INFO", "start_x", "stderr: oops");
@@ -50,12 +60,13 @@ fn libvirt_is_not_kept_waiting_and_the_script_is_supervised_and_logged_all_the_s
 #[test]
 fn it_has_a_copy_of_the_live_xml_that_outlives_the_vm() {
     let host = with_detached(
-        "sleep 1; cat \"$VIRT_HOOKS_LIVE_XML\" > /tmp/live; cat \"$VIRT_HOOKS_LIVE_XML\" >> /tmp/live",
+        "for i in {1..600}; do [ -e /tmp/go ] && break; sleep 0.1; done; cat \"$VIRT_HOOKS_LIVE_XML\" > /tmp/live; cat \"$VIRT_HOOKS_LIVE_XML\" >> /tmp/live",
         "",
     );
     unharmed_within(SOON, host.event("start"));
     unharmed_within(SOON, host.event("release"));
     assert!(!host.path("run/virt-hooks/live/vm.xml").exists());
+    go(&host);
     eventually_logged(&host, "start_x: exited with 0");
     assert_eq!(host.read("/tmp/live"), format!("{XML}{XML}"));
 }
@@ -80,9 +91,10 @@ fn its_deadline_ends_it_with_all_that_it_started() {
 
 #[test]
 fn its_supervisor_holds_none_of_libvirts_pipes_and_has_a_session_of_its_own() {
-    let host = with_detached("ps -o sid= -p $PPID; echo $PPID; ls -l /proc/$PPID/fd/2; sleep 1", "");
+    let host = with_detached(&format!("{UNTIL_GO} ps -o sid= -p $PPID; echo $PPID; ls -l /proc/$PPID/fd/2"), "");
     // `run` reads to the end of the hook's stdout and stderr, as libvirt does.
-    unharmed_within(Duration::from_millis(900), host.event("start"));
+    unharmed_within(SOON, host.event("start"));
+    go(&host);
     eventually_logged(&host, "start_x: exited with 0");
     let said = host.log().of("start_x");
     let lines: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("stdout: ")).map(str::trim).collect();
@@ -92,11 +104,12 @@ fn its_supervisor_holds_none_of_libvirts_pipes_and_has_a_session_of_its_own() {
 
 #[test]
 fn a_later_script_that_times_out_leaves_it_alone() {
-    let host = with_detached("sleep 3; echo survived", "timeoutSeconds = 10");
+    let host = with_detached(&format!("{UNTIL_GO} echo survived"), "");
     host.bash("start_y", "sleep 60");
     host.settings("graceSeconds = 1\n[[script]]\nname = \"start_x\"\nwait = false\n[[script]]\nname = \"start_y\"\ntimeoutSeconds = 1\n");
     unharmed(host.event("start"));
     host.log().assert_says("ERROR", "start_y", "timed out after 1 s");
+    go(&host);
     eventually_logged(&host, "start_x: stdout: survived");
 }
 
@@ -119,8 +132,10 @@ fn its_failures_to_start_are_logged_as_any_others() {
 
 #[test]
 fn the_bound_of_the_event_is_not_its() {
-    let host = with_detached("sleep 3; echo whole", "eventTimeoutSeconds = 1");
+    let host = with_detached(&format!("{UNTIL_GO} echo whole"), "eventTimeoutSeconds = 1");
     unharmed_within(SOON, host.event("start"));
+    std::thread::sleep(Duration::from_millis(1500));
+    go(&host);
     eventually_logged(&host, "stdout: whole");
 }
 
@@ -201,7 +216,7 @@ fn its_records_come_after_the_one_that_says_where_it_runs() {
     let mut told = std::collections::BTreeSet::new();
     for line in host.log().text.lines().filter(|line| line.contains(" start_x: ")) {
         let id = line.split_once("qemu-hook[").unwrap().1.split_once(']').unwrap().0.to_owned();
-        if line.contains("runs in the background") {
+        if line.contains("goes to the background") {
             told.insert(id);
         } else {
             assert!(told.contains(&id), "{line}");
@@ -211,12 +226,12 @@ fn its_records_come_after_the_one_that_says_where_it_runs() {
 
 #[test]
 fn it_follows_the_log_when_it_is_rotated() {
-    let host = with_detached("echo one; sleep 1.5; echo two", "");
+    let host = with_detached(&format!("echo one; {UNTIL_GO} echo two"), "");
     unharmed_within(SOON, host.event("start"));
     eventually_logged(&host, "stdout: one");
     let log = host.path(testbed::LOG);
     std::fs::rename(&log, log.with_extension("log.1")).unwrap();
-    host.file("/tmp/rotated", "", 0o644);
+    go(&host);
     eventually_logged(&host, "stdout: two");
     eventually_logged(&host, "start_x: exited with 0");
 }
@@ -242,7 +257,7 @@ fn where_child_signals_are_ignored_it_runs_once() {
         "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])";
     unharmed(host.event("start").through("/usr/bin/python3", &["-c", ignoring]));
     eventually_logged(&host, "start_x: exited with 0");
-    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(host.log().started().iter().filter(|script| *script == "start_x").count(), 1, "{}", host.log().text);
     assert_eq!(host.read("/tmp/runs"), "\n");
 }
 

@@ -40,6 +40,23 @@ fn twelve_descriptors_are_enough() {
 }
 
 #[test]
+fn twelve_descriptors_are_enough_for_scripts_that_libvirt_does_not_wait_for() {
+    let host = host!();
+    host.bash("start_x", "cat > /tmp/x; cat \"$VIRT_HOOKS_LIVE_XML\" > /tmp/live; echo out");
+    host.settings("[[script]]\nname = \"start_x\"\nwait = false\n");
+    with_witness(&host);
+    unharmed(with_twelve_descriptors(&host));
+    assert_witnessed(&host);
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while !host.log().text.contains("start_x: exited with 0") {
+        assert!(std::time::Instant::now() < end, "{}", host.log().text);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    host.log().assert_says("INFO", "start_x", "stdout: out");
+    assert_eq!((host.read("/tmp/x"), host.read("/tmp/live")), (XML.to_owned(), XML.to_owned()));
+}
+
+#[test]
 fn twelve_descriptors_are_enough_for_a_daemon_left_behind() {
     let host = host!();
     host.bash("start_x", "(sleep 0.5; echo late; exec sleep 30) & echo $! > /tmp/left");

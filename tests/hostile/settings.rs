@@ -81,10 +81,13 @@ fn a_wrong_value_costs_itself() {
         ),
         ("[[script]]\nname = \"a\"\nexclusive = 1", "\"exclusive\" must be true or false, not 1; this line is ignored"),
         ("[[script]]\nname = \"a\"\nwait = \"no\"", "\"wait\" must be true or false, not \"no\"; this line is ignored"),
-        ("[[script]]\nname = \"a\"\nwait = false\nfilter = true", "\"wait\" = false can't be had with \"filter\""),
+        (
+            "[[script]]\nname = \"a\"\nwait = false\nfilter = true",
+            "wait = false is ignored, since libvirt has to wait for a filter and for a veto",
+        ),
         (
             "[[script]]\nname = \"a\"\nwait = false\nonFailure = \"abort\"",
-            "or with \"onFailure\" = \"abort\", for which libvirt has to wait; it is ignored",
+            "wait = false is ignored, since libvirt has to wait for a filter and for a veto",
         ),
         (
             "[[script]]\nname = \"a\"\nfilter = \"yes\"",
