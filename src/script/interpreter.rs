@@ -128,7 +128,15 @@ impl fmt::Display for NotStarted<'_> {
                     "{error}, though its permissions allow it: AppArmor or SELinux may not; see the audit log"
                 )
             }
-            Cause::Refused(error) => write!(formatter, "the kernel refused: {error}"),
+            Cause::Refused(error) => {
+                write!(formatter, "the kernel refused: {error}")?;
+                let limit = match Errno::from_io_error(error) {
+                    Some(Errno::AGAIN) => "TasksMax and LimitNPROC",
+                    Some(Errno::MFILE) => "LimitNOFILE",
+                    _ => return Ok(()),
+                };
+                write!(formatter, "; to mend it, raise {limit} of libvirt's service: systemctl edit libvirtd")
+            }
         }
     }
 }
