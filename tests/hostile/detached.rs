@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use testbed::{Host, XML, host};
 
-use crate::{unharmed, unharmed_within};
+use crate::{eventually_logged, unharmed, unharmed_within};
 
 /// A host on which `start_x` runs in the background.
 fn with_detached(commands: &str, more: &str) -> Host {
@@ -13,15 +13,6 @@ fn with_detached(commands: &str, more: &str) -> Host {
     host.settings(&format!("graceSeconds = 1\n{more}\n[[script]]\nname = \"start_x\"\nwait = false\n"));
     host.bash("start_z", ":");
     host
-}
-
-#[track_caller]
-fn eventually_logged(host: &Host, words: &str) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !host.log().text.contains(words) {
-        assert!(Instant::now() < end, "{words} is not logged: {}", host.log().text);
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// The scripts wait for a minute at most for what the test makes once the hook has returned: [`go`].

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use testbed::{Host, host};
 
-use crate::{unharmed, unharmed_within};
+use crate::{eventually, unharmed, unharmed_within};
 
 fn with_exclusive(commands: &str, more: &str) -> Host {
     let host = host!();
@@ -12,14 +12,6 @@ fn with_exclusive(commands: &str, more: &str) -> Host {
     host.settings(&format!("{more}\n[[script]]\nname = \"start_x\"\nexclusive = true\n"));
     host.bash("start_z", ":");
     host
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < end, "still not so: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -24,7 +24,8 @@ mod table;
 mod trust;
 mod veto;
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use testbed::{Call, Finished, Host};
 
@@ -53,4 +54,20 @@ fn with_witness(host: &Host) {
 #[track_caller]
 fn assert_witnessed(host: &Host) {
     host.log().assert_says("INFO", "all_zz_witness", "exited with 0");
+}
+
+/// Waits until something holds that the hook's end does not wait for.
+#[track_caller]
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "still not so: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until the log says this.
+#[track_caller]
+fn eventually_logged(host: &Host, words: &str) {
+    eventually(&format!("{words} is logged"), || host.log().text.contains(words));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use testbed::{Host, host};
 
-use crate::{assert_witnessed, unharmed, unharmed_within, with_witness};
+use crate::{assert_witnessed, eventually_logged, unharmed, unharmed_within, with_witness};
 
 /// A host on which a script has a second, and another one after SIGTERM.
 fn impatient() -> Host {
@@ -343,15 +343,6 @@ fn the_background_process_is_in_a_session_of_its_own_and_not_called_qemu() {
     // Others of that name may run on this machine.
     let mut stats = said.lines().filter_map(|line| line.strip_prefix("stdout: ")?.split_once(" (virt-hooks) "));
     assert!(stats.any(|(pid, rest)| rest.split(' ').nth(3) == Some(pid)), "it leads its session: {said}");
-}
-
-#[track_caller]
-fn eventually_logged(host: &Host, words: &str) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while !host.log().text.contains(words) {
-        assert!(Instant::now() < end, "{words} is not logged: {}", host.log().text);
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
