@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Paths {
     root: PathBuf,
+    hook: PathBuf,
     custom: PathBuf,
     settings: PathBuf,
     log: PathBuf,
@@ -29,6 +30,7 @@ impl Paths {
     pub fn under(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            hook: root.join("etc/libvirt/hooks/qemu"),
             custom: root.join("etc/libvirt/hooks/custom"),
             settings: root.join("etc/libvirt/hooks/virt-hooks.toml"),
             log: root.join("var/log/libvirt/qemu-hook.log"),
@@ -41,6 +43,26 @@ impl Paths {
     /// The folder from which trust is judged downwards.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether these are the places of the host itself, not of a folder that only looks like one.
+    pub fn is_host(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// The program that libvirt calls.
+    pub fn hook(&self) -> &Path {
+        &self.hook
+    }
+
+    /// The folder of the programs that libvirt 6.5 and newer call after [`Paths::hook`], in bytewise order.
+    pub fn later_hooks(&self) -> PathBuf {
+        self.hook.with_extension("d")
+    }
+
+    /// Some other place of the host, by its path there without the first slash, such as `etc/logrotate.d`.
+    pub fn elsewhere(&self, path: &str) -> PathBuf {
+        self.root.join(path)
     }
 
     /// The folder of the scripts that every domain shares.

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::failure::Failure;
 use crate::domain::{Document, Input};
 use crate::event::{Event, Operation};
 use crate::hook;
@@ -44,27 +45,23 @@ pub(super) struct Arguments {
 }
 
 /// Handles the event as the hook does, and shows on stderr what is logged.
-pub(super) fn run(arguments: &Arguments, paths: &Paths) -> ExitCode {
+pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     let Some(operation) = Operation::named(arguments.operation.as_bytes()) else {
         let known = Operation::ALL.map(Operation::name).join(", ");
-        eprintln!("virt-hooks: {} is none of {known}", Quoted::name(&arguments.operation));
-        return ExitCode::from(2);
+        return Err(Failure::usage(format_args!("{} is none of {known}", Quoted::name(&arguments.operation))));
     };
     let input = match arguments.xml.as_deref() {
         None => Input::Nothing,
         Some(path) if path == Path::new("-") => Input::Stdin,
         Some(path) => match File::open(path) {
             Ok(file) => Input::File(file),
-            Err(error) => {
-                eprintln!("virt-hooks: {}: {error}", Quoted::path(path));
-                return ExitCode::from(2);
-            }
+            Err(error) => return Err(Failure::usage(format_args!("{}: {error}", Quoted::path(path)))),
         },
     };
     let sub_operation = arguments.sub_operation.clone().unwrap_or_else(|| operation.sub_operation().into());
     let all = vec![arguments.domain.clone(), operation.name().into(), sub_operation, arguments.extra.clone()];
     let Some(event) = Event::parse(all) else {
-        return ExitCode::from(2);
+        return Err(Failure::usage("an event has four arguments"));
     };
 
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
@@ -78,7 +75,7 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> ExitCode {
         tell(reason);
     }
     let failed = conclusion.runs.iter().any(|run| run.outcome.is_failure());
-    ExitCode::from(u8::from(failed))
+    Ok(ExitCode::from(u8::from(failed)))
 }
 
 /// Shows a record as it is logged.

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::terminal::Terminal;
 use crate::{Host, is_root};
 
 /// Mounts what the host borrows from this machine, then becomes the program.
@@ -115,8 +116,33 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Makes the call from a terminal of so many columns, and waits for its end. What a person sees there, of both
+    /// streams, is its stdout.
+    pub fn on_a_terminal(self, columns: u16) -> Finished {
+        let begun = Instant::now();
+        let terminal = Terminal::new(columns);
+        let (stdout, stderr) = (terminal.line(), terminal.line());
+        let mut running = self.variable("TERM", "xterm").spawn_with(stdout, stderr);
+        let shown = terminal.watch();
+        let end = begun + PATIENCE;
+        while running.is_running() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(2));
+        }
+        let output = running.output();
+        Finished {
+            code: output.status.code(),
+            stdout: shown.join().expect("the terminal's watcher"),
+            stderr: String::new(),
+            took: begun.elapsed(),
+        }
+    }
+
     /// Makes the call and lets it run. Its process id is that of the program.
     pub fn spawn(self) -> Running {
+        self.spawn_with(Stdio::piped(), Stdio::piped())
+    }
+
+    fn spawn_with(self, stdout: Stdio, stderr: Stdio) -> Running {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private"]);
         if !is_root() {
@@ -127,7 +153,7 @@ impl<'a> Call<'a> {
         if !self.clean {
             command.envs(self.variables);
         }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(stdout).stderr(stderr);
         let (stdin, bytes) = match self.stdin {
             None => (Stdio::null(), None),
             Some(Stdin::Descriptor(stdin)) => (stdin, None),

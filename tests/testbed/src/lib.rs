@@ -7,6 +7,7 @@
 
 mod call;
 mod log;
+mod terminal;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,0 +1,100 @@
+//! What a person looks at: a terminal of some width that shows colours, or a pipe that does not.
+
+use std::fmt::{self, Display};
+use std::io::{self, IsTerminal};
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
+
+/// The width where there is no terminal that has one.
+const WIDTH: usize = 100;
+
+/// Where a verb's output goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Screen {
+    /// It is a terminal.
+    pub(super) terminal: bool,
+    /// How many columns a line has.
+    pub(super) width: usize,
+    colour: bool,
+}
+
+/// What a text means, by which it is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// What went well.
+    Good,
+    /// What an operator should look at.
+    Warning,
+    /// What went wrong.
+    Bad,
+    /// What stands out: a heading, a name.
+    Strong,
+    /// What can be passed over.
+    Faint,
+}
+
+impl Meaning {
+    const fn style(self) -> Style {
+        match self {
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Warning => AnsiColor::Yellow.on_default(),
+            Self::Bad => AnsiColor::Red.on_default().bold(),
+            Self::Strong => Style::new().bold(),
+            Self::Faint => Style::new().dimmed(),
+        }
+    }
+}
+
+impl Screen {
+    /// That of stdout.
+    pub(super) fn of_stdout() -> Self {
+        let stdout = io::stdout();
+        Self::of(stdout.is_terminal(), rustix::termios::tcgetwinsize(&stdout).map(|size| size.ws_col).ok())
+    }
+
+    /// That of stderr.
+    pub(super) fn of_stderr() -> Self {
+        let stderr = io::stderr();
+        Self::of(stderr.is_terminal(), rustix::termios::tcgetwinsize(&stderr).map(|size| size.ws_col).ok())
+    }
+
+    fn of(terminal: bool, columns: Option<u16>) -> Self {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        // no-color.org: set to anything but nothing.
+        let colour = terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb");
+        let width = columns.filter(|&columns| terminal && columns > 0).map_or(WIDTH, usize::from);
+        Self { terminal, width, colour }
+    }
+
+    /// A text in the colour of what it means, where there are colours.
+    pub(super) fn paint<T: Display>(&self, meaning: Meaning, text: T) -> Painted<T> {
+        Painted { style: self.colour.then(|| meaning.style()), text }
+    }
+}
+
+/// A text, coloured or not.
+#[derive(Debug)]
+pub(super) struct Painted<T> {
+    style: Option<Style>,
+    text: T,
+}
+
+impl<T: Display> Display for Painted<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.style {
+            Some(style) => write!(formatter, "{style}{}{style:#}", self.text),
+            None => self.text.fmt(formatter),
+        }
+    }
+}
+
+/// How many columns a text takes.
+pub(super) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// A text with blanks behind it, up to so many columns.
+pub(super) fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
+}
