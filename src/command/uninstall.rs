@@ -10,7 +10,7 @@ use super::daemon::Daemon;
 use super::failure::Failure;
 use super::hook_file::HookFile;
 use super::install::change::Change;
-use super::install::host::Host;
+use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller};
 use super::install::tools::Tools;
 use super::install::{DRY_RUN, backup, carry, later_place, logrotate, only_as_root};
@@ -53,15 +53,17 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     for step in &steps {
         teller.say(&step.said);
     }
-    let mut told = true;
+    let mut notice = Notice::NotNeeded;
     if found == HookFile::Ours && paths.is_host() {
         let (now, later) = match before {
-            Some(_) => ("it calls the hook that was there before", "that calls the hook that was there before"),
+            Some(_) => {
+                ("it calls the hook that was there before", "one that starts calls the hook that was there before")
+            }
             None => ("it calls the hook no more", "none calls the hook any more"),
         };
         let running = Daemon::running(paths);
         let mut host = Host { paths, tools: &mut tools, teller: &mut teller, dry_run: arguments.dry_run };
-        told = host.reload(&running, now, later);
+        notice = host.reload(&running, now, later);
     }
     if state {
         // Last: until libvirt has taken notice, the hook may still be called, and what it keeps is for it.
@@ -74,7 +76,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
         teller.line("Nothing of it was here; nothing was changed.");
     }
     teller.finish()?;
-    Ok(ExitCode::from(u8::from(!told)))
+    Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
 }
 
 fn seen(path: &Path) -> String {

@@ -25,9 +25,9 @@ pub(in crate::command) fn all(paths: &Paths) -> Vec<PathBuf> {
 pub(super) fn of_the_hook(paths: &Paths) -> Vec<Step> {
     let (hook, last) = (paths.hook(), place(paths));
     let seen = |path: &Path| Quoted::path(path).to_string();
-    let is_kept = format!("{} is the same", seen(&last));
+    let is_kept = format!("{} as {}", seen(hook), seen(&last));
     if are_alike(hook, &last) {
-        return vec![Step::tell("kept", is_kept)];
+        return vec![Step::tell("kept", format!("{is_kept}, where it was already"))];
     }
     let mut steps = Vec::new();
     let alike = numbered(paths).find(|older| are_alike(hook, older));
@@ -38,12 +38,11 @@ pub(super) fn of_the_hook(paths: &Paths) -> Vec<Step> {
     }
     match alike {
         Some(older) => {
-            let what = format!("{}, which was {}", is_kept, seen(&older));
+            let what = format!("{is_kept}, which was {}", seen(&older));
             steps.push(Step::change("kept", what, Change::Move { from: older, to: last }));
         }
         None => {
-            let what = format!("{} as {}", seen(hook), seen(&last));
-            steps.push(Step::change("kept", what, Change::Keep { from: hook.to_owned(), to: last }));
+            steps.push(Step::change("kept", is_kept, Change::Keep { from: hook.to_owned(), to: last }));
         }
     }
     steps

@@ -58,27 +58,25 @@ const fn timeout(found: &HookFile) -> Option<u64> {
 fn refusal(what: &Foreign, runs_custom: bool, paths: &Paths) -> Failure {
     let (hook, custom) = (Quoted::path(paths.hook()), Quoted::path(paths.custom()));
     let (backup, later) = (super::backup::place(paths), paths.later_hooks());
-    let mut lines = vec![
-        format!("there is another hook at {hook}, and it was left alone. Nothing was changed."),
-        format!("It is {what}"),
-        String::new(),
-    ];
-    let mut or = "";
-    if runs_custom {
-        lines.push(format!("It runs the scripts in {custom} itself. If it stayed beside this one, each of"));
-        lines.push("them would run twice. So it can only be replaced:".to_owned());
+    let (replace, keep) = (call(paths, "install --replace"), call(paths, "install --keep-existing"));
+    let backup = format!("it is kept as {}", Quoted::path(&backup));
+    let ways = if runs_custom {
+        format!(
+            "It runs the scripts in {custom} itself. If it stayed beside this one,\n\
+             each of them would run twice. So it can only be replaced; {backup}:\n    {replace}"
+        )
     } else if may_run(what) {
-        lines.push(format!("Keep both: it moves to {}, whose programs libvirt 6.5", Quoted::path(&later)));
-        lines.push("and newer run after this one:".to_owned());
-        lines.push(format!("    {}", call(paths, "install --keep-existing")));
-        or = "Or replace it: ";
-    }
-    if !runs_custom {
-        lines.push(format!("{}{}", or, if or.is_empty() { "It can be replaced:" } else { "" }).trim_end().to_owned());
-    }
-    lines.push(format!("    {}", call(paths, "install --replace")));
-    lines.push(format!("It is kept as {} then.", Quoted::path(&backup)));
-    Failure::failed(lines.join("\n"))
+        format!(
+            "Keep both: it moves to {}, and libvirt 6.5 and newer run it after this one:\n    {keep}\n\
+             Or replace it; {backup}:\n    {replace}",
+            Quoted::path(&later)
+        )
+    } else {
+        format!("It can be replaced; {backup}:\n    {replace}")
+    };
+    Failure::failed(format_args!(
+        "there is another hook at {hook}, and it was left alone. Nothing was changed.\nIt is {what}\n\n{ways}"
+    ))
 }
 
 /// Whether libvirt could run it from another folder.

@@ -17,6 +17,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long systemd may take to reload a daemon.
 const RELOAD: Duration = Duration::from_secs(60);
 
+/// Whether libvirt takes notice of a hook that came or went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::command) enum Notice {
+    /// There is nothing new to it.
+    NotNeeded,
+    /// It does, now or when it starts.
+    Taken,
+    /// It could not be told.
+    Failed,
+}
+
 /// The host that this program runs on, of which things are done or, at a dry run, only told.
 #[derive(Debug)]
 pub(in crate::command) struct Host<'a> {
@@ -89,9 +100,9 @@ impl Host<'_> {
         self.teller.warn(format!("{error}; {what}"));
     }
 
-    /// Has libvirt look for its hooks, and tells what that brings. True where that went well.
-    pub(in crate::command) fn reload(&mut self, running: &[Daemon], now: &str, later: &str) -> bool {
-        let mut all_well = true;
+    /// Has libvirt look for its hooks, and tells what that brings.
+    pub(in crate::command) fn reload(&mut self, running: &[Daemon], now: &str, later: &str) -> Notice {
+        let mut notice = Notice::Taken;
         for daemon in running {
             match self.reload_one(daemon) {
                 Ok(()) => {
@@ -102,9 +113,9 @@ impl Host<'_> {
                     self.teller.say(&Said::new("reloaded", format!("{} ({how}): {now}", daemon.name)));
                 }
                 Err(error) => {
-                    all_well = false;
+                    notice = Notice::Failed;
                     self.teller.warn(format!(
-                        "{0} can't be reloaded: {error}; until it is, it takes no notice; to mend it: {1}",
+                        "{0} can't be reloaded: {error}; until then it does not look for its hooks; to mend it: {1}",
                         daemon.name,
                         match &daemon.reload {
                             Reload::Systemctl(unit) => format!("systemctl restart {unit}"),
@@ -118,7 +129,7 @@ impl Host<'_> {
             let what = format!("nothing, since neither libvirtd nor virtqemud runs here: {later}");
             self.teller.say(&Said::new("reloaded", what));
         }
-        all_well
+        notice
     }
 
     fn reload_one(&mut self, daemon: &Daemon) -> Result<(), String> {
@@ -138,28 +149,25 @@ impl Host<'_> {
         }
     }
 
-    /// Notes when a first hook came, and then which daemons know of it.
-    pub(super) fn reload_for(&mut self, mut first: Option<FirstInstalled>, running: &[Daemon]) -> bool {
-        let mut all_well = true;
-        if let Some(first) = &first {
-            self.keep(first);
-        }
-        for daemon in running {
-            let reloaded = self.reload(std::slice::from_ref(daemon), NOW, LATER);
-            if let Some(first) = first.as_mut().filter(|_| reloaded) {
-                first.reloaded(daemon);
-            }
-            all_well &= reloaded;
-        }
+    /// Tells libvirt of a hook, and notes of a first one which daemons know of it.
+    pub(super) fn tell_of_the_hook(&mut self, mut first: Option<FirstInstalled>, running: &[Daemon]) -> Notice {
         if running.is_empty() {
-            self.reload(&[], NOW, LATER);
-        } else if let Some(first) = &first {
-            self.keep(first);
+            return self.reload(&[], NOW, LATER);
         }
-        all_well
+        let mut notice = Notice::Taken;
+        for daemon in running {
+            if self.reload(std::slice::from_ref(daemon), NOW, LATER) == Notice::Failed {
+                notice = Notice::Failed;
+            } else if let Some(first) = &mut first {
+                first.reloaded(daemon);
+                self.keep(first);
+            }
+        }
+        notice
     }
 
-    fn keep(&mut self, first: &FirstInstalled) {
+    /// Notes since when a first hook is there.
+    pub(super) fn keep(&mut self, first: &FirstInstalled) {
         if self.dry_run {
             return;
         }

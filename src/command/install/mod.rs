@@ -22,7 +22,7 @@ use super::hook_file::HookFile;
 use crate::paths::Paths;
 
 use self::fate::Fate;
-use self::host::Host;
+use self::host::{Host, Notice};
 use self::plan::Plan;
 use self::step::Teller;
 use self::tools::Tools;
@@ -68,35 +68,39 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
         teller.say(&step.said);
     }
     let mut host = Host { paths, tools: &mut tools, teller: &mut teller, dry_run: arguments.dry_run };
-    let told = !paths.is_host() || have_libvirt_take_notice(&mut host, &plan, fate);
-    if plan.changes_something() {
+    let notice = if paths.is_host() { have_libvirt_take_notice(&mut host, &plan, fate) } else { Notice::NotNeeded };
+    if fate != Fate::Updated {
         host::next(paths, &mut teller);
-    } else if told {
+    } else if !plan.changes_something() && notice == Notice::NotNeeded {
         teller.line("Everything was there already; nothing was changed.");
     }
     teller.finish()?;
-    Ok(ExitCode::from(u8::from(!told)))
+    Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
 }
 
 /// What is told before what is only planned.
 pub(super) const DRY_RUN: &str = "This would be done; nothing is changed:";
 
-/// False where libvirt could not be told.
-fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan, fate: Fate) -> bool {
-    let running = Daemon::running(host.paths);
+/// Has libvirt take notice of the hook, where it has not.
+fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan, fate: Fate) -> Notice {
+    let mut running = Daemon::running(host.paths);
+    let mut first = FirstInstalled::kept(host.paths);
     if plan.replaces_the_hook {
         host.label(&[host.paths.hook(), host.paths.settings(), host.paths.custom()]);
         if !running.is_empty() {
             host.seed_live_xml();
         }
-        // Where another hook was, libvirt calls whatever is at its place.
-        let first = if fate == Fate::None { Some(FirstInstalled::now()) } else { FirstInstalled::kept(host.paths) };
-        return host.reload_for(first, &running);
+        // Where another hook was, libvirt calls whatever is at its place; and a daemon that starts later finds it.
+        if fate == Fate::None && !running.is_empty() {
+            host.keep(first.insert(FirstInstalled::now()));
+        }
+    } else {
+        running.retain(|daemon| first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)));
+        if running.is_empty() {
+            return Notice::NotNeeded;
+        }
     }
-    // It was there already, but libvirt was not told of it.
-    let Some(first) = FirstInstalled::kept(host.paths) else { return true };
-    let unaware: Vec<Daemon> = running.into_iter().filter(|daemon| first.is_unknown_to(daemon)).collect();
-    unaware.is_empty() || host.reload_for(Some(first), &unaware)
+    host.tell_of_the_hook(first, &running)
 }
 
 /// Whoever is not root can't change a host, and may not even see what is there.
