@@ -9,6 +9,7 @@ use super::change::{Change, Changes};
 use super::tools::Tools;
 use crate::command::failure::Failure;
 use crate::command::screen::{Meaning, Screen, padded};
+use crate::journal::Quoted;
 use crate::outcome::Signal;
 use crate::paths::Paths;
 
@@ -80,7 +81,9 @@ pub(in crate::command) fn carry_out(steps: &[Step], paths: &Paths, tools: &mut T
 
 /// Two of them at once would take each other's changes back.
 fn alone(paths: &Paths) -> Result<File, Failure> {
-    let folder = File::open(paths.root()).and_then(|folder| {
+    let etc = paths.elsewhere("etc");
+    let place = if etc.is_dir() { &etc } else { paths.root() };
+    let folder = File::open(place).and_then(|folder| {
         rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
         Ok(folder)
     });
@@ -88,7 +91,7 @@ fn alone(paths: &Paths) -> Result<File, Failure> {
         io::ErrorKind::WouldBlock => {
             Failure::failed("another virt-hooks install or uninstall is under way; try again when it has ended")
         }
-        _ => Failure::failed(format_args!("{} can't be locked: {error}", paths.root().display())),
+        _ => Failure::failed(format_args!("{} can't be locked: {error}", Quoted::path(place))),
     })
 }
 

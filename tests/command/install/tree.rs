@@ -52,14 +52,6 @@ impl Tree {
         self.0.retain(|path, _| !path.starts_with(folder));
         self
     }
-
-    /// Without any times.
-    pub(crate) fn timeless(mut self) -> Self {
-        for thing in self.0.values_mut() {
-            thing.written = None;
-        }
-        self
-    }
 }
 
 fn add(found: &mut BTreeMap<String, Thing>, folder: &Path, root: &Path) {
