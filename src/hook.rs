@@ -22,7 +22,7 @@ use crate::network;
 use crate::paths::Paths;
 use crate::report;
 use crate::script::discover;
-use crate::settings;
+use crate::settings::{self, Keep};
 use crate::supervise::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::trust::Judge;
 use crate::verdict::{Run, Verdict};
@@ -109,7 +109,7 @@ pub fn handle(
     let mut runs = Vec::new();
     if !scripts.is_empty() {
         let judge = Judge::from(paths.root(), rustix::process::geteuid().as_raw());
-        let (settings, problems) = settings::load(paths, &judge);
+        let (settings, problems) = settings::load(paths, &judge, Keep::Valid);
         for (file, problem) in &problems {
             report::problem(journal, file, problem);
         }

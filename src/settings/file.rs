@@ -1,5 +1,7 @@
 //! One settings file: TOML, of which every key that can't be taken costs only itself.
 
+use std::path::PathBuf;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -116,7 +118,8 @@ impl Reader<'_> {
             self.problem(table.span(), message.to_owned());
             rule.wait = None;
         }
-        Some(Rule { name: name?, ..rule })
+        let line = Place::of(self.text, &table.span()).line;
+        Some(Rule { name: name?, place: (PathBuf::new(), line), ..rule })
     }
 
     /// The patterns of `domains`. One that can't be taken matches nothing, and so lets a script loose on nobody.
