@@ -7,13 +7,16 @@ mod check;
 mod failure;
 mod get;
 mod install;
+mod inventory;
 mod list;
 mod log;
 mod new;
 mod pause;
 mod run;
 mod screen;
+mod table;
 mod uninstall;
+mod virsh;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

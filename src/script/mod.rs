@@ -2,6 +2,7 @@
 
 mod folder;
 mod interpreter;
+mod misnamed;
 mod name;
 mod not_started;
 
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 pub use self::folder::{FolderError, discover};
 pub use self::interpreter::{why_it_would_not_start, why_not_started};
-pub use self::name::{is_leftover, order, rest_for};
+pub use self::misnamed::meant;
+pub use self::name::{Scope, is_leftover, order, rest_for};
 pub use self::not_started::{Cause, NotStarted};
 
 /// What scripts find programs by where libvirt's daemon has no `PATH` of its own.
