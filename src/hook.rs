@@ -33,7 +33,8 @@ use self::scripts::Runner;
 /// The name by which libvirt calls the hook.
 pub const NAME: &str = "qemu";
 
-const USAGE: &str =
+/// What a call with too few arguments is answered. A program that holds this sentence is this one.
+pub(crate) const USAGE: &str =
     "virt-hooks, called as libvirt's qemu hook, takes four arguments: OBJECT OPERATION SUB-OPERATION EXTRA";
 
 /// Why an event is handled.

@@ -4,8 +4,10 @@
 //! is fine, 1 where there is a finding or something failed, 2 where the command line asks for what can't be.
 
 mod check;
+mod daemon;
 mod failure;
 mod get;
+mod hook_file;
 mod install;
 mod inventory;
 mod list;

@@ -1,0 +1,200 @@
+//! libvirt's daemon: whether it runs, since when, and whether it knows of the hook.
+//!
+//! libvirt looks for its hooks when it starts and when it is reloaded, and at no other time (src/util/virhook.c). A hook
+//! that came to an empty place since then is not called; one that took another's place is.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::paths::Paths;
+use crate::state::{Drawer, StateError};
+
+/// One for everything, or on modular hosts one for qemu.
+const NAMES: [&str; 2] = ["libvirtd", "virtqemud"];
+
+/// A daemon of libvirt's that calls the hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Daemon {
+    /// `libvirtd` or `virtqemud`.
+    pub(super) name: &'static str,
+    /// Its process id.
+    pub(super) pid: i32,
+    /// When it started: it writes its pid file then.
+    pub(super) since: SystemTime,
+    /// How it is made to look for its hooks.
+    pub(super) reload: Reload,
+}
+
+/// How a daemon is made to look for its hooks. Shown, it is the command line for that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reload {
+    /// By systemd, which started it as this unit.
+    Systemctl(&'static str),
+    /// By SIGHUP to this process.
+    Signal(i32),
+}
+
+impl fmt::Display for Reload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Systemctl(unit) => write!(formatter, "systemctl reload {unit}"),
+            Self::Signal(pid) => write!(formatter, "kill -HUP {pid}"),
+        }
+    }
+}
+
+impl Daemon {
+    /// Those that run.
+    pub(super) fn running(paths: &Paths) -> Vec<Self> {
+        NAMES.iter().filter_map(|name| Self::named(name, paths)).collect()
+    }
+
+    fn named(name: &'static str, paths: &Paths) -> Option<Self> {
+        // Both leave their process id there, however they were started. The file may outlive its daemon.
+        let file = paths.elsewhere(&format!("run/{name}.pid"));
+        let pid: i32 = fs::read_to_string(&file).ok()?.trim().parse().ok().filter(|&pid| pid > 0)?;
+        let process = paths.elsewhere(&format!("proc/{pid}"));
+        let comm = fs::read_to_string(process.join("comm")).ok()?;
+        let since = fs::metadata(&file).and_then(|status| status.modified()).ok()?;
+        let by_systemd = paths.elsewhere("run/systemd/system").is_dir() && is_of_its_unit(&process, name);
+        let reload = if by_systemd { Reload::Systemctl(name) } else { Reload::Signal(pid) };
+        (comm.trim_end() == name).then_some(Self { name, pid, since, reload })
+    }
+}
+
+/// Whether systemd runs the process as the unit that is called so: every unit is a control group (systemd.exec(5)).
+fn is_of_its_unit(process: &Path, name: &str) -> bool {
+    let unit = format!("{name}.service");
+    let groups = fs::read_to_string(process.join("cgroup")).unwrap_or_default();
+    groups.lines().filter_map(|line| line.rsplit(':').next()).any(|path| path.split('/').any(|group| group == unit))
+}
+
+/// When the hook came to a place where nothing was before, so that a daemon which had started by then does not know of
+/// it. It is kept in the state folder: a reboot ends it, as it ends the daemons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FirstInstalled {
+    /// When.
+    pub(super) at: SystemTime,
+    /// The daemons that were reloaded since, by name and process id.
+    reloaded: Vec<(String, i32)>,
+}
+
+const STAMP: &[u8] = b"first";
+
+fn drawer(paths: &Paths) -> Drawer {
+    Drawer::new(paths.state(), "installed")
+}
+
+impl FirstInstalled {
+    /// Just now, and nothing was reloaded since.
+    pub(super) fn now() -> Self {
+        Self { at: SystemTime::now(), reloaded: Vec::new() }
+    }
+
+    /// What `install` kept of it since the host was booted, if it had anything to keep.
+    pub(super) fn kept(paths: &Paths) -> Option<Self> {
+        let kept = String::from_utf8(drawer(paths).kept(STAMP)?).ok()?;
+        let mut lines = kept.lines();
+        let at = UNIX_EPOCH.checked_add(Duration::from_millis(lines.next()?.parse().ok()?))?;
+        let reloaded = lines.filter_map(|line| {
+            let (name, pid) = line.split_once(' ')?;
+            Some((name.to_owned(), pid.parse().ok()?))
+        });
+        Some(Self { at, reloaded: reloaded.collect() })
+    }
+
+    /// Keeps it until the next boot.
+    ///
+    /// # Errors
+    /// Where the state folder can't be written to.
+    pub(super) fn keep(&self, paths: &Paths) -> Result<(), StateError> {
+        let at = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let reloaded: String = self.reloaded.iter().map(|(name, pid)| format!("{name} {pid}\n")).collect();
+        drawer(paths).keep(STAMP, format!("{at}\n{reloaded}").as_bytes())
+    }
+
+    /// Notes that a daemon was reloaded.
+    pub(super) fn reloaded(&mut self, daemon: &Daemon) {
+        self.reloaded.push((daemon.name.to_owned(), daemon.pid));
+    }
+
+    /// Whether this daemon started before and was not reloaded by `install` since: it does not call the hook.
+    pub(super) fn is_unknown_to(&self, daemon: &Daemon) -> bool {
+        let reloaded = self.reloaded.iter().any(|(name, pid)| name == daemon.name && *pid == daemon.pid);
+        daemon.since < self.at && !reloaded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().expect("a folder above")).expect("the folder");
+        fs::write(path, text).expect("a file");
+    }
+
+    #[test]
+    fn a_daemon_runs_where_its_pid_file_names_a_process_that_is_called_so() {
+        let root = tempfile::tempdir().expect("a folder");
+        let paths = Paths::under(root.path());
+        assert_eq!(Daemon::running(&paths), []);
+        for (pid_file, comm, runs) in [
+            ("4711\n", "libvirtd\n", true),
+            ("4711", "sleep\n", false),
+            ("4712", "libvirtd\n", false),
+            ("-4711", "libvirtd\n", false),
+            ("", "libvirtd\n", false),
+        ] {
+            write(root.path(), "run/libvirtd.pid", pid_file);
+            write(root.path(), "proc/4711/comm", comm);
+            assert_eq!(!Daemon::running(&paths).is_empty(), runs, "{pid_file:?} {comm:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_reloaded_by_systemd_where_systemd_runs_it_as_its_unit() {
+        let by_hand = "kill -HUP 4711";
+        for (booted, cgroup, expected) in [
+            (true, "0::/system.slice/libvirtd.service\n", "systemctl reload libvirtd"),
+            (true, "3:cpu:/\n1:name=systemd:/system.slice/libvirtd.service\n", "systemctl reload libvirtd"),
+            (true, "0::/user.slice/session-1.scope\n", by_hand),
+            (true, "0::/system.slice/my-libvirtd.service\n", by_hand),
+            (false, "0::/system.slice/libvirtd.service\n", by_hand),
+        ] {
+            let root = tempfile::tempdir().expect("a folder");
+            write(root.path(), "run/libvirtd.pid", "4711");
+            write(root.path(), "proc/4711/comm", "libvirtd\n");
+            write(root.path(), "proc/4711/cgroup", cgroup);
+            if booted {
+                write(root.path(), "run/systemd/system/x", "");
+            }
+            let running = Daemon::running(&Paths::under(root.path()));
+            let reloads: Vec<String> = running.iter().map(|daemon| daemon.reload.to_string()).collect();
+            assert_eq!(reloads, [expected], "{cgroup}");
+        }
+    }
+
+    #[test]
+    fn a_first_hook_is_unknown_to_a_daemon_that_started_before_until_that_is_reloaded() {
+        let root = tempfile::tempdir().expect("a folder");
+        let paths = Paths::under(root.path());
+        let (earlier, later) = (UNIX_EPOCH, SystemTime::now() + Duration::from_secs(9));
+        let daemon = |since, pid| Daemon { name: "libvirtd", pid, since, reload: Reload::Signal(pid) };
+        assert_eq!(FirstInstalled::kept(&paths), None);
+        let mut first = FirstInstalled::now();
+        first.keep(&paths).expect("a stamp");
+        let kept = FirstInstalled::kept(&paths).expect("a stamp");
+        assert!(kept.is_unknown_to(&daemon(earlier, 1)));
+        assert!(!kept.is_unknown_to(&daemon(later, 1)));
+
+        first.reloaded(&daemon(earlier, 1));
+        first.keep(&paths).expect("a stamp");
+        let kept = FirstInstalled::kept(&paths).expect("a stamp");
+        assert!(!kept.is_unknown_to(&daemon(earlier, 1)));
+        assert!(kept.is_unknown_to(&daemon(earlier, 2)));
+    }
+}

@@ -1,0 +1,243 @@
+//! What lies where libvirt looks for its hook: this program, Apache CloudStack's hook, something else, or nothing.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use memchr::memmem;
+use rustix::fs::OFlags;
+
+use crate::hook;
+use crate::journal::{Escaped, Quoted};
+
+/// The most that is read of a script, in bytes.
+const MAXIMUM_SCRIPT: u64 = 1 << 20;
+
+/// The most that is looked through of a program, in bytes: one built for debugging has some 40 MiB.
+const MAXIMUM_PROGRAM: u64 = 256 << 20;
+
+/// How much is looked through at a time, in bytes.
+const CHUNK: usize = 256 << 10;
+
+/// How much of a file's first line is shown, in bytes.
+const SHOWN: usize = 80;
+
+const ELF: &[u8] = b"\x7fELF";
+
+/// What CloudStack's hook has by default, in seconds, and so has this one.
+const USUAL_TIMEOUT: u64 = 600;
+
+/// What lies at the hook's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HookFile {
+    /// Nothing.
+    Missing,
+    /// This program, of whatever version.
+    Ours,
+    /// Apache CloudStack's hook, as it is shipped or changed.
+    CloudStack {
+        /// The limit for each script in seconds, where it was changed.
+        timeout: Option<u64>,
+        /// It runs the scripts in `custom` itself. Its first versions did not.
+        runs_custom: bool,
+    },
+    /// Anything else.
+    Foreign {
+        /// What it is.
+        what: Foreign,
+        /// It runs the scripts in `custom` itself, as far as its text tells.
+        runs_custom: bool,
+    },
+}
+
+/// A thing at the hook's place that is neither this program nor CloudStack's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// A symlink, which may lead to this program all the same: whoever writes to it writes through it.
+    Symlink(PathBuf),
+    /// A folder.
+    Folder,
+    /// A FIFO, a socket, a device.
+    NotAFile(&'static str),
+    /// An empty file.
+    Empty,
+    /// A file that begins so.
+    File(Vec<u8>),
+    /// The kernel refuses to show it.
+    Unseen(String),
+}
+
+impl fmt::Display for Foreign {
+    /// As it goes on after "It is".
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Symlink(target) => write!(formatter, "a symlink to {}", Quoted::path(target)),
+            Self::Folder => formatter.write_str("a folder"),
+            Self::NotAFile(what) => formatter.write_str(what),
+            Self::Empty => formatter.write_str("an empty file"),
+            Self::File(line) => write!(formatter, "a file that begins with: {}", Escaped(line)),
+            Self::Unseen(error) => write!(formatter, "something that can't be looked at: {error}"),
+        }
+    }
+}
+
+impl HookFile {
+    /// Looks at what lies there. A symlink is what it is, wherever it leads.
+    pub(super) fn look(path: &Path) -> Self {
+        let seen = fs::symlink_metadata(path).and_then(|status| {
+            let kind = status.file_type();
+            let what = match kind {
+                kind if kind.is_symlink() => Foreign::Symlink(fs::read_link(path)?),
+                kind if kind.is_dir() => Foreign::Folder,
+                kind if kind.is_fifo() => Foreign::NotAFile("a FIFO"),
+                kind if kind.is_socket() => Foreign::NotAFile("a socket"),
+                kind if kind.is_block_device() || kind.is_char_device() => Foreign::NotAFile("a device"),
+                _ if status.len() == 0 => Foreign::Empty,
+                _ => return Self::read(path),
+            };
+            // What a symlink leads to may run the scripts as well as a file.
+            let through = if kind.is_symlink() { script(path).unwrap_or_default() } else { Vec::new() };
+            Ok(Self::Foreign { what, runs_custom: names(&through, b"hooks/custom") })
+        });
+        match seen {
+            Ok(seen) => seen,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Self::Missing
+            }
+            Err(error) => Self::Foreign { what: Foreign::Unseen(error.to_string()), runs_custom: false },
+        }
+    }
+
+    /// Whether the scripts in `custom` are run by it, other than as this program does.
+    pub(super) const fn runs_custom(&self) -> bool {
+        match self {
+            Self::Missing | Self::Ours => false,
+            Self::CloudStack { runs_custom, .. } | Self::Foreign { runs_custom, .. } => *runs_custom,
+        }
+    }
+
+    fn read(path: &Path) -> io::Result<Self> {
+        let text = script(path)?;
+        if text.starts_with(ELF) && holds(path, hook::USAGE.as_bytes())? {
+            return Ok(Self::Ours);
+        }
+        let runs_custom = names(&text, b"hooks/custom");
+        if is_cloudstack_s(&text) {
+            let timeout = timeout(&text).filter(|&seconds| seconds != USUAL_TIMEOUT);
+            return Ok(Self::CloudStack { timeout, runs_custom });
+        }
+        let line = first_line(&text).get(..SHOWN).unwrap_or(first_line(&text)).to_vec();
+        Ok(Self::Foreign { what: Foreign::File(line), runs_custom })
+    }
+}
+
+/// What `path` leads to, opened, without waiting for whoever may write to it.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a file")) }
+}
+
+/// The beginning of a file, [`MAXIMUM_SCRIPT`] of it.
+fn script(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    open(path)?.take(MAXIMUM_SCRIPT).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Whether a sentence stands anywhere in a file, in the first [`MAXIMUM_PROGRAM`] of it.
+fn holds(path: &Path, sentence: &[u8]) -> io::Result<bool> {
+    let mut file = open(path)?.take(MAXIMUM_PROGRAM);
+    let mut window = Vec::with_capacity(CHUNK + sentence.len());
+    loop {
+        if file.by_ref().take(CHUNK as u64).read_to_end(&mut window)? == 0 {
+            return Ok(false);
+        }
+        if names(&window, sentence) {
+            return Ok(true);
+        }
+        // It may begin at the end of this piece.
+        let kept = window.len().saturating_sub(sentence.len());
+        window.drain(..kept);
+    }
+}
+
+fn names(text: &[u8], word: &[u8]) -> bool {
+    memmem::find(text, word).is_some()
+}
+
+fn first_line(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == b'\n').next().unwrap_or_default()
+}
+
+/// Its log and the bridges that it renames are in every version of it, and in nothing else.
+fn is_cloudstack_s(text: &[u8]) -> bool {
+    let first = first_line(text);
+    first.starts_with(b"#!") && names(first, b"python") && names(text, b"qemu-hook.log") && names(text, b"cloudVirBr")
+}
+
+/// What `timeoutSeconds = 20 * 60` in it says, in seconds.
+fn timeout(text: &[u8]) -> Option<u64> {
+    text.split(|&byte| byte == b'\n').find_map(|line| {
+        let line = str::from_utf8(line).ok()?;
+        let (name, value) = line.split_once('=')?;
+        let value = value.split('#').next().filter(|_| name.trim() == "timeoutSeconds")?;
+        let factors = value.split('*').map(|factor| factor.trim().parse::<u64>().ok());
+        factors.into_iter().try_fold(1_u64, |product, factor| product.checked_mul(factor?))
+    })
+}
+
+/// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to the
+/// same target. Files longer than a script are never told to be.
+pub(super) fn are_alike(one: &Path, other: &Path) -> bool {
+    let alike = || -> io::Result<bool> {
+        let (first, second) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);
+        if first.permissions() != second.permissions() || first.len() != second.len() {
+            return Ok(false);
+        }
+        if first.is_symlink() && second.is_symlink() {
+            return Ok(fs::read_link(one)?.as_os_str().as_bytes() == fs::read_link(other)?.as_os_str().as_bytes());
+        }
+        let short = first.is_file() && second.is_file() && first.len() <= MAXIMUM_SCRIPT;
+        Ok(short && script(one)? == script(other)?)
+    };
+    // What can't be compared is not known to be the same.
+    alike().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_a_number_or_a_product() {
+        for (line, seconds) in [
+            ("timeoutSeconds = 20 * 60", Some(1200)),
+            ("timeoutSeconds=1200 # 20 minutes, or 3 * 4", Some(1200)),
+            ("    timeoutSeconds = 2*3*5", Some(30)),
+            ("timeoutSeconds = 99999999999999999999 * 9", None),
+            ("timeoutSeconds = 18446744073709551615 * 2", None),
+            ("timeoutSeconds = minutes * 60", None),
+            ("# timeoutSeconds = 7", None),
+            ("process.wait(timeout=timeoutSeconds)", None),
+        ] {
+            assert_eq!(timeout(format!("import os\n{line}\nmore\n").as_bytes()), seconds, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_found_wherever_it_stands() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("program");
+        let sentence = hook::USAGE.as_bytes();
+        for before in [0, CHUNK - sentence.len(), CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK - 7] {
+            let bytes = [vec![b'x'; before], sentence.to_vec(), vec![b'y'; 10]].concat();
+            fs::write(&path, bytes).expect("a file");
+            assert!(holds(&path, sentence).expect("a look"), "{before}");
+        }
+        fs::write(&path, vec![b'x'; 2 * CHUNK]).expect("a file");
+        assert!(!holds(&path, sentence).expect("a look"));
+    }
+}
