@@ -106,7 +106,7 @@ impl NotStarted<'_> {
             Cause::EmptyInterpreter => format!("sed -i '1s|.*|#!/bin/bash|' {script}"),
             Cause::LongLine => format!("${{EDITOR:-vi}} {script}"),
             Cause::ByteOrderMark => format!("LC_ALL=C sed -i '1s/^...//' {script}"),
-            Cause::NotFirst => format!("sed -i -e '0,/#!/{{/#!/!d}}' -e '1s/^[[:space:]]*//' {script}"),
+            Cause::NotFirst => format!("sed -i '0,/#!/{{/#!/!d;s/^[[:space:]]*//}}' {script}"),
             Cause::CarriageReturn => format!("sed -i 's/[[:cntrl:]]$//' {script}"),
             Cause::MissingInterpreter { interpreter, instead: Some(instead) } if sed_takes(interpreter, instead) => {
                 format!("sed -i '1s|{}|{}|' {script}", interpreter.display(), instead.display())

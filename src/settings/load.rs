@@ -38,7 +38,8 @@ pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf
         Ok(drop_ins) => drop_ins,
         Err(error) => {
             let message = format!("the folder can't be read, and the files in it are ignored: {error}");
-            problems.push((paths.settings_drop_ins(), Problem { cost: Cost::File, message, place: None }));
+            problems
+                .push((paths.settings_drop_ins(), Problem { cost: Cost::File, message, place: None, remedy: None }));
             Vec::new()
         }
     };
@@ -82,8 +83,8 @@ fn take(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec
             kept.forget(name);
             return Vec::new();
         }
-        Err(message) => {
-            let problem = Problem { cost: Cost::File, message, place: None };
+        Err((message, remedy)) => {
+            let problem = Problem { cost: Cost::File, message, place: None, remedy };
             return vec![fall_back(problem, kept.drawer.kept(name), settings)];
         }
     };
@@ -149,17 +150,20 @@ fn fall_back(problem: Problem, kept: Option<Vec<u8>>, settings: &mut Settings) -
     Problem { message: format!("{instead}; {}", problem.message), ..problem }
 }
 
+/// Why a file is not taken, and the command that mends it.
+type Refusal = (String, Option<String>);
+
 /// The file's text, or nothing where there is no such file.
-fn read(file: &Path, judge: &Judge) -> Result<Option<String>, String> {
+fn read(file: &Path, judge: &Judge) -> Result<Option<String>, Refusal> {
     match judge.inspect(file) {
         Ok(inspection) => {
             if let Some(fault) = inspection.fault {
-                return Err(format!("it can't be trusted: {fault}"));
+                return Err((format!("it can't be trusted: {}", fault.what()), Some(fault.remedy())));
             }
         }
         Err(Unusable::Vanished) => return Ok(None),
         Err(Unusable::Empty) => return Ok(Some(String::new())),
-        Err(unusable) => return Err(unusable.to_string()),
+        Err(unusable) => return Err((unusable.to_string(), None)),
     }
     // NONBLOCK, should a FIFO have taken its place since.
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
@@ -169,9 +173,10 @@ fn read(file: &Path, judge: &Judge) -> Result<Option<String>, String> {
         .custom_flags(flags)
         .open(file)
         .and_then(|opened| opened.take(MAXIMUM_BYTES).read_to_end(&mut text));
-    match read {
+    let text = match read {
         Err(error) => Err(format!("it can't be read: {error}")),
         Ok(_) if text.len() as u64 == MAXIMUM_BYTES => Err(format!("it is longer than {MAXIMUM_BYTES} bytes")),
         Ok(_) => String::from_utf8(text).map(Some).map_err(|error| format!("it is not UTF-8: {error}")),
-    }
+    };
+    text.map_err(|message| (message, None))
 }
