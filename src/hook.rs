@@ -20,9 +20,10 @@ use crate::event::{Event, Operation};
 use crate::journal::{Journal, Quoted};
 use crate::network;
 use crate::paths::Paths;
+use crate::pause::Pause;
 use crate::report;
 use crate::script::discover;
-use crate::settings;
+use crate::settings::{self, Keep};
 use crate::supervise::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::trust::Judge;
 use crate::verdict::{Run, Verdict};
@@ -35,6 +36,15 @@ pub const NAME: &str = "qemu";
 /// What a call with too few arguments is answered. A program that holds this sentence is this one.
 pub(crate) const USAGE: &str =
     "virt-hooks, called as libvirt's qemu hook, takes four arguments: OBJECT OPERATION SUB-OPERATION EXTRA";
+
+/// Why an event is handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// libvirt called.
+    Call,
+    /// An operator tries it out: what is known of real VMs stays as it is, and a pause does not hold.
+    Rehearsal,
+}
 
 /// What an event came to.
 #[derive(Debug)]
@@ -60,7 +70,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     panic::never_fails_a_vm(&paths, &event, std::process::id());
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
     let document = Document::unread(Input::Stdin);
-    let conclusion = handle(&event, document, &paths, &mut journal, interruption);
+    let conclusion = handle(&event, Occasion::Call, document, &paths, &mut journal, interruption);
     conclusion.hand_back_xml(&mut journal);
     match (&conclusion.verdict, journal.fault()) {
         // libvirt shows it to whoever asked for the operation: one line, about that.
@@ -75,6 +85,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 /// Does what is to be done at an event.
 pub fn handle(
     event: &Event,
+    occasion: Occasion,
     mut document: Document,
     paths: &Paths,
     journal: &mut Journal,
@@ -87,7 +98,10 @@ pub fn handle(
         return Conclusion { runs: Vec::new(), verdict: Verdict::GoOn, xml: None };
     };
 
-    let live_xml = LiveXml::of(paths.state(), event.domain());
+    let live_xml = match occasion {
+        Occasion::Call => LiveXml::of(paths.state(), event.domain()),
+        Occasion::Rehearsal => LiveXml::rehearsed(paths.state(), event.domain()),
+    };
     if let Some(live_xml) = &live_xml {
         if operation.shows_live_xml() {
             document.read(&mut || interruption.received().is_some());
@@ -108,9 +122,12 @@ pub fn handle(
         journal.error(None, format_args!("{error}; the scripts in it don't run"));
     }
     let mut runs = Vec::new();
-    if !scripts.is_empty() {
+    let pause = Pause::in_force(paths.state()).filter(|_| occasion == Occasion::Call);
+    if let Some(pause) = &pause {
+        report::paused(journal, pause, &scripts);
+    } else if !scripts.is_empty() {
         let judge = Judge::from(paths.root(), rustix::process::geteuid().as_raw());
-        let (settings, problems) = settings::load(paths, &judge);
+        let (settings, problems) = settings::load(paths, &judge, Keep::Valid);
         for (file, problem) in &problems {
             report::problem(journal, file, problem);
         }

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod network;
 pub mod outcome;
 pub mod paths;
+pub mod pause;
 pub mod report;
 pub mod script;
 pub mod settings;

@@ -6,6 +6,8 @@ use std::path::Path;
 use crate::event::Event;
 use crate::journal::{Escaped, Journal, Level, Quoted};
 use crate::outcome::{Outcome, Seconds, Signal};
+use crate::pause::Pause;
+use crate::script::Script;
 use crate::settings::{Place, Problem};
 use crate::supervise::{Lines, Process, Progress, Remaining, Stream, Why};
 
@@ -142,6 +144,20 @@ fn named(processes: &[Process]) -> String {
         _ = write!(text, " and {more} more");
     }
     text
+}
+
+/// Records that the operator's pause keeps an event's scripts from running.
+pub fn paused(journal: &mut Journal, pause: &Pause, scripts: &[Script]) {
+    let shown: Vec<String> =
+        scripts.iter().take(NAMED).map(|script| Quoted::bytes(script.label()).to_string()).collect();
+    let mut message = match shown.is_empty() {
+        true => format!("{pause}; no script would run at this event"),
+        false => format!("{pause}; not run: {}", shown.join(", ")),
+    };
+    if let Some(more @ 1..) = scripts.len().checked_sub(NAMED) {
+        _ = write!(message, " and {more} more");
+    }
+    journal.warn(None, format_args!("{message}; to have scripts run again: virt-hooks resume"));
 }
 
 /// Records what is wrong in a settings file, with a picture of the place.

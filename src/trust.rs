@@ -47,26 +47,38 @@ pub enum Fault {
     },
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Fault {
+    /// What is wrong, without what mends it.
+    pub fn what(&self) -> String {
         match self {
             Self::Owner { path, uid, link } => {
-                let (what, option) = if *link { ("link ", "-h ") } else { ("", "") };
-                let seen = Quoted::path(path);
-                write!(formatter, "{what}{seen} belongs to user {uid}, not to root; to mend it: ")?;
-                write!(formatter, "chown {option}root {}", shell(path))
+                let what = if *link { "link " } else { "" };
+                format!("{what}{} belongs to user {uid}, not to root", Quoted::path(path))
             }
             Self::Writable { path, mode } => {
-                let seen = Quoted::path(path);
-                write!(formatter, "{seen} may be written to by others than its owner (mode {mode:04o}); to mend it: ")?;
-                write!(formatter, "chmod go-w {}", shell(path))
+                format!("{} may be written to by others than its owner (mode {mode:04o})", Quoted::path(path))
             }
             Self::SetId { path, mode } => {
-                let seen = Quoted::path(path);
-                write!(formatter, "{seen} is set-user-id or set-group-id (mode {mode:04o}); to mend it: ")?;
-                write!(formatter, "chmod ug-s {}", shell(path))
+                format!("{} is set-user-id or set-group-id (mode {mode:04o})", Quoted::path(path))
             }
         }
+    }
+
+    /// The command that mends it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Owner { path, link, .. } => {
+                format!("chown {}root {}", if *link { "-h " } else { "" }, shell(path))
+            }
+            Self::Writable { path, .. } => format!("chmod go-w {}", shell(path)),
+            Self::SetId { path, .. } => format!("chmod ug-s {}", shell(path)),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}; to mend it: {}", self.what(), self.remedy())
     }
 }
 

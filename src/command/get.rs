@@ -1,25 +1,33 @@
 //! `virt-hooks get`: what scripts take out of the VM's XML.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::json;
 
 use super::failure::Failure;
+use crate::domain::{DomainXml, LiveXml, MAXIMUM_PARSED};
+use crate::event::Operation;
+use crate::journal::{Escaped, Quoted};
 use crate::paths::Paths;
 
 /// What is taken out, and of which XML.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-In a script it reads the XML that the script has on stdin, from its beginning each time, so it can be called again and
+In a script it reads the XML that the script has on stdin, from its beginning each time, so that it can be called again and
 again. At stopped and release, where that XML names no tap any more, it reads the live XML instead. It never asks
-libvirt.
+libvirt, and so never waits for it. The exit code is 1 if there is no XML, or no such thing in it.
 
 Examples, in a script:
   uuid=$(virt-hooks get uuid)
-  for tap in $(virt-hooks get taps); do tc qdisc add dev \"$tap\" ...; done
-  virt-hooks get interfaces | while read -r mac type source tap; do ...; done
+  for tap in $(virt-hooks get taps); do tc qdisc show dev \"$tap\"; done
+  virt-hooks get interfaces | while read -r mac type source tap; do echo \"$tap\"; done
 
 And by hand:
   virsh dumpxml my-vm | virt-hooks get macs
@@ -41,7 +49,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "VM", allow_hyphen_values = true, conflicts_with = "live")]
     pub(super) domain: Option<OsString>,
 
-    /// As JSON: a text, an array of texts, or an array of objects for interfaces
+    /// As JSON: a text, an array of texts, or for interfaces an array of objects
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -59,10 +67,155 @@ pub(super) enum What {
     Bridges,
     /// Their devices on the host, one a line
     Taps,
-    /// All of that, an interface a line: MAC address, type, bridge or other source, device
+    /// All of that, an interface a line: MAC address, type, bridge or other source, device; - where there is none
     Interfaces,
 }
 
-pub(super) fn get(_arguments: &Arguments, _paths: &Paths) -> Result<ExitCode, Failure> {
-    Err(Failure::failed("get is not there yet"))
+/// An interface, for programs.
+#[derive(Debug, Serialize)]
+struct Interface<'a> {
+    mac: Option<&'a str>,
+    r#type: Option<&'a str>,
+    bridge: Option<&'a str>,
+    source: Option<&'a str>,
+    tap: Option<&'a str>,
+}
+
+/// Prints it.
+pub(super) fn get(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let (from, xml) = xml(arguments, paths)?;
+    let domain = DomainXml::parse(&xml)
+        .map_err(|error| Failure::failed(format_args!("the XML from {from} can't be read: it {error}")))?;
+    let interfaces: Vec<Interface<'_>> = domain
+        .interfaces()
+        .map(|interface| Interface {
+            mac: interface.mac,
+            r#type: interface.kind,
+            bridge: interface.bridge.map(|bridge| bridge.text),
+            source: interface.source,
+            tap: interface.target,
+        })
+        .collect();
+    let identity = domain.identity();
+    let missing = |what: &str| Failure::failed(format_args!("the XML from {from} has no {what}"));
+    let (json, lines) = match arguments.what {
+        What::Name => one(identity.name.ok_or_else(|| missing("name"))?),
+        What::Uuid => one(domain.uuid().ok_or_else(|| missing("uuid"))?),
+        What::Macs => several(interfaces.iter().filter_map(|interface| interface.mac)),
+        What::Taps => several(interfaces.iter().filter_map(|interface| interface.tap)),
+        What::Bridges => {
+            let mut bridges: Vec<&str> = Vec::new();
+            for bridge in interfaces.iter().filter_map(|interface| interface.bridge) {
+                if !bridges.contains(&bridge) {
+                    bridges.push(bridge);
+                }
+            }
+            several(bridges.into_iter())
+        }
+        What::Interfaces => (json!(interfaces), interfaces.iter().map(Interface::line).collect()),
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    if arguments.json {
+        writeln!(out, "{json}")?;
+    } else {
+        for line in lines {
+            writeln!(out, "{line}")?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Interface<'_> {
+    fn line(&self) -> String {
+        let source = self.bridge.or(self.source);
+        [self.mac, self.r#type, source, self.tap].map(|field| field.map_or_else(|| "-".to_owned(), word)).join(" ")
+    }
+}
+
+/// A field that `read` of a shell takes for one, whatever somebody wrote into a domain's XML.
+fn word(text: &str) -> String {
+    let word: String = text.chars().map(|letter| if letter.is_whitespace() { '_' } else { letter }).collect();
+    if word.is_empty() { "-".to_owned() } else { Escaped(word.as_bytes()).to_string() }
+}
+
+fn one(text: String) -> (serde_json::Value, Vec<String>) {
+    (json!(text), vec![text])
+}
+
+fn several<'a>(texts: impl Iterator<Item = &'a str>) -> (serde_json::Value, Vec<String>) {
+    let texts: Vec<&str> = texts.collect();
+    (json!(texts), texts.into_iter().map(word).collect())
+}
+
+/// The XML that is meant, and what it is from.
+fn xml(arguments: &Arguments, paths: &Paths) -> Result<(String, Vec<u8>), Failure> {
+    let stdin =
+        || ("stdin".to_owned(), read(io::stdin()).map_err(|error| Failure::failed(format_args!("stdin: {error}"))));
+    let (from, xml) = match (&arguments.xml, &arguments.domain) {
+        (Some(path), _) if path == Path::new("-") => stdin(),
+        (Some(path), _) => file(path),
+        (None, Some(domain)) => file(&kept(paths, domain)?),
+        (None, None) if arguments.live || is_over() => file(&event_s_live_xml()?),
+        (None, None) if io::stdin().is_terminal() => {
+            return Err(Failure::usage("there is no XML on stdin; give some: --domain VM, --xml FILE, or a pipe"));
+        }
+        (None, None) => stdin(),
+    };
+    let xml = xml?;
+    if xml.trim_ascii().is_empty() {
+        return Err(Failure::failed(format_args!("there is no XML in {from}")));
+    }
+    Ok((from, xml))
+}
+
+fn file(path: &Path) -> (String, Result<Vec<u8>, Failure>) {
+    let from = Quoted::path(path).to_string();
+    let read = File::open(path).and_then(read).map_err(|error| Failure::failed(format_args!("{from}: {error}")));
+    (from, read)
+}
+
+/// Reads a file from its beginning, wherever whoever has it open has got to; a pipe from where it is. A byte more than can
+/// be parsed is enough.
+fn read(file: impl Read + AsFd) -> io::Result<Vec<u8>> {
+    let most = MAXIMUM_PARSED as u64 + 1;
+    let mut bytes = Vec::new();
+    let Ok(whole) = file.as_fd().try_clone_to_owned().map(File::from) else { return Ok(bytes) };
+    let mut at = 0;
+    let mut piece = vec![0; 64 << 10];
+    // pread moves no offset, which the script shares with whatever it starts.
+    while let Ok(count @ 1..) = std::os::unix::fs::FileExt::read_at(&whole, &mut piece, at) {
+        bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
+        at += count as u64;
+        if at >= most {
+            return Ok(bytes);
+        }
+    }
+    if bytes.is_empty() {
+        file.take(most).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Whether a script calls at an operation of which libvirt's XML names no tap and no bridge any more.
+fn is_over() -> bool {
+    let operation = std::env::var_os("VIRT_HOOKS_OPERATION").unwrap_or_default();
+    let over = [Operation::Stopped, Operation::Release].iter().any(|over| operation == over.name());
+    over && std::env::var_os(LIVE_XML).is_some()
+}
+
+const LIVE_XML: &str = "VIRT_HOOKS_LIVE_XML";
+
+fn event_s_live_xml() -> Result<PathBuf, Failure> {
+    let place = std::env::var_os(LIVE_XML).map(PathBuf::from);
+    place
+        .ok_or_else(|| Failure::failed("the event's VM has no live XML: $VIRT_HOOKS_LIVE_XML is not set; see --domain"))
+}
+
+fn kept(paths: &Paths, domain: &OsStr) -> Result<PathBuf, Failure> {
+    let name = Quoted::name(domain);
+    let why = "it is kept from its start or the hook's installation until its release, for root";
+    LiveXml::of(paths.state(), domain)
+        .and_then(|live_xml| live_xml.file())
+        .ok_or_else(|| Failure::failed(format_args!("there is no live XML of {name}: {why}")))
 }

@@ -1,26 +1,41 @@
 //! `virt-hooks list`: which scripts run, in which order, and why the others don't.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::failure::Failure;
+use super::inventory::{Entry, Fate, Inventory, domains_of};
+use super::run;
+use super::screen::{Meaning, Screen};
+use super::table::{Column, Table};
+use crate::event::Operation;
+use crate::journal::Quoted;
+use crate::outcome::Seconds;
 use crate::paths::Paths;
+use crate::pause::Pause;
+use crate::settings::{Filter, OnFailure, ScriptSettings, Settings};
 
 /// Which scripts are listed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Scripts are listed in the order in which they run. Without a number is what does not run; the line below tells why, and
+what mends it.
+
 Examples:
   virt-hooks list
   virt-hooks list start --domain my-vm
   virt-hooks list --json | jq -r '.[] | select(.runs | not) | .name + \": \" + .reason'")]
 pub(super) struct Arguments {
-    /// Only what runs at this operation
+    /// Only what is for this operation
     #[arg(value_name = "OPERATION")]
     pub(super) operation: Option<OsString>,
 
-    /// Only what runs for this VM
+    /// Only what is for this VM
     #[arg(long, value_name = "VM", allow_hyphen_values = true)]
     pub(super) domain: Option<OsString>,
 
@@ -29,6 +44,228 @@ pub(super) struct Arguments {
     pub(super) json: bool,
 }
 
-pub(super) fn list(_arguments: &Arguments, _paths: &Paths) -> Result<ExitCode, Failure> {
-    Err(Failure::failed("list is not there yet"))
+/// Lists the scripts.
+pub(super) fn list(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let operation = arguments.operation.as_deref().map(run::operation).transpose()?;
+    show(paths, operation, arguments.domain.as_deref(), arguments.json)
+}
+
+/// Lists the scripts that are for this operation and this domain, or for whatever is not said.
+pub(super) fn show(
+    paths: &Paths,
+    operation: Option<Operation>,
+    domain: Option<&OsStr>,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let inventory = Inventory::take(paths);
+    if let Some((folder, error)) = inventory.unread.first() {
+        return Err(Failure::failed(format_args!("{} can't be read: {error}; run it as root", Quoted::path(folder))));
+    }
+    let wanted = |entry: &&Entry| {
+        operation.is_none_or(|operation| may_be_for(entry, operation))
+            && domain.is_none_or(|domain| may_be_of(entry, domain, &inventory.settings))
+    };
+    let mut order = 0;
+    let rows = inventory.entries.iter().filter(wanted).map(|entry| {
+        order += usize::from(entry.runs());
+        Row::of(entry, &inventory.settings, entry.runs().then_some(order))
+    });
+    let rows: Vec<Row> = rows.collect();
+    let mut out = BufWriter::new(io::stdout().lock());
+    if json {
+        serde_json::to_writer_pretty(&mut out, &rows).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &rows, &inventory, paths)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether it is for this operation, or is probably meant to be.
+fn may_be_for(entry: &Entry, operation: Operation) -> bool {
+    match &entry.fate {
+        Fate::Other(Some(meant)) => meant.starts_with("all_") || meant.starts_with(&format!("{}_", operation.name())),
+        Fate::Folder => false,
+        _ => entry.is_for(operation),
+    }
+}
+
+fn may_be_of(entry: &Entry, domain: &OsStr, settings: &Settings) -> bool {
+    entry.domain.as_deref().is_none_or(|own| own == domain) && settings.is_for(entry.file_name(), domain)
+}
+
+/// A script, as it is listed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    /// Its path below `custom/`.
+    name: String,
+    runs: bool,
+    /// Why it does not run, with what mends it.
+    reason: Option<String>,
+    order: Option<usize>,
+    path: PathBuf,
+    /// The operation that it is for, `all`, or nothing where its name is no script's.
+    operation: Option<&'static str>,
+    /// The VMs that it is for: a pattern or several; nothing where it is every VM's.
+    domains: Option<String>,
+    timeout_seconds: Option<f64>,
+    on_failure: Option<&'static str>,
+    filter: Option<bool>,
+    exclusive: Option<bool>,
+    wait: Option<bool>,
+    #[serde(skip)]
+    settings: String,
+    #[serde(skip)]
+    meaning: Meaning,
+    #[serde(skip)]
+    kind: Kind,
+}
+
+/// How an entry is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A row of the table.
+    Script,
+    /// A name among the VMs' own folders.
+    Folder,
+    /// A name among those that nobody takes for a script's.
+    Foreign,
+}
+
+impl Row {
+    fn of(entry: &Entry, settings: &Settings, order: Option<usize>) -> Self {
+        let (reason, meaning) = reason(entry);
+        let of_script = entry.scope.map(|_| settings.of_script(entry.file_name()));
+        Self {
+            name: Quoted::bytes(&entry.label).to_string(),
+            runs: entry.runs(),
+            reason,
+            order,
+            path: entry.path.clone(),
+            operation: entry.scope.map(|scope| scope.name()),
+            domains: domains_of(entry, settings),
+            timeout_seconds: of_script.map(|settings| settings.timeout.as_secs_f64()),
+            on_failure: of_script.map(|settings| word(settings.on_failure)),
+            filter: of_script.map(|settings| settings.filter == Filter::Yes),
+            exclusive: of_script.map(|settings| settings.exclusive),
+            wait: of_script.map(|settings| settings.wait || settings.must_be_waited_for()),
+            settings: of_script.map(|settings| in_words(&settings)).unwrap_or_default(),
+            meaning,
+            kind: match entry.fate {
+                Fate::Other(None) => Kind::Foreign,
+                Fate::Folder => Kind::Folder,
+                _ => Kind::Script,
+            },
+        }
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let timeout = self.timeout_seconds.filter(|_| self.runs).map(std::time::Duration::from_secs_f64);
+        [
+            self.order.map(|order| order.to_string()).unwrap_or_default(),
+            self.name.clone(),
+            self.operation.unwrap_or("-").to_owned(),
+            self.domains.clone().unwrap_or_else(|| "every".to_owned()),
+            timeout.map(|timeout| Seconds(timeout).to_string()).unwrap_or_default(),
+            if self.runs { self.settings.clone() } else { "does not run".to_owned() },
+        ]
+    }
+}
+
+/// Why it does not run, or what is to be known although it does, and how much that matters.
+fn reason(entry: &Entry) -> (Option<String>, Meaning) {
+    match &entry.fate {
+        Fate::Runs => (None, Meaning::Good),
+        Fate::RunsUntrusted(fault) => {
+            let reason = format!("it runs since trust = \"warn\", although {fault}");
+            (Some(reason), Meaning::Warning)
+        }
+        Fate::Masked => (Some("it is switched off, by a link to /dev/null".to_owned()), Meaning::Faint),
+        Fate::Unfit(unfit) => (Some(format!("{}; to mend it: {}", unfit.what, unfit.remedy)), Meaning::Bad),
+        Fate::Leftover => {
+            (Some("it is what an editor or a package manager left behind, by its name".to_owned()), Meaning::Faint)
+        }
+        Fate::Folder => (Some("it is a folder, with the scripts of the VM of that name".to_owned()), Meaning::Faint),
+        Fate::Other(Some(meant)) => {
+            let meant = Quoted::bytes(meant.as_bytes()).to_string();
+            (Some(format!("its name begins with no operation; did you mean {meant}?")), Meaning::Warning)
+        }
+        Fate::Other(None) => {
+            (Some("its name begins with no operation and _, nor with all_".to_owned()), Meaning::Faint)
+        }
+    }
+}
+
+const fn word(on_failure: OnFailure) -> &'static str {
+    match on_failure {
+        OnFailure::Continue => "continue",
+        OnFailure::Abort => "abort",
+    }
+}
+
+/// What is not as it is by default.
+fn in_words(settings: &ScriptSettings) -> String {
+    let said = [
+        (settings.on_failure == OnFailure::Abort).then_some("onFailure = \"abort\""),
+        (settings.filter == Filter::Yes).then_some("filter"),
+        (settings.filter == Filter::Unclear).then_some("filter unclear"),
+        settings.exclusive.then_some("exclusive"),
+        (!settings.wait && !settings.must_be_waited_for()).then_some("wait = false"),
+    ];
+    said.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn print(out: &mut impl Write, rows: &[Row], inventory: &Inventory, paths: &Paths) -> io::Result<()> {
+    let screen = Screen::of_stdout();
+    if let Some(pause) = Pause::in_force(paths.state()) {
+        let resume = super::call(paths, "resume");
+        writeln!(out, "{}; to have scripts run again: {resume}", screen.paint(Meaning::Warning, pause))?;
+    }
+    if !inventory.problems.is_empty() {
+        let check = super::call(paths, "check");
+        let message = format!("there are mistakes in the settings; to see them: {check}");
+        writeln!(out, "{}", screen.paint(Meaning::Warning, message))?;
+    }
+    let listed: Vec<&Row> = rows.iter().filter(|row| row.kind == Kind::Script).collect();
+    if listed.is_empty() {
+        let custom = Quoted::path(paths.custom()).to_string();
+        let what = if inventory.missing { "does not exist" } else { "has no script for that" };
+        writeln!(out, "{custom} {what}. To make one: {}", super::call(paths, "new OPERATION NAME"))?;
+    } else {
+        let mut table = Table::new([
+            Column::right("ORDER"),
+            Column::left("SCRIPT"),
+            Column::left("AT"),
+            Column::left("VMS"),
+            Column::right("TIMEOUT"),
+            Column::left("SETTINGS"),
+        ]);
+        for row in &listed {
+            table.row(row.cells(), (!row.runs).then_some(row.meaning));
+            if let Some(reason) = &row.reason {
+                table.note(reason, row.meaning);
+            }
+        }
+        table.print(out, screen)?;
+    }
+    name(out, "VMs' own folders", rows.iter().filter(|row| row.kind == Kind::Folder), screen)?;
+    name(out, "no scripts by their names", rows.iter().filter(|row| row.kind == Kind::Foreign), screen)
+}
+
+/// How many entries that are no scripts are named.
+const NAMED: usize = 5;
+
+fn name<'a>(out: &mut impl Write, what: &str, rows: impl Iterator<Item = &'a Row>, screen: Screen) -> io::Result<()> {
+    let names: Vec<&str> = rows.map(|row| row.name.as_str()).collect();
+    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    if names.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", screen.paint(Meaning::Faint, format_args!("{what}: {shown}{more}")))
 }

@@ -9,13 +9,16 @@ mod failure;
 mod get;
 mod hook_file;
 mod install;
+mod inventory;
 mod list;
 mod log;
 mod new;
 mod pause;
 mod run;
 mod screen;
+mod table;
 mod uninstall;
+mod virsh;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,16 +1,28 @@
 //! `virt-hooks new`: a script with the right name, mode and skeleton.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::call;
 use super::failure::Failure;
+use crate::event::Operation;
+use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::script::{self, Scope};
+use crate::trust::shell;
 
 /// Which script is made.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The file is OPERATION_NAME in /etc/libvirt/hooks/custom, executable and root's. It runs from the next event on.
+
 Examples:
   virt-hooks new started announce.sh
   virt-hooks new all audit.py --python
@@ -33,6 +45,94 @@ pub(super) struct Arguments {
     pub(super) domain: Option<OsString>,
 }
 
-pub(super) fn new(_arguments: &Arguments, _paths: &Paths) -> Result<ExitCode, Failure> {
-    Err(Failure::failed("new is not there yet"))
+const BASH: &str = include_str!("new/skeleton.sh");
+const PYTHON: &str = include_str!("new/skeleton.py");
+
+/// Makes the script, unless there is one of that name.
+pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let scope = scope(&arguments.operation)?;
+    let file_name = file_name(scope, &arguments.name)?;
+    let folder = match &arguments.domain {
+        None => paths.custom().to_owned(),
+        Some(domain) => paths.custom_of(domain).ok_or_else(|| {
+            Failure::usage(format_args!("a VM called {} has no folder of its own", Quoted::name(domain)))
+        })?,
+    };
+    let path = folder.join(&file_name);
+    let skeleton = skeleton(if arguments.python { PYTHON } else { BASH }, &file_name, scope);
+    make_folder(&folder)
+        .and_then(|()| write(&path, skeleton.as_bytes()))
+        .map_err(|error| Failure::failed(format_args!("{}: {error}{}", Quoted::path(&path), mend(&error, &path))))?;
+
+    let domain = arguments.domain.as_deref().unwrap_or(OsStr::new("my-vm"));
+    let operation = match scope {
+        Scope::Of(operation) => operation,
+        Scope::All => Operation::Start,
+    };
+    let when = match scope {
+        Scope::Of(operation) => format!("at the next {}", operation.name()),
+        Scope::All => "at the next event".to_owned(),
+    };
+    let of = arguments.domain.as_deref().map(|domain| format!(" of {}", Quoted::name(domain))).unwrap_or_default();
+    let mut out = io::stdout();
+    writeln!(out, "{} is there, and runs {when}{of}.", Quoted::path(&path))?;
+    writeln!(out, "To edit it:  ${{EDITOR:-vi}} {}", shell(&path))?;
+    let run = format!("run {} {}", operation.name(), shell(Path::new(domain)));
+    writeln!(out, "To try it:   {}", call(paths, &run))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn scope(operation: &OsStr) -> Result<Scope, Failure> {
+    if operation == "all" {
+        return Ok(Scope::All);
+    }
+    super::run::operation(operation).map(Scope::Of)
+}
+
+/// The whole name, if a file that is called so is a script.
+fn file_name(scope: Scope, name: &OsStr) -> Result<OsString, Failure> {
+    let shown = Quoted::name(name);
+    let whole = [scope.name().as_bytes(), b"_", name.as_bytes()].concat();
+    if name.is_empty() || name.as_bytes().contains(&b'/') {
+        return Err(Failure::usage(format_args!("{shown} can't end a file's name")));
+    }
+    if script::is_leftover(&whole) {
+        let why =
+            "a file whose name ends so is taken for what an editor or a package manager left behind, and never runs";
+        return Err(Failure::usage(format_args!("{shown}: {why}")));
+    }
+    Ok(OsString::from_vec(whole))
+}
+
+fn skeleton(text: &str, file_name: &OsStr, scope: Scope) -> String {
+    let when = match scope {
+        Scope::Of(operation) => format!("at {}", operation.name()),
+        Scope::All => "at every operation".to_owned(),
+    };
+    text.replace("@NAME@", &Quoted::name(file_name).to_string()).replace("@WHEN@", &when)
+}
+
+/// Makes the folders that are missing, which nobody else may write to, whatever the umask is.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
+    for made in missing.into_iter().rev() {
+        DirBuilder::new().mode(0o755).create(made)?;
+        fs::set_permissions(made, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+/// Writes a new file. It can be run only once all of it is there.
+fn write(path: &PathBuf, text: &[u8]) -> io::Result<()> {
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text)?;
+    file.set_permissions(fs::Permissions::from_mode(0o755))
+}
+
+fn mend(error: &io::Error, path: &Path) -> String {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("; to see it: cat {}", shell(path)),
+        io::ErrorKind::PermissionDenied => "; run it as root".to_owned(),
+        _ => String::new(),
+    }
 }

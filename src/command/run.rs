@@ -1,6 +1,6 @@
 //! `virt-hooks run`: the hook's own path, without libvirt.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::Write;
@@ -11,18 +11,33 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::failure::Failure;
+use super::list;
+use super::screen::{Meaning, Screen};
+use super::{call, virsh};
 use crate::domain::{Document, Input};
 use crate::event::{Event, Operation};
-use crate::hook;
+use crate::hook::{self, Conclusion, Occasion};
 use crate::journal::{Journal, Level, Quoted};
+use crate::outcome::Outcome;
 use crate::paths::Paths;
+use crate::pause::Pause;
 use crate::supervise::Interruption;
+use crate::trust::shell;
 use crate::verdict::Verdict;
 
 /// What is to be tried.
 #[derive(Debug, Args)]
-#[command(after_help = "Example, with scripts and settings below ./try/etc/libvirt/hooks:\n  \
-                        virt-hooks run --root ./try --xml vm.xml start my-vm")]
+#[command(after_help = "\
+Everything is as at a real event: trust, settings, deadlines, the log. Only libvirt has no part in it: nothing happens to
+the VM, and what is known of VMs that really run stays as it is. The XML is that of the VM as libvirt has it (virsh
+dumpxml), unless --xml names another. The exit code is 1 if a script failed. On migrate and restore the changed XML goes to
+stdout.
+
+Examples:
+  virt-hooks run start my-vm
+  virt-hooks run start my-vm --dry-run
+  virt-hooks run release my-vm --extra crashed --xml vm.xml
+  virt-hooks --root ./try run start my-vm --xml vm.xml")]
 pub(super) struct Arguments {
     /// The operation: prepare, start, started, stopped, release, migrate, restore, reconnect or attach
     operation: OsString,
@@ -42,49 +57,118 @@ pub(super) struct Arguments {
     /// The fourth argument of the scripts
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, default_value = "-")]
     extra: OsString,
+
+    /// Only show what would run, in which order and with which settings
+    #[arg(long)]
+    dry_run: bool,
+
+    /// With --dry-run: as a JSON array, like that of list
+    #[arg(long, requires = "dry_run")]
+    json: bool,
 }
 
 /// Handles the event as the hook does, and shows on stderr what is logged.
 pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    let Some(operation) = Operation::named(arguments.operation.as_bytes()) else {
-        let known = Operation::ALL.map(Operation::name).join(", ");
-        return Err(Failure::usage(format_args!("{} is none of {known}", Quoted::name(&arguments.operation))));
-    };
-    let input = match arguments.xml.as_deref() {
-        None => Input::Nothing,
-        Some(path) if path == Path::new("-") => Input::Stdin,
-        Some(path) => match File::open(path) {
-            Ok(file) => Input::File(file),
-            Err(error) => return Err(Failure::usage(format_args!("{}: {error}", Quoted::path(path)))),
-        },
-    };
+    let operation = operation(&arguments.operation)?;
+    if arguments.dry_run {
+        return list::show(paths, Some(operation), Some(&arguments.domain), arguments.json);
+    }
+    if paths.is_host() && !rustix::process::geteuid().is_root() {
+        let instead = "run it as root, or try the scripts below a folder of your own, by --root";
+        return Err(Failure::failed(format_args!("libvirt's hook is root's, and so is this: {instead}")));
+    }
+    let input = input(arguments, paths)?;
     let sub_operation = arguments.sub_operation.clone().unwrap_or_else(|| operation.sub_operation().into());
     let all = vec![arguments.domain.clone(), operation.name().into(), sub_operation, arguments.extra.clone()];
     let Some(event) = Event::parse(all) else {
         return Err(Failure::usage("an event has four arguments"));
     };
 
+    let screen = Screen::of_stderr();
+    if let Some(pause) = Pause::in_force(paths.state()) {
+        tell(format_args!("{pause}, for libvirt's events; what is called by hand runs all the same"));
+    }
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
-    journal.listen(Box::new(show));
-    let conclusion = hook::handle(&event, Document::unread(input), paths, &mut journal, Interruption::watch());
+    journal.listen(Box::new(move |level, script, message| show(screen, level, script, message)));
+    let document = Document::unread(input);
+    let conclusion = hook::handle(&event, Occasion::Rehearsal, document, paths, &mut journal, Interruption::watch());
     conclusion.hand_back_xml(&mut journal);
     if let Some(fault) = journal.fault() {
         tell(format_args!("virt-hooks: {fault}"));
     }
     if let Verdict::Refuse { reason } = &conclusion.verdict {
-        tell(reason);
+        tell(screen.paint(Meaning::Bad, reason));
     }
+    sum_up(&conclusion, &event, operation, paths, screen);
     let failed = conclusion.runs.iter().any(|run| run.outcome.is_failure());
     Ok(ExitCode::from(u8::from(failed)))
 }
 
+/// The operation of this name.
+pub(super) fn operation(name: &OsStr) -> Result<Operation, Failure> {
+    Operation::named(name.as_bytes()).ok_or_else(|| {
+        let known = Operation::ALL.map(Operation::name).join(", ");
+        Failure::usage(format_args!("{} is none of {known}", Quoted::name(name)))
+    })
+}
+
+/// Where the scripts' XML comes from. On the host, libvirt is asked; below a folder there is no VM to ask for.
+fn input(arguments: &Arguments, paths: &Paths) -> Result<Input, Failure> {
+    match arguments.xml.as_deref() {
+        Some(path) if path == Path::new("-") => Ok(Input::Stdin),
+        Some(path) => File::open(path)
+            .map(Input::File)
+            .map_err(|error| Failure::usage(format_args!("{}: {error}", Quoted::path(path)))),
+        None if paths.is_host() => ask_libvirt(&arguments.domain),
+        None => Ok(Input::Nothing),
+    }
+}
+
+fn ask_libvirt(domain: &OsStr) -> Result<Input, Failure> {
+    let xml = virsh::ask([OsStr::new("dumpxml"), OsStr::new("--domain"), domain]).map_err(|why| {
+        let mend = "give a VM that libvirt has, or its XML by --xml FILE (--xml /dev/null for none)";
+        Failure::failed(format_args!("the XML of {} can't be had: {why}; {mend}", Quoted::name(domain)))
+    })?;
+    Ok(Input::Text(xml))
+}
+
 /// Shows a record as it is logged.
-fn show(level: Level, script: Option<&[u8]>, message: &str) {
+fn show(screen: Screen, level: Level, script: Option<&[u8]>, message: &str) {
     let about = script.map_or_else(|| "virt-hooks".to_owned(), |script| Quoted::bytes(script).to_string());
+    let about = screen.paint(Meaning::Strong, about);
     match level {
         Level::Info => tell(format_args!("{about}: {message}")),
-        Level::Warn | Level::Error => tell(format_args!("{about}: {} {message}", level.name())),
+        Level::Warn => tell(format_args!("{about}: {} {message}", screen.paint(Meaning::Warning, level.name()))),
+        Level::Error => tell(format_args!("{about}: {} {message}", screen.paint(Meaning::Bad, level.name()))),
     }
+}
+
+/// Says in a line what it came to.
+fn sum_up(conclusion: &Conclusion, event: &Event, operation: Operation, paths: &Paths, screen: Screen) {
+    let named = |chosen: &dyn Fn(&Outcome) -> bool| {
+        let runs = conclusion.runs.iter().filter(|run| chosen(&run.outcome));
+        runs.map(|run| Quoted::bytes(&run.script).to_string()).collect::<Vec<_>>()
+    };
+    let failed = named(&Outcome::is_failure);
+    let ignored = named(&|outcome| matches!(outcome, Outcome::NotExecutable { .. } | Outcome::Ignored));
+    let all = conclusion.runs.len();
+    if all == 0 {
+        let domain = shell(Path::new(event.domain()));
+        let why = call(paths, &format!("list {} --domain {domain}", operation.name()));
+        return tell(format_args!("No script ran. To see why: {why}"));
+    }
+    let well = all - failed.len() - ignored.len();
+    let mut sum = match (well == all, all) {
+        (true, 1) => "1 script ran well".to_owned(),
+        (true, _) => format!("{all} scripts ran well"),
+        (false, _) => format!("{well} of {all} scripts ran well"),
+    };
+    for (what, names) in [("failed", &failed), ("ignored", &ignored)] {
+        if !names.is_empty() {
+            sum = format!("{sum}; {what}: {}", names.join(", "));
+        }
+    }
+    tell(screen.paint(if failed.is_empty() { Meaning::Good } else { Meaning::Bad }, sum));
 }
 
 /// Says one line on stderr. A reader who has gone away must not end what runs.

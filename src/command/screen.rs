@@ -67,6 +67,30 @@ impl Screen {
         Self { terminal, width, colour }
     }
 
+    /// A text in lines that fit, all but the first behind so many blanks. In a pipe it stays one line, for grep.
+    pub(super) fn wrapped(&self, text: &str, indent: usize) -> String {
+        let width = if self.terminal { self.width.saturating_sub(indent).max(20) } else { usize::MAX };
+        let mut wrapped = String::new();
+        for (number, line) in text.lines().enumerate() {
+            let begin = if number == 0 { String::new() } else { format!("\n{}", " ".repeat(indent)) };
+            wrapped.push_str(&begin);
+            let mut used = 0;
+            // A line that is set out by blanks, such as a picture of a place, stays so.
+            for word in if line.starts_with(' ') { vec![line] } else { line.split(' ').collect() } {
+                if used > 0 && used + 1 + columns(word) > width {
+                    wrapped.push_str(&format!("\n{}", " ".repeat(indent)));
+                    used = 0;
+                } else if used > 0 {
+                    wrapped.push(' ');
+                    used += 1;
+                }
+                wrapped.push_str(word);
+                used += columns(word);
+            }
+        }
+        wrapped
+    }
+
     /// A text in the colour of what it means, where there are colours.
     pub(super) fn paint<T: Display>(&self, meaning: Meaning, text: T) -> Painted<T> {
         Painted { style: self.colour.then(|| meaning.style()), text }

@@ -29,6 +29,8 @@ pub enum Input {
     Stdin,
     /// An opened file.
     File(File),
+    /// It is known already.
+    Text(Vec<u8>),
     /// There is none.
     Nothing,
 }
@@ -61,6 +63,7 @@ impl Document {
         if self.content.is_none() {
             self.content = Some(match std::mem::replace(&mut self.input, Input::Nothing) {
                 Input::Nothing => Content::default(),
+                Input::Text(bytes) => Content { bytes, fault: None },
                 Input::File(file) => read(&file, PATIENCE, interrupted),
                 // A person at a terminal has no XML to type.
                 Input::Stdin if io::stdin().is_terminal() => Content::default(),

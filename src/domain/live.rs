@@ -14,6 +14,8 @@ use crate::state::{Drawer, StateError};
 #[derive(Debug)]
 pub struct LiveXml {
     drawer: Drawer,
+    /// Where a rehearsal finds that of a VM that really runs, which it leaves alone.
+    real: Option<Drawer>,
     name: Vec<u8>,
 }
 
@@ -23,7 +25,14 @@ impl LiveXml {
         let domain = domain.as_bytes();
         let fits = !domain.is_empty() && !domain.contains(&b'/');
         // The ending keeps every domain apart from `.`, `..` and drafts.
-        fits.then(|| Self { drawer: Drawer::new(state, "live"), name: [domain, b".xml"].concat() })
+        fits.then(|| Self { drawer: Drawer::new(state, "live"), real: None, name: [domain, b".xml"].concat() })
+    }
+
+    /// The same for an event that libvirt does not know of: what is kept has a place of its own, and where nothing is kept
+    /// there, that of the real VM is shown.
+    pub fn rehearsed(state: &Path, domain: &OsStr) -> Option<Self> {
+        let Self { drawer, name, .. } = Self::of(state, domain)?;
+        Some(Self { drawer: Drawer::new(state, "rehearsed"), real: Some(drawer), name })
     }
 
     /// Where the file is, or would be.
@@ -33,8 +42,9 @@ impl LiveXml {
 
     /// The file, if there is one.
     pub fn file(&self) -> Option<PathBuf> {
-        let path = self.place();
-        fs::symlink_metadata(&path).is_ok_and(|status| status.is_file()).then_some(path)
+        let real = self.real.as_ref().map(|real| real.path(&self.name));
+        let is_file = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|status| status.is_file());
+        std::iter::once(self.place()).chain(real).find(is_file)
     }
 
     /// Keeps `xml` in place of what was kept before.

@@ -36,6 +36,12 @@ pub struct Interface<'a> {
     pub mac: Option<&'a str>,
     /// The bridge that its `<source>` names.
     pub bridge: Option<AttributeValue<'a>>,
+    /// What kind of source it has: `bridge`, `network`, `direct`, ...
+    pub kind: Option<&'a str>,
+    /// What its `<source>` names where that is no bridge: a network, a device, a path.
+    pub source: Option<&'a str>,
+    /// Its device on the host, such as `vnet0`.
+    pub target: Option<&'a str>,
 }
 
 /// The value of an attribute.
@@ -80,6 +86,11 @@ impl<'a> DomainXml<'a> {
         Identity { name: text("name"), uuid }
     }
 
+    /// Its UUID, as it stands there.
+    pub fn uuid(&self) -> Option<String> {
+        child(self.tree.root_element(), "uuid").map(|uuid| text_of(uuid).trim().to_owned())
+    }
+
     /// Its interfaces, in their order. What is called so elsewhere (in metadata, say) is none.
     pub fn interfaces(&self) -> impl Iterator<Item = Interface<'_>> {
         let devices = children(self.tree.root_element(), "devices");
@@ -88,6 +99,12 @@ impl<'a> DomainXml<'a> {
             bridge: child(interface, "source")
                 .and_then(|source| attribute(source, "bridge"))
                 .and_then(|bridge| AttributeValue::of(&bridge, self.tree.input_text())),
+            kind: attribute(interface, "type").map(|kind| kind.value()),
+            source: child(interface, "source").and_then(|source| {
+                let first = SOURCES.into_iter().find_map(|name| attribute(source, name));
+                first.map(|first| first.value())
+            }),
+            target: child(interface, "target").and_then(|target| attribute(target, "dev")).map(|device| device.value()),
         })
     }
 }
@@ -103,6 +120,9 @@ impl<'a> AttributeValue<'a> {
         Some(Self { text: attribute.value(), place: start..end })
     }
 }
+
+/// What may name an interface's source where no bridge does (libvirt, `docs/formatdomain`).
+const SOURCES: [&str; 5] = ["network", "dev", "path", "socket", "address"];
 
 /// Whether it is libvirt's own element of this name. Those of other namespaces are somebody else's.
 fn is(node: Node<'_, '_>, name: &str) -> bool {

@@ -22,7 +22,7 @@ use crate::outcome::Outcome;
 use crate::paths::Paths;
 use crate::report;
 use crate::script::Script;
-use crate::settings::{self, ScriptSettings};
+use crate::settings::{self, Keep, ScriptSettings};
 use crate::supervise::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::trust::Judge;
 
@@ -119,7 +119,7 @@ fn supervise(arguments: Vec<OsString>) -> ExitCode {
     let mut journal = Journal::new(paths.log(), &event, pid);
     let judge = Judge::from(paths.root(), rustix::process::geteuid().as_raw());
     // What is wrong in them has been told.
-    let (mut settings, _told) = settings::load(&paths, &judge);
+    let (mut settings, _told) = settings::load(&paths, &judge, Keep::Valid);
     settings.event_timeout = None;
     // It is open for as long as this process is, and the script opens it by its place there.
     let live_xml = (live == LIVE_XML).then(|| PathBuf::from(format!("/proc/{}/fd/1", std::process::id())));

@@ -10,7 +10,7 @@ use crate::background::{self, Stdout};
 use crate::journal::Level;
 use crate::outcome::{Outcome, Seconds};
 use crate::report::{self, Allowance};
-use crate::script::{Script, why_not_started};
+use crate::script::{PATH, Script, why_not_started};
 use crate::settings::ScriptSettings;
 use crate::supervise::{HeldPipes, Launch, Lines, Progress, Stream};
 use crate::trust::Identity;
@@ -18,9 +18,6 @@ use crate::trust::Identity;
 use super::exclusive;
 use super::filter::{self, Change, Output};
 use super::scripts::{Look, Runner};
-
-/// What scripts find programs by where libvirt's daemon has no PATH of its own.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The home of root where the daemon has none, as under systemd. A session's daemon has one.
 const HOME: &str = "/root";

@@ -14,6 +14,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+pub use self::clock::{local_time, time_zone};
 pub use self::escape::{Escaped, Quoted};
 pub use self::record::{Heading, Level, Record};
 

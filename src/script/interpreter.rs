@@ -1,7 +1,6 @@
 //! Why the kernel could not start a script: `execve` tells an error number, and the `#!` line tells the cause.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -11,135 +10,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
 
-use crate::journal::Quoted;
-use crate::trust::shell;
+use super::PATH;
+use super::not_started::{Cause, NotStarted};
 
 /// How much of a script the kernel looks at (`BINPRM_BUF_SIZE`), in bytes.
-const HEAD: usize = 256;
-
-/// Why a trusted, executable script could not be started. Each tells what mends it.
-#[derive(Debug)]
-pub enum Cause {
-    /// It has no `#!` line and is no program.
-    NoInterpreter,
-    /// Nothing stands behind the `#!`.
-    EmptyInterpreter,
-    /// The `#!` line is longer than the kernel reads.
-    LongLine,
-    /// An editor put a byte order mark before the `#!`.
-    ByteOrderMark,
-    /// The `#!` stands behind blanks or blank lines.
-    NotFirst,
-    /// The `#!` line ends with a carriage return, which the kernel takes for a part of the interpreter's name.
-    CarriageReturn,
-    /// The interpreter is not there, but perhaps another one is.
-    MissingInterpreter {
-        /// What the `#!` line names.
-        interpreter: PathBuf,
-        /// One that would do.
-        instead: Option<PathBuf>,
-    },
-    /// The interpreter is there and can't be started either: its own interpreter or its loader is missing.
-    BrokenInterpreter(PathBuf),
-    /// The interpreter has no run bit.
-    InterpreterNotExecutable(PathBuf),
-    /// The script or its interpreter lies in a filesystem from which nothing may be run.
-    MountedNoexec(PathBuf),
-    /// A program whose loader is not there, or for another kind of machine.
-    ForeignProgram,
-    /// Somebody has it open for writing.
-    BeingWritten,
-    /// It is gone.
-    Vanished,
-    /// Something forbids it that permissions don't show.
-    Denied(io::Error),
-    /// The kernel gives no process, memory or descriptor for it.
-    Refused(io::Error),
-}
-
-/// A script that could not be started, and why.
-#[derive(Debug)]
-pub struct NotStarted<'a> {
-    path: &'a Path,
-    cause: Cause,
-}
-
-impl fmt::Display for NotStarted<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let script = shell(self.path);
-        match &self.cause {
-            Cause::NoInterpreter => {
-                write!(formatter, "it has no #! line; to mend it, let its first line be #!/bin/bash")
-            }
-            Cause::EmptyInterpreter => {
-                write!(formatter, "its #! line names no interpreter; to mend it, write #!/bin/bash")
-            }
-            Cause::LongLine => write!(formatter, "its #! line is longer than the {HEAD} bytes that the kernel reads"),
-            Cause::ByteOrderMark => write!(
-                formatter,
-                "a byte order mark stands before its #! line; to mend it: LC_ALL=C sed -i '1s/^...//' {script}"
-            ),
-            Cause::NotFirst => {
-                write!(formatter, "something stands before its #! line; to mend it, let that line be the first")
-            }
-            // Without a backslash, which a record would double.
-            Cause::CarriageReturn => write!(
-                formatter,
-                "its lines end as on Windows, so that its interpreter's name ends with a carriage return; \
-                 to mend it: sed -i 's/[[:cntrl:]]$//' {script}"
-            ),
-            Cause::MissingInterpreter { interpreter, instead } => {
-                write!(formatter, "its interpreter {} does not exist; ", Quoted::path(interpreter))?;
-                match instead {
-                    Some(instead) => write!(formatter, "{} does: name that one in its #! line", Quoted::path(instead)),
-                    None => write!(formatter, "to mend it, install it or name another one in its #! line"),
-                }
-            }
-            Cause::BrokenInterpreter(interpreter) => write!(
-                formatter,
-                "its interpreter {} can't be started itself: what it needs in its turn is missing; try it by hand",
-                Quoted::path(interpreter)
-            ),
-            Cause::InterpreterNotExecutable(interpreter) => {
-                let (seen, word) = (Quoted::path(interpreter), shell(interpreter));
-                write!(formatter, "its interpreter {seen} is not executable; to mend it: chmod +x {word}")
-            }
-            Cause::MountedNoexec(path) => write!(
-                formatter,
-                "{} lies in a filesystem mounted with noexec; to mend it, put it elsewhere or mount that with exec",
-                Quoted::path(path)
-            ),
-            Cause::ForeignProgram => {
-                write!(
-                    formatter,
-                    "it is a program for another system, or its loader is missing; to see which: file {script}"
-                )
-            }
-            Cause::BeingWritten => {
-                write!(
-                    formatter,
-                    "it is open for writing, and the kernel runs no such file; to see by whom: fuser -v {script}"
-                )
-            }
-            Cause::Vanished => write!(formatter, "it has been removed since its folder was read"),
-            Cause::Denied(error) => {
-                write!(
-                    formatter,
-                    "{error}, though its permissions allow it: AppArmor or SELinux may not; see the audit log"
-                )
-            }
-            Cause::Refused(error) => {
-                write!(formatter, "the kernel refused: {error}")?;
-                let limit = match Errno::from_io_error(error) {
-                    Some(Errno::AGAIN) => "TasksMax and LimitNPROC",
-                    Some(Errno::MFILE) => "LimitNOFILE",
-                    _ => return Ok(()),
-                };
-                write!(formatter, "; to mend it, raise {limit} of libvirt's service: systemctl edit libvirtd")
-            }
-        }
-    }
-}
+pub(super) const HEAD: usize = 256;
 
 /// Finds out why starting the script at `path` ended in `error`.
 pub fn why_not_started(path: &Path, error: io::Error) -> NotStarted<'_> {
@@ -151,13 +26,65 @@ pub fn why_not_started(path: &Path, error: io::Error) -> NotStarted<'_> {
     NotStarted { path, cause }
 }
 
+/// Finds out why the script at `path` would not start, as far as that can be told without trying. Its interpreter is looked
+/// for below `programs`, which is `/` but for a host's image.
+pub fn why_it_would_not_start<'a>(path: &'a Path, programs: &Path) -> Option<NotStarted<'a>> {
+    let head = head(path).ok()?;
+    let cause = if is_noexec(path) {
+        Some(Cause::MountedNoexec(path.to_owned()))
+    } else if head.starts_with(b"\x7fELF") {
+        None
+    } else {
+        why_its_interpreter_would_not_start(&head, programs)
+    };
+    cause.map(|cause| NotStarted { path, cause })
+}
+
+fn why_its_interpreter_would_not_start(head: &[u8], programs: &Path) -> Option<Cause> {
+    let Some(name) = interpreter(head) else { return Some(why_no_format(head)) };
+    if name.ends_with(b"\r") {
+        return Some(Cause::CarriageReturn);
+    }
+    if head.len() == HEAD && head.ends_with(name) {
+        return Some(Cause::LongLine);
+    }
+    let there = below(programs, OsStr::from_bytes(name));
+    if fs::symlink_metadata(&there).is_err() {
+        return Some(missing(name, programs));
+    }
+    if is_noexec(&there) {
+        return Some(Cause::MountedNoexec(there));
+    }
+    if fs::metadata(&there).is_ok_and(|status| status.permissions().mode() & 0o111 == 0) {
+        return Some(Cause::InterpreterNotExecutable(there));
+    }
+    why_env_finds_nothing(head, programs)
+}
+
+/// `#!/usr/bin/env python`: the kernel starts `env`, which finds nothing to start in its turn.
+fn why_env_finds_nothing(head: &[u8], programs: &Path) -> Option<Cause> {
+    let mut words =
+        head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?.split(|byte| b" \t\r".contains(byte));
+    let mut next = || words.find(|word| !word.is_empty());
+    let name = next().filter(|name| name.ends_with(b"/env")).and_then(|_env| next())?;
+    // Options and assignments are for env itself.
+    let plain = !name.starts_with(b"-") && !name.contains(&b'=') && !name.contains(&b'/');
+    let found = |name: &OsStr| std::env::split_paths(PATH).any(|folder| is_file(&below(programs, folder.join(name))));
+    if !plain || found(OsStr::from_bytes(name)) {
+        return None;
+    }
+    let versioned = PathBuf::from(OsStr::from_bytes(&versioned(name)));
+    let instead = Some(versioned).filter(|versioned| found(versioned.as_os_str()));
+    Some(Cause::MissingInterpreter { interpreter: PathBuf::from(OsStr::from_bytes(name)), instead })
+}
+
 fn cause(path: &Path, head: &[u8], error: io::Error) -> Cause {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOEXEC | Errno::NOENT) if head.starts_with(b"\x7fELF") => Cause::ForeignProgram,
         Some(Errno::NOEXEC) => why_no_format(head),
         Some(Errno::NOENT) => match interpreter(head) {
             Some(name) if name.ends_with(b"\r") => Cause::CarriageReturn,
-            Some(name) => missing(name),
+            Some(name) => missing(name, Path::new("/")),
             None => Cause::Refused(error),
         },
         Some(Errno::ACCESS) => why_denied(path, head, error),
@@ -191,26 +118,39 @@ fn why_no_format(head: &[u8]) -> Cause {
     }
 }
 
-fn missing(name: &[u8]) -> Cause {
+fn missing(name: &[u8], programs: &Path) -> Cause {
     // A relative name is looked up where scripts start.
     let interpreter = Path::new("/").join(OsStr::from_bytes(name));
-    if interpreter.exists() {
+    if below(programs, &interpreter).exists() {
         return Cause::BrokenInterpreter(interpreter);
     }
     let folder = interpreter.parent().unwrap_or(Path::new("/usr/bin"));
-    let file_name = interpreter.file_name().unwrap_or_default().as_bytes();
-    // The specification's own examples say /usr/bin/python, which many distributions do not have any more.
-    let versioned = OsStr::from_bytes(&[file_name, b"3"].concat()).to_owned();
-    let same = OsStr::from_bytes(file_name);
+    let same = interpreter.file_name().unwrap_or_default();
+    let versioned = versioned(same.as_bytes());
+    let versioned = OsStr::from_bytes(&versioned);
     let candidates = [
-        folder.join(&versioned),
-        Path::new("/usr/bin").join(&versioned),
+        folder.join(versioned),
+        Path::new("/usr/bin").join(versioned),
         Path::new("/usr/bin").join(same),
         Path::new("/bin").join(same),
     ];
-    let instead = candidates.into_iter().find(|candidate| candidate.is_file());
-    let named = PathBuf::from(OsStr::from_bytes(name));
-    Cause::MissingInterpreter { interpreter: named, instead }
+    let instead = candidates.into_iter().find(|candidate| is_file(&below(programs, candidate)));
+    Cause::MissingInterpreter { interpreter: PathBuf::from(OsStr::from_bytes(name)), instead }
+}
+
+/// The specification's own examples say `/usr/bin/python`, which many distributions do not have any more.
+fn versioned(name: &[u8]) -> Vec<u8> {
+    [name, b"3"].concat()
+}
+
+/// The place of a program on the host whose programs lie below `programs`.
+fn below(programs: &Path, name: impl AsRef<Path>) -> PathBuf {
+    programs.join(name.as_ref().strip_prefix("/").unwrap_or(name.as_ref()))
+}
+
+/// Whether there is a file or a link, which in an image may lead somewhere else than it will on the host.
+fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|status| !status.is_dir())
 }
 
 fn why_denied(path: &Path, head: &[u8], error: io::Error) -> Cause {

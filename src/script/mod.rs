@@ -2,7 +2,9 @@
 
 mod folder;
 mod interpreter;
+mod misnamed;
 mod name;
+mod not_started;
 
 use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
@@ -10,8 +12,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use self::folder::{FolderError, discover};
-pub use self::interpreter::{Cause, NotStarted, why_not_started};
-pub use self::name::{is_leftover, order, rest_for};
+pub use self::interpreter::{why_it_would_not_start, why_not_started};
+pub use self::misnamed::meant;
+pub use self::name::{Scope, is_leftover, order, rest_for};
+pub use self::not_started::{Cause, NotStarted};
+
+/// What scripts find programs by where libvirt's daemon has no `PATH` of its own.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A file whose name says that it is to run at an event.
 #[derive(Debug, Clone, PartialEq, Eq)]

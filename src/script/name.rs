@@ -20,6 +20,38 @@ pub fn rest_for(operation: Operation, file_name: &[u8]) -> Option<&[u8]> {
     (!rest.is_empty() && !is_leftover(rest)).then_some(rest)
 }
 
+/// The operations that a script is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// This one.
+    Of(Operation),
+    /// Every one.
+    All,
+}
+
+impl Scope {
+    /// What names of such scripts begin with, before the `_`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Of(operation) => operation.name(),
+            Self::All => "all",
+        }
+    }
+
+    /// Whether an operation is among them.
+    pub fn covers(self, operation: Operation) -> bool {
+        matches!(self, Self::All) || self == Self::Of(operation)
+    }
+
+    /// What a file of this name is for by its prefix, with something behind that, leftovers included.
+    pub fn of(file_name: &[u8]) -> Option<Self> {
+        Operation::ALL.into_iter().map(Self::Of).chain([Self::All]).find(|scope| {
+            let behind = file_name.strip_prefix(scope.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"_"));
+            behind.is_some_and(|rest| !rest.is_empty())
+        })
+    }
+}
+
 /// Whether an editor or a package manager left this file behind.
 pub fn is_leftover(name: &[u8]) -> bool {
     let dpkg = name.windows(DPKG.len()).rposition(|window| window == DPKG);

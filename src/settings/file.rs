@@ -1,5 +1,7 @@
 //! One settings file: TOML, of which every key that can't be taken costs only itself.
 
+use std::path::PathBuf;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -23,7 +25,7 @@ pub fn parse(text: &str, settings: &mut Settings) -> Vec<Problem> {
             let hint = arithmetic(place.as_ref()).unwrap_or_default();
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
             let message = format!("{}{hint}", Escaped(message.as_bytes()));
-            return vec![Problem { cost: Cost::File, message, place }];
+            return vec![Problem { cost: Cost::File, message, place, remedy: None }];
         }
     };
     let mut reader = Reader { text, problems: Vec::new(), more: 0 };
@@ -32,7 +34,7 @@ pub fn parse(text: &str, settings: &mut Settings) -> Vec<Problem> {
     }
     if reader.more > 0 {
         let message = format!("and {} more that is wrong in this file", reader.more);
-        reader.problems.push(Problem { cost: Cost::Key, message, place: None });
+        reader.problems.push(Problem { cost: Cost::Key, message, place: None, remedy: None });
     }
     // The table is sorted by its keys; people read from top to bottom.
     reader
@@ -116,7 +118,8 @@ impl Reader<'_> {
             self.problem(table.span(), message.to_owned());
             rule.wait = None;
         }
-        Some(Rule { name: name?, ..rule })
+        let line = Place::of(self.text, &table.span()).line;
+        Some(Rule { name: name?, place: (PathBuf::new(), line), ..rule })
     }
 
     /// The patterns of `domains`. One that can't be taken matches nothing, and so lets a script loose on nobody.
@@ -171,6 +174,6 @@ impl Reader<'_> {
             return;
         }
         let place = Some(Place::of(self.text, &span));
-        self.problems.push(Problem { cost: Cost::Key, message, place });
+        self.problems.push(Problem { cost: Cost::Key, message, place, remedy: None });
     }
 }

@@ -20,28 +20,37 @@ use crate::trust::{Judge, Unusable};
 /// The most that is read of a settings file, in bytes.
 const MAXIMUM_BYTES: u64 = 1 << 20;
 
+/// Whether a file that is valid is kept for the day that it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// As the hook does.
+    Valid,
+    /// Nothing is written: somebody only looks.
+    Nothing,
+}
+
 /// The settings of a host, and what is wrong in which of the files.
-pub fn load(paths: &Paths, judge: &Judge) -> (Settings, Vec<(PathBuf, Problem)>) {
-    let kept = Drawer::new(paths.state(), "settings");
+pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf, Problem)>) {
+    let kept = Kept { drawer: Drawer::new(paths.state(), "settings"), keep };
     let mut settings = Settings::default();
     let mut problems = Vec::new();
     let drop_ins = match drop_ins(&paths.settings_drop_ins()) {
         Ok(drop_ins) => drop_ins,
         Err(error) => {
             let message = format!("the folder can't be read, and the files in it are ignored: {error}");
-            problems.push((paths.settings_drop_ins(), Problem { cost: Cost::File, message, place: None }));
+            problems
+                .push((paths.settings_drop_ins(), Problem { cost: Cost::File, message, place: None, remedy: None }));
             Vec::new()
         }
     };
     let files: Vec<PathBuf> = std::iter::once(paths.settings().to_owned()).chain(drop_ins).collect();
-    for name in kept.names() {
-        if !files.iter().any(|file| kept_name(file) == name) {
-            // What the operator took away must not come back by a later mistake. It may be gone already.
-            _ = kept.forget(&name);
-        }
-    }
+    kept.forget_all_but(&files);
     for file in files {
+        let taken = settings.rules.len();
         let found = take(&file, judge, &kept, &mut settings);
+        for rule in settings.rules.iter_mut().skip(taken) {
+            rule.place.0.clone_from(&file);
+        }
         problems.extend(found.into_iter().map(|problem| (file.clone(), problem)));
     }
     (settings, problems)
@@ -65,29 +74,60 @@ fn drop_ins(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Takes what one file says into `settings`.
-fn take(file: &Path, judge: &Judge, kept: &Drawer, settings: &mut Settings) -> Vec<Problem> {
+fn take(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec<Problem> {
     let name = &kept_name(file);
     let text = match read(file, judge) {
         Ok(Some(text)) => text,
         Ok(None) => {
-            // As above; the main file is always among them.
-            _ = kept.forget(name);
+            // The main file is always among them.
+            kept.forget(name);
             return Vec::new();
         }
-        Err(message) => {
-            let problem = Problem { cost: Cost::File, message, place: None };
-            return vec![fall_back(problem, kept.kept(name), settings)];
+        Err((message, remedy)) => {
+            let problem = Problem { cost: Cost::File, message, place: None, remedy };
+            return vec![fall_back(problem, kept.drawer.kept(name), settings)];
         }
     };
     let mut problems = parse(&text, settings);
     if let Some(index) = problems.iter().position(|problem| problem.cost == Cost::File) {
         let problem = problems.swap_remove(index);
-        problems.push(fall_back(problem, kept.kept(name), settings));
-    } else if kept.kept(name).as_deref() != Some(text.as_bytes()) {
-        // Without it a later mistake costs more. That the state folder can't be written to is told where live XML is kept.
-        _ = kept.keep(name, text.as_bytes());
+        problems.push(fall_back(problem, kept.drawer.kept(name), settings));
+    } else {
+        kept.keep(name, text.as_bytes());
     }
     problems
+}
+
+/// What the files said when they were last valid.
+struct Kept {
+    drawer: Drawer,
+    keep: Keep,
+}
+
+impl Kept {
+    fn keep(&self, name: &[u8], text: &[u8]) {
+        if self.keep == Keep::Valid && self.drawer.kept(name).as_deref() != Some(text) {
+            // Without it a later mistake costs more. That the state folder can't be written to is told where live XML is
+            // kept.
+            _ = self.drawer.keep(name, text);
+        }
+    }
+
+    /// What the operator took away must not come back by a later mistake.
+    fn forget(&self, name: &[u8]) {
+        if self.keep == Keep::Valid {
+            // It may be gone already.
+            _ = self.drawer.forget(name);
+        }
+    }
+
+    fn forget_all_but(&self, files: &[PathBuf]) {
+        for name in self.drawer.names() {
+            if !files.iter().any(|file| kept_name(file) == name) {
+                self.forget(&name);
+            }
+        }
+    }
 }
 
 /// Under which name what a file says is kept: with its folder's, since a drop-in may be called like the main file.
@@ -110,17 +150,20 @@ fn fall_back(problem: Problem, kept: Option<Vec<u8>>, settings: &mut Settings) -
     Problem { message: format!("{instead}; {}", problem.message), ..problem }
 }
 
+/// Why a file is not taken, and the command that mends it.
+type Refusal = (String, Option<String>);
+
 /// The file's text, or nothing where there is no such file.
-fn read(file: &Path, judge: &Judge) -> Result<Option<String>, String> {
+fn read(file: &Path, judge: &Judge) -> Result<Option<String>, Refusal> {
     match judge.inspect(file) {
         Ok(inspection) => {
             if let Some(fault) = inspection.fault {
-                return Err(format!("it can't be trusted: {fault}"));
+                return Err((format!("it can't be trusted: {}", fault.what()), Some(fault.remedy())));
             }
         }
         Err(Unusable::Vanished) => return Ok(None),
         Err(Unusable::Empty) => return Ok(Some(String::new())),
-        Err(unusable) => return Err(unusable.to_string()),
+        Err(unusable) => return Err((unusable.to_string(), None)),
     }
     // NONBLOCK, should a FIFO have taken its place since.
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
@@ -130,9 +173,10 @@ fn read(file: &Path, judge: &Judge) -> Result<Option<String>, String> {
         .custom_flags(flags)
         .open(file)
         .and_then(|opened| opened.take(MAXIMUM_BYTES).read_to_end(&mut text));
-    match read {
+    let text = match read {
         Err(error) => Err(format!("it can't be read: {error}")),
         Ok(_) if text.len() as u64 == MAXIMUM_BYTES => Err(format!("it is longer than {MAXIMUM_BYTES} bytes")),
         Ok(_) => String::from_utf8(text).map(Some).map_err(|error| format!("it is not UTF-8: {error}")),
-    }
+    };
+    text.map_err(|message| (message, None))
 }

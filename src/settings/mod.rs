@@ -6,12 +6,13 @@ mod load;
 mod problem;
 
 use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use glob::Pattern;
 
 pub use self::file::parse;
-pub use self::load::load;
+pub use self::load::{Keep, load};
 pub use self::problem::{Cost, Place, Problem};
 
 /// What a file needs to be run.
@@ -79,6 +80,8 @@ impl Default for Settings {
 /// One `[[script]]` table: what holds for the scripts that it names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Rule {
+    /// Where it stands: the file, and its line there, from 1.
+    place: (PathBuf, usize),
     name: Pattern,
     /// The domains that the scripts are for; none where every domain's.
     domains: Option<Vec<Pattern>>,
@@ -87,6 +90,28 @@ struct Rule {
     filter: Option<Filter>,
     exclusive: Option<bool>,
     wait: Option<bool>,
+}
+
+/// A `[[script]]` table, for whoever looks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<'a> {
+    /// The file that it stands in.
+    pub file: &'a Path,
+    /// Its line there, from 1.
+    pub line: usize,
+    name: &'a Pattern,
+}
+
+impl Table<'_> {
+    /// The pattern of the scripts that it is about.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Whether it is about the script of this file name.
+    pub fn is_about(&self, file_name: &OsStr) -> bool {
+        matches(self.name, file_name)
+    }
 }
 
 /// What is in force for one script.
@@ -134,8 +159,17 @@ impl Settings {
 
     /// Whether the script of this file name is for this domain.
     pub fn is_for(&self, file_name: &OsStr, domain: &OsStr) -> bool {
-        let domains = self.rules_for(file_name).filter_map(|rule| rule.domains.as_ref()).next_back();
-        domains.is_none_or(|domains| domains.iter().any(|pattern| matches(pattern, domain)))
+        self.domains_of(file_name).is_none_or(|domains| domains.iter().any(|pattern| matches(pattern, domain)))
+    }
+
+    /// The patterns of the domains that the script of this file name is for, or nothing where it is every domain's.
+    pub fn domains_of<'a>(&'a self, file_name: &'a OsStr) -> Option<&'a [Pattern]> {
+        self.rules_for(file_name).filter_map(|rule| rule.domains.as_deref()).next_back()
+    }
+
+    /// All `[[script]]` tables, in the order in which they count.
+    pub fn tables(&self) -> impl Iterator<Item = Table<'_>> {
+        self.rules.iter().map(|rule| Table { file: &rule.place.0, line: rule.place.1, name: &rule.name })
     }
 
     fn rules_for<'a>(&'a self, file_name: &'a OsStr) -> impl DoubleEndedIterator<Item = &'a Rule> {

@@ -24,6 +24,8 @@ pub struct Problem {
     pub message: String,
     /// Where it is, if it is in one place.
     pub place: Option<Place>,
+    /// The command that mends it, if there is one.
+    pub remedy: Option<String>,
 }
 
 /// A place in a text, for a person to find it.
@@ -77,9 +79,10 @@ fn around(line: &str, at: usize) -> String {
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Some(place) => write!(formatter, "line {}, column {}: {}", place.line, place.column, self.message),
-            None => formatter.write_str(&self.message),
+            Some(place) => write!(formatter, "line {}, column {}: {}", place.line, place.column, self.message)?,
+            None => formatter.write_str(&self.message)?,
         }
+        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(formatter, "; to mend it: {remedy}"))
     }
 }
 

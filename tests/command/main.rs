@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
 
+mod check;
 mod install;
 mod run;
 
@@ -32,4 +33,14 @@ fn still(seen: &str) -> String {
         still = regex::Regex::new(pattern).expect("a pattern").replace_all(&still, instead).into_owned();
     }
     still
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !holds() {
+        assert!(std::time::Instant::now() < end, "still not so: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }

@@ -35,8 +35,11 @@ fn follow_the_remedy(host: &Host, script: &Path) {
 #[test]
 fn a_script_without_an_interpreter_line_is_told_what_to_begin_with() {
     let host = host!();
-    host.script("start_x", "echo hi\n");
-    one_line(&host, "start_x", "WARN", "not started: it has no #! line; to mend it, let its first line be #!/bin/bash");
+    let script = host.script("start_x", "echo hi\n");
+    one_line(&host, "start_x", "WARN", "not started: it has no #! line; to mend it: sed -i '1i #!/bin/bash' ");
+    follow_the_remedy(&host, &script);
+    unharmed(host.event("start"));
+    host.log().assert_says("INFO", "start_x", "stdout: hi");
 }
 
 #[test]
@@ -50,8 +53,11 @@ fn a_script_whose_interpreter_is_missing_is_told_which() {
 fn a_script_for_python_where_only_python3_exists_is_told_so() {
     let host = host!();
     fs::remove_file(host.path("/extra/bin/python")).unwrap();
-    host.script("start_x", "#!/usr/bin/python\n");
-    one_line(&host, "start_x", "WARN", "its interpreter /usr/bin/python does not exist; /usr/bin/python3 does");
+    let script = host.script("start_x", "#!/usr/bin/python\nprint('hi')\n");
+    one_line(&host, "start_x", "WARN", "its interpreter /usr/bin/python does not exist, but /usr/bin/python3 does");
+    follow_the_remedy(&host, &script);
+    unharmed(host.event("start"));
+    host.log().assert_says("INFO", "start_x", "stdout: hi");
 }
 
 #[test]
@@ -76,9 +82,15 @@ fn a_script_with_a_byte_order_mark_is_told_how_to_remove_it() {
 
 #[test]
 fn a_script_whose_interpreter_line_is_not_the_first_is_told_so() {
-    let host = host!();
-    host.script("start_x", "\n#!/bin/bash\necho hi\n");
-    one_line(&host, "start_x", "WARN", "something stands before its #! line");
+    for before in ["\n", "  ", "# by hand\n\n \t"] {
+        let host = host!();
+        let script = host.script("start_x", format!("{before}#!/bin/bash\necho hi\n"));
+        let what = if before.starts_with('#') { "it has no #! line" } else { "something stands before its #! line" };
+        one_line(&host, "start_x", "WARN", what);
+        follow_the_remedy(&host, &script);
+        unharmed(host.event("start"));
+        host.log().assert_says("INFO", "start_x", "stdout: hi");
+    }
 }
 
 #[test]

@@ -135,6 +135,11 @@ impl Host {
         Call::new(self, "/usr/bin/virt-hooks", arguments)
     }
 
+    /// A call of a shell, as root has it on the host.
+    pub fn shell(&self, commands: &str) -> Call<'_> {
+        Call::new(self, "/bin/bash", ["-c", commands])
+    }
+
     /// What is in the log.
     pub fn log(&self) -> Log {
         Log::read(&self.path(LOG))

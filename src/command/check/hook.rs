@@ -1,0 +1,86 @@
+//! Whether libvirt calls the hook, and the hook runs scripts.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::PermissionsExt;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::Findings;
+use crate::command::call;
+use crate::command::daemon::{Daemon, FirstInstalled};
+use crate::command::hook_file::HookFile;
+use crate::journal::{Quoted, Record};
+use crate::paths::Paths;
+use crate::pause::Pause;
+use crate::trust::shell;
+
+/// How much of the log's end is looked through for an event, in bytes.
+const TAIL: u64 = 256 << 10;
+
+pub(super) fn check(paths: &Paths, findings: &mut Findings) {
+    let hook = Quoted::path(paths.hook()).to_string();
+    match HookFile::look(paths.hook()) {
+        HookFile::Missing => {
+            let message = "the hook is not there, so that libvirt runs no script at all";
+            findings.error(hook, message, call(paths, "install"));
+        }
+        HookFile::CloudStack { .. } => {
+            let message = "it is Apache CloudStack's own hook, perhaps put back by an upgrade of its agent; none of the \
+                           settings here holds";
+            findings.error(hook, message, call(paths, "install"));
+        }
+        HookFile::Foreign { what, .. } => {
+            let message = format!("it is not virt-hooks but {what}; no script runs, unless by that");
+            findings.error(hook, message, call(paths, "install --replace"));
+        }
+        HookFile::Ours => ours(paths, findings),
+    }
+    if let Some(pause) = Pause::in_force(paths.state()) {
+        let subject = Quoted::path(&Pause::place(paths.state())).to_string();
+        findings.error(subject, format!("{pause}: no script runs at any event"), call(paths, "resume"));
+    }
+}
+
+fn ours(paths: &Paths, findings: &mut Findings) {
+    let hook = Quoted::path(paths.hook()).to_string();
+    let mode = fs::metadata(paths.hook()).map(|status| status.permissions().mode()).unwrap_or_default();
+    if mode & 0o111 == 0 {
+        let message = "it is not executable, and libvirt passes it over without a word";
+        findings.error(&hook, message, format!("chmod 0755 {}", shell(paths.hook())));
+    } else if let Ok(inspection) = crate::command::judge(paths).inspect(paths.hook())
+        && let Some(fault) = inspection.fault
+    {
+        let message = format!("{}: whoever that is can run anything as root", fault.what());
+        findings.error(&hook, message, fault.remedy());
+    }
+    for daemon in Daemon::running(paths) {
+        if may_be_unknown_to(&daemon, paths) {
+            let message = format!(
+                "{} has run since before the hook was first installed, and no event has been recorded since: it may not \
+                 have noticed the hook, for which it looks when it starts or is reloaded ({})",
+                daemon.name, daemon.reload
+            );
+            findings.warning(&hook, message, call(paths, "install"));
+        }
+    }
+}
+
+fn may_be_unknown_to(daemon: &Daemon, paths: &Paths) -> bool {
+    FirstInstalled::kept(paths).is_some_and(|first| first.is_unknown_to(daemon) && !was_called_since(first.at, paths))
+}
+
+/// Whether an event was recorded since then.
+fn was_called_since(then: SystemTime, paths: &Paths) -> bool {
+    let Ok(then) = Timestamp::try_from(then) else { return false };
+    let mut tail = Vec::new();
+    let read = File::open(paths.log()).and_then(|mut log| {
+        let length = log.metadata()?.len();
+        log.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        log.take(TAIL).read_to_end(&mut tail)
+    });
+    let times =
+        tail.split(|&byte| byte == b'\n').filter_map(|line| Record::parse(line)?.time.parse::<Timestamp>().ok());
+    read.is_ok() && times.max().is_some_and(|last| last >= then)
+}

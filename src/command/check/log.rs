@@ -1,0 +1,112 @@
+//! Whether what happens is recorded, and the record does not fill the disk.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use glob::Pattern;
+use rustix::fs::{Access, AtFlags, CWD, IFlags, StatVfsMountFlags};
+
+use super::Findings;
+use crate::journal::Quoted;
+use crate::paths::Paths;
+use crate::trust::shell;
+
+/// What keeps the log within bounds, by logrotate.
+const ROTATION: [&str; 9] = [
+    "{",
+    "    weekly",
+    "    rotate 8",
+    "    compress",
+    "    delaycompress",
+    "    missingok",
+    "    notifempty",
+    "    nocreate",
+    "}",
+];
+
+pub(super) fn check(paths: &Paths, findings: &mut Findings) {
+    if let Some((message, remedy)) = why_not_writable(paths.log()) {
+        let message = format!("{message}: scripts run, and nobody learns of it");
+        findings.error(Quoted::path(paths.log()), message, remedy);
+    }
+    let folder = paths.elsewhere("etc/logrotate.d");
+    if folder.is_dir() && !is_rotated(paths) {
+        let heading = format!("{} {}", paths.log().display(), ROTATION.first().unwrap_or(&"{"));
+        let lines = std::iter::once(heading.as_str()).chain(ROTATION.into_iter().skip(1));
+        let words: Vec<String> = lines.map(|line| format!("'{line}'")).collect();
+        let remedy = format!("printf '%s\\n' {} > {}", words.join(" "), shell(&folder.join("virt-hooks")));
+        let message = "logrotate does not know it, so that it grows until the disk is full";
+        findings.warning(Quoted::path(paths.log()), message, remedy);
+    }
+}
+
+/// Why nothing can be written to the log, and the command that mends it.
+fn why_not_writable(log: &Path) -> Option<(String, String)> {
+    let aside = || format!("mv {0} {0}.old", shell(log));
+    let there = fs::symlink_metadata(log);
+    match &there {
+        Ok(status) if status.is_symlink() => {
+            return Some(("it is a symlink, which is not followed".to_owned(), format!("rm {}", shell(log))));
+        }
+        Ok(status) if status.is_dir() => return Some(("it is a folder".to_owned(), aside())),
+        Ok(status) if status.file_type().is_fifo() || !status.is_file() => {
+            return Some(("it is not a file".to_owned(), aside()));
+        }
+        Ok(_) => {}
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+        Err(error) => return Some((format!("it can't be looked at: {error}"), format!("ls -l {}", shell(log)))),
+    }
+    // Where it is missing it is made, and the folder above it as well.
+    let target = if there.is_ok() { log.to_owned() } else { nearest(log) };
+    if !target.is_dir() && there.is_err() {
+        let message = format!("{} is no folder, so that it can't be made", Quoted::path(&target));
+        return Some((message, format!("mv {0} {0}.old", shell(&target))));
+    }
+    let mount = || format!("\"$(findmnt -n -o TARGET --target {})\"", shell(&target));
+    let filesystem = rustix::fs::statvfs(&target).ok()?;
+    if filesystem.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Some(("its file system is mounted read-only".to_owned(), format!("mount -o remount,rw {}", mount())));
+    }
+    if filesystem.f_bavail == 0 && filesystem.f_blocks > 0 {
+        return Some(("its disk is full".to_owned(), format!("du -xa {} | sort -n | tail", mount())));
+    }
+    if is_immutable(&target) {
+        return Some(("it can't be changed, by its attribute i".to_owned(), format!("chattr -i {}", shell(&target))));
+    }
+    let denied = rustix::fs::accessat(CWD, &target, Access::WRITE_OK, AtFlags::EACCESS).err()?;
+    Some((format!("it can't be written to: {denied}"), format!("chmod u+w {}", shell(&target))))
+}
+
+/// The first folder above that is there.
+fn nearest(path: &Path) -> PathBuf {
+    path.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("/")).to_owned()
+}
+
+fn is_immutable(path: &Path) -> bool {
+    fs::File::open(path)
+        .is_ok_and(|file| rustix::fs::ioctl_getflags(&file).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE)))
+}
+
+/// Whether a file of logrotate's names the log.
+fn is_rotated(paths: &Paths) -> bool {
+    let files =
+        fs::read_dir(paths.elsewhere("etc/logrotate.d")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let host_path = Path::new("/").join(paths.log().strip_prefix(paths.root()).unwrap_or(paths.log()));
+    files.chain([paths.elsewhere("etc/logrotate.conf")]).any(|file| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        words(&text).any(|word| is_pattern_of(&word, paths.log()) || is_pattern_of(&word, &host_path))
+    })
+}
+
+/// The words of a logrotate file that may be patterns of logs: those that begin a section (logrotate.conf(5)).
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let lines = text.lines().map(str::trim_start).filter(|line| line.starts_with('/') || line.starts_with('"'));
+    lines.flat_map(|line| shlex::split(line.trim_end_matches('{')).unwrap_or_default())
+}
+
+fn is_pattern_of(word: &str, path: &Path) -> bool {
+    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
+    Pattern::new(word).is_ok_and(|pattern| pattern.matches_path_with(path, options))
+}

@@ -1,0 +1,134 @@
+//! `virt-hooks check`: everything that keeps a script from running, each with what mends it.
+
+mod confinement;
+mod hook;
+mod log;
+mod scripts;
+mod settings;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::inventory::Inventory;
+use super::screen::{Meaning, Screen};
+use crate::paths::Paths;
+
+/// How the findings are shown.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each finding tells what is wrong, why it matters, and the command that mends it. The exit code is 1 if there is an error,
+0 if there are only warnings or nothing at all.
+
+Examples:
+  virt-hooks check
+  virt-hooks check --json | jq -r '.[].remedy'
+  virt-hooks --root /mnt/image check")]
+pub(super) struct Arguments {
+    /// As a JSON array of {severity, subject, message, remedy}
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Severity {
+    /// Something does not run that is meant to.
+    Error,
+    /// Something may not be as it is meant.
+    Warning,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Serialize)]
+struct Finding {
+    severity: Severity,
+    /// What it is about: mostly a path.
+    subject: String,
+    /// What is wrong, and why it matters.
+    message: String,
+    /// The command that mends it.
+    remedy: String,
+}
+
+/// What has been found so far.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn error(&mut self, subject: impl ToString, message: impl ToString, remedy: impl ToString) {
+        self.add(Severity::Error, subject, message, remedy);
+    }
+
+    fn warning(&mut self, subject: impl ToString, message: impl ToString, remedy: impl ToString) {
+        self.add(Severity::Warning, subject, message, remedy);
+    }
+
+    fn add(&mut self, severity: Severity, subject: impl ToString, message: impl ToString, remedy: impl ToString) {
+        let (subject, message, remedy) = (subject.to_string(), message.to_string(), remedy.to_string());
+        self.0.push(Finding { severity, subject, message, remedy });
+    }
+}
+
+/// Looks at everything, and changes nothing.
+pub(super) fn check(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let inventory = Inventory::take(paths);
+    let mut findings = Findings::default();
+    hook::check(paths, &mut findings);
+    settings::check(paths, &inventory, &mut findings);
+    scripts::check(paths, &inventory, &mut findings);
+    log::check(paths, &mut findings);
+    confinement::check(paths, &inventory, &mut findings);
+    let Findings(mut findings) = findings;
+    findings.sort_by_key(|finding| finding.severity);
+
+    let mut out = BufWriter::new(io::stdout().lock());
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &findings).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &findings, &inventory)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::from(u8::from(findings.iter().any(|finding| finding.severity == Severity::Error))))
+}
+
+/// What stands before a finding's message.
+const INDENT: &str = "         ";
+
+fn print(out: &mut impl Write, findings: &[Finding], inventory: &Inventory) -> io::Result<()> {
+    let screen = Screen::of_stdout();
+    for finding in findings {
+        let severity = match finding.severity {
+            Severity::Error => screen.paint(Meaning::Bad, "error  "),
+            Severity::Warning => screen.paint(Meaning::Warning, "warning"),
+        };
+        writeln!(out, "{severity}  {}", screen.paint(Meaning::Strong, &finding.subject))?;
+        writeln!(out, "{INDENT}{}", screen.wrapped(&finding.message, INDENT.len()))?;
+        writeln!(out, "{INDENT}{} {}", screen.paint(Meaning::Faint, "to mend it:"), finding.remedy)?;
+        writeln!(out)?;
+    }
+    let scripts = inventory.entries.iter().filter(|entry| entry.runs()).count();
+    let scripts = if scripts == 1 { "1 script runs".to_owned() } else { format!("{scripts} scripts run") };
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let sum = match (errors, findings.len() - errors) {
+        (0, 0) => "0 problems".to_owned(),
+        (errors, 0) => counted(errors, "error"),
+        (0, warnings) => counted(warnings, "warning"),
+        (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
+    };
+    let meaning = match (errors, findings.len()) {
+        (0, 0) => Meaning::Good,
+        (0, _) => Meaning::Warning,
+        _ => Meaning::Bad,
+    };
+    writeln!(out, "{}; {scripts}", screen.paint(meaning, sum))
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

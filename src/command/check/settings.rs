@@ -1,0 +1,85 @@
+//! Whether the settings say what their writer meant.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::Findings;
+use crate::command::inventory::{Entry, Inventory};
+use crate::event::Operation;
+use crate::journal::{Escaped, Quoted};
+use crate::paths::Paths;
+use crate::script::Scope;
+use crate::settings::{OnFailure, Problem};
+use crate::trust::shell;
+
+pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
+    for (file, problem) in &inventory.problems {
+        mistake(file, problem, findings);
+    }
+    for table in inventory.settings.tables() {
+        if !inventory.entries.iter().any(|entry| entry.scope.is_some() && table.is_about(entry.file_name())) {
+            let subject = format!("{} line {}", Quoted::path(table.file), table.line);
+            let name = Escaped(table.name().as_bytes());
+            let message = format!(
+                "this [[script]] is about \"{name}\", and no script in {} has such a name: it holds for nothing",
+                Quoted::path(paths.custom())
+            );
+            findings.warning(subject, message, editor(table.file, table.line));
+        }
+    }
+    for entry in &inventory.entries {
+        vain_veto(entry, inventory, findings);
+    }
+}
+
+fn mistake(file: &Path, problem: &Problem, findings: &mut Findings) {
+    let place = problem.place.as_ref();
+    let line = place.map_or(1, |place| place.line);
+    let subject = match place {
+        Some(place) => format!("{} line {}, column {}", Quoted::path(file), place.line, place.column),
+        None => Quoted::path(file).to_string(),
+    };
+    let mut message = problem.message.clone();
+    for line in place.iter().flat_map(|place| place.picture()) {
+        message = format!("{message}\n{}", Escaped(line.as_bytes()));
+    }
+    findings.error(subject, message, problem.remedy.clone().unwrap_or_else(|| editor(file, line)));
+}
+
+/// A script that is to refuse an operation that can't be refused.
+fn vain_veto(entry: &Entry, inventory: &Inventory, findings: &mut Findings) {
+    let asked = inventory.settings.of_script(entry.file_name()).on_failure == OnFailure::Abort;
+    let (Some(scope), true) = (entry.scope, asked) else { return };
+    let subject = Quoted::path(&entry.path).to_string();
+    let rest = entry.file_name().to_string_lossy();
+    let rest = rest.split_once('_').map_or("", |(_, rest)| rest);
+    let (message, meant) = match scope {
+        Scope::Of(operation) if operation.can_be_refused() => return,
+        Scope::Of(operation @ (Operation::Started | Operation::Reconnect)) => {
+            let message = format!(
+                "onFailure = \"abort\" is set for it and does not count: at {} it would kill the running VM",
+                operation.name()
+            );
+            (message, Operation::Start)
+        }
+        Scope::Of(operation) => {
+            let message = format!(
+                "onFailure = \"abort\" is set for it and does not count: libvirt pays no heed to it at {}",
+                operation.name()
+            );
+            (message, Operation::Start)
+        }
+        Scope::All => {
+            let message = "onFailure = \"abort\" is set for it and counts at prepare, start, migrate and restore only: at \
+                           started and reconnect it would kill the running VM, and at the others libvirt pays no heed";
+            (message.to_owned(), Operation::Start)
+        }
+    };
+    let to = entry.path.with_file_name(OsStr::new(&format!("{}_{rest}", meant.name())));
+    findings.warning(subject, message, format!("mv -n {} {}", shell(&entry.path), shell(&to)));
+}
+
+/// The command that opens a file at a line. Only a person can tell what was meant there.
+pub(super) fn editor(file: &Path, line: usize) -> String {
+    format!("${{EDITOR:-vi}} +{line} {}", shell(file))
+}

@@ -1,0 +1,205 @@
+//! Everything that lies in `custom/`, and what becomes of each: whether it runs, and why not.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::event::Operation;
+use crate::journal::Quoted;
+use crate::paths::Paths;
+use crate::script::{self, Scope};
+use crate::settings::{self, Keep, Problem, Settings, Trust};
+use crate::trust::{Fault, Judge, Kind, Unusable, shell};
+
+/// What lies in `custom/` and in the VMs' own folders, in the order in which scripts run.
+#[derive(Debug)]
+pub(super) struct Inventory {
+    pub(super) entries: Vec<Entry>,
+    /// There is no `custom/`.
+    pub(super) missing: bool,
+    /// Folders that could not be read, and why.
+    pub(super) unread: Vec<(PathBuf, io::Error)>,
+    pub(super) settings: Settings,
+    /// What is wrong in which settings file.
+    pub(super) problems: Vec<(PathBuf, Problem)>,
+}
+
+/// A file or folder among the scripts.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) path: PathBuf,
+    /// What records call it: its path below `custom/`.
+    pub(super) label: Vec<u8>,
+    /// The VM in whose folder it lies.
+    pub(super) domain: Option<OsString>,
+    /// The operations that its name is for, if it is a script's.
+    pub(super) scope: Option<Scope>,
+    pub(super) fate: Fate,
+}
+
+/// What becomes of an entry.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// It runs.
+    Runs,
+    /// It runs although it can't be trusted, since the settings say so.
+    RunsUntrusted(Fault),
+    /// It is switched off on purpose.
+    Masked,
+    /// It is a script by its name and does not run.
+    Unfit(Unfit),
+    /// An editor or a package manager left it behind.
+    Leftover,
+    /// A VM's folder; inside of one, a folder that means nothing.
+    Folder,
+    /// Its name is no script's; perhaps it was meant to be this one.
+    Other(Option<String>),
+}
+
+/// Why a script can't run.
+#[derive(Debug)]
+pub(super) struct Unfit {
+    pub(super) what: String,
+    /// The command that mends it.
+    pub(super) remedy: String,
+}
+
+impl Inventory {
+    /// Looks at all of it, and changes nothing.
+    pub(super) fn take(paths: &Paths) -> Self {
+        let judge = super::judge(paths);
+        let (settings, problems) = settings::load(paths, &judge, Keep::Nothing);
+        let mut inventory = Self { entries: Vec::new(), missing: false, unread: Vec::new(), settings, problems };
+        let look = Look { judge: &judge, trust: inventory.settings.trust, programs: programs(paths) };
+        match names(paths.custom()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => inventory.missing = true,
+            names => {
+                for name in inventory.readable(paths.custom(), names) {
+                    let path = paths.custom().join(&name);
+                    let entry = look.at(path.clone(), None);
+                    let is_folder = matches!(entry.fate, Fate::Folder);
+                    inventory.entries.push(entry);
+                    if is_folder {
+                        let inside = inventory.readable(&path, self::names(&path));
+                        let own = |inner: OsString| look.at(path.join(inner), Some(&name));
+                        inventory.entries.extend(inside.into_iter().map(own));
+                    }
+                }
+            }
+        }
+        inventory.entries.sort_by(|a, b| {
+            script::order(a.file_name().as_bytes(), b.file_name().as_bytes())
+                .then_with(|| (a.domain.is_some(), &a.label).cmp(&(b.domain.is_some(), &b.label)))
+        });
+        inventory
+    }
+
+    fn readable(&mut self, folder: &Path, names: io::Result<Vec<OsString>>) -> Vec<OsString> {
+        names.unwrap_or_else(|error| {
+            self.unread.push((folder.to_owned(), error));
+            Vec::new()
+        })
+    }
+}
+
+impl Entry {
+    pub(super) fn file_name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    /// Whether it is for this operation.
+    pub(super) fn is_for(&self, operation: Operation) -> bool {
+        self.scope.is_some_and(|scope| scope.covers(operation))
+    }
+
+    pub(super) const fn runs(&self) -> bool {
+        matches!(self.fate, Fate::Runs | Fate::RunsUntrusted(_))
+    }
+}
+
+struct Look<'a> {
+    judge: &'a Judge,
+    trust: Trust,
+    programs: PathBuf,
+}
+
+impl Look<'_> {
+    fn at(&self, path: PathBuf, domain: Option<&OsStr>) -> Entry {
+        let name = path.file_name().unwrap_or_default().to_owned();
+        let label = match domain {
+            Some(domain) => [domain.as_bytes(), b"/", name.as_bytes()].concat(),
+            None => name.as_bytes().to_vec(),
+        };
+        let scope = Scope::of(name.as_bytes());
+        let fate = if path.is_dir() {
+            Fate::Folder
+        } else if script::is_leftover(name.as_bytes()) {
+            Fate::Leftover
+        } else if scope.is_none() {
+            Fate::Other(script::meant(name.as_bytes()))
+        } else {
+            self.fate(&path)
+        };
+        Entry { path, label, domain: domain.map(OsStr::to_owned), scope, fate }
+    }
+
+    /// What the hook would do with a script, as far as that can be told without running it.
+    fn fate(&self, path: &Path) -> Fate {
+        let unfit = |what: String, remedy: String| Fate::Unfit(Unfit { what, remedy });
+        let inspection = match self.judge.inspect(path) {
+            Ok(inspection) => inspection,
+            Err(Unusable::Folder) => return Fate::Folder,
+            Err(unusable) => return unfit(unusable.to_string(), remedy_for(&unusable, path)),
+        };
+        let fault = inspection.fault;
+        match (inspection.kind, &fault) {
+            (Kind::Masked, _) => return Fate::Masked,
+            (Kind::NotExecutable, _) => {
+                return unfit("it is not executable".to_owned(), format!("chmod +x {}", shell(path)));
+            }
+            (Kind::Program, Some(fault)) if self.trust == Trust::Strict => {
+                return unfit(format!("it can't be trusted: {}", fault.what()), fault.remedy());
+            }
+            (Kind::Program, _) => {}
+        }
+        let trouble = script::why_it_would_not_start(path, &self.programs);
+        match (trouble, fault) {
+            (Some(trouble), _) => {
+                unfit(trouble.what(), trouble.remedy().unwrap_or_else(|| format!("ls -l {}", shell(path))))
+            }
+            (None, Some(fault)) => Fate::RunsUntrusted(fault),
+            (None, None) => Fate::Runs,
+        }
+    }
+}
+
+fn remedy_for(unusable: &Unusable, path: &Path) -> String {
+    match unusable {
+        Unusable::Empty | Unusable::Dangling { .. } | Unusable::NotAFile(_) => format!("rm {}", shell(path)),
+        Unusable::Folder | Unusable::Vanished | Unusable::Unseen(_) => format!("ls -l {}", shell(path)),
+    }
+}
+
+/// Where the host's programs lie: an image has its own, a folder for trials has none.
+fn programs(paths: &Paths) -> PathBuf {
+    let image = paths.elsewhere("usr/bin").is_dir();
+    if image { paths.root().to_owned() } else { PathBuf::from("/") }
+}
+
+fn names(folder: &Path) -> io::Result<Vec<OsString>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
+}
+
+/// The patterns of the VMs that a script is for, in words; nothing where it is every VM's.
+pub(super) fn domains_of(entry: &Entry, settings: &Settings) -> Option<String> {
+    let patterns = settings.domains_of(entry.file_name());
+    let patterns =
+        patterns.map(|patterns| patterns.iter().map(|pattern| pattern.as_str()).collect::<Vec<_>>().join(", "));
+    match (&entry.domain, patterns) {
+        (Some(domain), _) => Some(Quoted::name(domain).to_string()),
+        (None, Some(patterns)) if patterns.is_empty() => Some("none".to_owned()),
+        (None, patterns) => patterns,
+    }
+}

@@ -1,0 +1,477 @@
+//! `virt-hooks check`: every fault is made, seen, mended by the command that is printed, and gone.
+
+use testbed::{CUSTOM, Host, LOG, host};
+
+use crate::assert_looks_like;
+
+/// Looks, does what the first finding says, and looks again; all in one place, so that mounts are still there.
+const MEND: &str = r#"
+virt-hooks check --json > /tmp/before
+echo $? > /tmp/code
+python3 -c 'import json; print(json.load(open("/tmp/before"))[0]["remedy"])' > /tmp/remedy
+bash -e /tmp/remedy
+virt-hooks check --json > /tmp/after
+"#;
+
+/// A fault of this severity, said of this path in these words, and nothing else; the command that is printed mends it.
+#[track_caller]
+fn mended(host: &Host, severity: &str, subject: &str, words: &str) {
+    mended_after(host, "", severity, subject, words);
+}
+
+#[track_caller]
+fn mended_after(host: &Host, before: &str, severity: &str, subject: &str, words: &str) {
+    let finished = host.shell(MEND).after(before).variable("EDITOR", "/tmp/editor").run();
+    let found: Vec<serde_json::Value> = serde_json::from_str(&host.read("/tmp/before")).expect("JSON");
+    let remedy = host.read("/tmp/remedy");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let field = |name: &str| found.first().and_then(|finding| finding[name].as_str()).unwrap_or_default().to_owned();
+    assert_eq!(field("severity"), severity);
+    assert!(field("subject").starts_with(subject), "{found:#?}");
+    assert!(field("message").contains(words), "{found:#?}");
+    assert_eq!(host.read("/tmp/code").trim(), if severity == "error" { "1" } else { "0" });
+    assert_eq!(finished.code, Some(0), "{remedy}{}", finished.stderr);
+    assert_eq!(host.read("/tmp/after").trim(), "[]", "after {remedy}{}", finished.stderr);
+}
+
+/// A host on which a person's editor does this to the file at the line: `$1` is `+LINE`, `$2` the file.
+fn with_editor(host: Host, commands: &str) -> Host {
+    host.file("/tmp/editor", format!("#!/bin/bash\n{commands}\n"), 0o755);
+    host
+}
+
+const START_X: &str = "/etc/libvirt/hooks/custom/start_x";
+
+#[test]
+fn a_host_without_faults_has_0_problems() {
+    let host = host!();
+    host.bash("start_a", ":");
+    host.bash("all_b", ":");
+    let finished = host.command(["check"]).run();
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), "0 problems; 2 scripts run\n"));
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n");
+}
+
+#[test]
+fn a_hook_that_is_not_there() {
+    let host = host!();
+    std::fs::remove_file(host.path("/etc/libvirt/hooks/qemu")).expect("a host without a hook");
+    mended(&host, "error", "/etc/libvirt/hooks/qemu", "the hook is not there");
+}
+
+#[test]
+fn a_hook_that_is_somebody_else_s() {
+    let host = host!();
+    host.file("/etc/libvirt/hooks/qemu", "#!/bin/sh\nexit 0\n", 0o755);
+    mended(&host, "error", "/etc/libvirt/hooks/qemu", "it is not virt-hooks but a file that begins with: #!/bin/sh");
+}
+
+#[test]
+fn a_hook_that_cloudstack_s_agent_has_put_back() {
+    let host = host!();
+    let theirs = "#!/usr/bin/python3\n# '/var/log/libvirt/qemu-hook.log' cloudVirBr /etc/libvirt/hooks/custom\n";
+    host.file("/etc/libvirt/hooks/qemu", theirs, 0o755);
+    mended(&host, "error", "/etc/libvirt/hooks/qemu", "it is Apache CloudStack's own hook");
+}
+
+#[test]
+fn a_hook_that_is_not_executable() {
+    let host = host!();
+    host.shell("chmod a-x /etc/libvirt/hooks/qemu").run();
+    mended(&host, "error", "/etc/libvirt/hooks/qemu", "not executable, and libvirt passes it over without a word");
+}
+
+#[test]
+fn a_hook_that_others_may_write_to() {
+    let host = host!();
+    host.shell("chmod o+w /etc/libvirt/hooks/qemu").run();
+    mended(&host, "error", "/etc/libvirt/hooks/qemu", "may be written to by others than its owner");
+}
+
+#[test]
+fn a_hook_that_libvirt_has_perhaps_not_noticed() {
+    let host = host!();
+    // The hook comes to an empty place, and a daemon runs since before.
+    host.file("/tmp/libvirtd", "#!/bin/bash\ntrap 'touch /tmp/reloaded' HUP\nwhile :; do sleep 0.1; done\n", 0o755);
+    std::fs::remove_file(host.path("/etc/libvirt/hooks/qemu")).expect("a host without a hook");
+    assert_eq!(host.command(["install"]).run().code, Some(0));
+    let daemon = host.shell("exec /tmp/libvirtd").spawn();
+    host.file("/tmp/left", daemon.pid().to_string(), 0o644);
+    host.file("/run/libvirtd.pid", daemon.pid().to_string(), 0o644);
+    host.shell("touch -d '1 hour ago' /run/libvirtd.pid").run();
+    crate::eventually("the daemon runs", || {
+        host.shell("grep -qx libvirtd /proc/$(cat /run/libvirtd.pid)/comm").run().code == Some(0)
+    });
+    mended(&host, "warning", "/etc/libvirt/hooks/qemu", "libvirtd has run since before the hook was first installed");
+    crate::eventually("it is reloaded", || host.path("/tmp/reloaded").exists());
+}
+
+#[test]
+fn a_pause() {
+    let host = host!();
+    host.bash("start_a", ":");
+    assert_eq!(host.command(["pause"]).run().code, Some(0));
+    mended(&host, "error", "/run/virt-hooks/pause/until", "no script runs at any event");
+}
+
+#[test]
+fn mistakes_in_the_settings() {
+    for (text, words, edit) in [
+        ("timeoutSecond = 5\n", "did you mean \"timeoutSeconds\"?", "sed -i \"${1#+}s/Second/Seconds/\" $2"),
+        ("\ngraceSeconds = -5\n", "must be at least 0", "sed -i \"${1#+}d\" $2"),
+        ("timeoutSeconds = 20 * 60\n", "write timeoutSeconds = 1200", "echo 'timeoutSeconds = 1200' > $2"),
+    ] {
+        let host = with_editor(host!(), edit);
+        host.settings(text);
+        mended(&host, "error", "/etc/libvirt/hooks/virt-hooks.toml line ", words);
+    }
+}
+
+#[test]
+fn a_settings_file_that_others_may_write_to() {
+    let host = host!();
+    host.file("/etc/libvirt/hooks/virt-hooks.toml", "timeoutSeconds = 5\n", 0o666);
+    mended(&host, "error", "/etc/libvirt/hooks/virt-hooks.toml", "it can't be trusted");
+}
+
+#[test]
+fn a_table_that_is_about_no_script() {
+    let host = with_editor(host!(), "echo \"$1\" > /tmp/line; sed -i s/start_gat_/start_gate/ $2");
+    host.bash("start_gate", ":");
+    host.settings("timeoutSeconds = 5\n\n[[script]]\nname = \"start_gat_\"\nwait = false\n");
+    mended(
+        &host,
+        "warning",
+        "/etc/libvirt/hooks/virt-hooks.toml line 3",
+        "no script in /etc/libvirt/hooks/custom has such",
+    );
+    assert_eq!(host.read("/tmp/line"), "+3\n");
+}
+
+#[test]
+fn a_veto_where_it_can_t_act() {
+    for (name, words) in [
+        ("started_gate.sh", "at started it would kill the running VM"),
+        ("reconnect_gate.sh", "at reconnect it would kill the running VM"),
+        ("stopped_gate.sh", "libvirt pays no heed to it at stopped"),
+        ("all_gate.sh", "counts at prepare, start, migrate and restore only"),
+    ] {
+        let host = host!();
+        host.bash(name, ":");
+        host.settings("[[script]]\nname = \"*gate*\"\nonFailure = \"abort\"\n");
+        mended(&host, "warning", &format!("/etc/libvirt/hooks/custom/{name}"), words);
+    }
+    let host = host!();
+    host.bash("start_gate.sh", ":");
+    host.settings("[[script]]\nname = \"*gate*\"\nonFailure = \"abort\"\n");
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n", "where it can act it is no finding");
+}
+
+#[test]
+fn a_folder_for_scripts_that_is_not_there() {
+    let host = host!();
+    std::fs::remove_dir(host.path(CUSTOM)).expect("a host without it");
+    mended(&host, "warning", "/etc/libvirt/hooks/custom", "the folder for scripts is not there");
+}
+
+#[test]
+fn names_that_are_nearly_an_operation_s() {
+    for (name, meant) in [("strat_x", "start_x"), ("Start_x", "start_x"), ("stop_x", "stopped_x"), ("all-x", "all_x")] {
+        let host = host!();
+        host.bash(name, ":");
+        let words = format!("its name begins with no operation and _, so that it never runs; did you mean {meant}?");
+        mended(&host, "warning", &format!("/etc/libvirt/hooks/custom/{name}"), &words);
+        assert!(host.path(CUSTOM).join(meant).exists());
+    }
+    let host = host!();
+    host.bash("start_x", "echo the right one");
+    host.bash("strat_x", "echo another");
+    mended(&host, "warning", "/etc/libvirt/hooks/custom/strat_x", "did you mean start_x?");
+    assert!(host.read(START_X).contains("the right one"), "what is there is not overwritten");
+}
+
+#[test]
+fn a_script_that_is_not_executable() {
+    let host = host!();
+    host.file(START_X, "#!/bin/bash\n", 0o644);
+    mended(&host, "error", START_X, "it is not executable, so that it does not run at start");
+}
+
+#[test]
+fn a_script_that_others_may_write_to() {
+    let host = host!();
+    host.file(START_X, "#!/bin/bash\n", 0o757);
+    mended(&host, "error", START_X, "start_x may be written to by others than its owner (mode 0757)");
+}
+
+#[test]
+fn a_script_in_a_folder_that_others_may_write_to() {
+    let host = host!();
+    host.bash("start_x", ":");
+    host.shell("chmod g+w /etc/libvirt/hooks/custom").run();
+    mended(&host, "error", START_X, "/etc/libvirt/hooks/custom may be written to by others than its owner (mode 0775)");
+}
+
+#[test]
+fn a_script_that_runs_as_its_owner() {
+    let host = host!();
+    host.file(START_X, "#!/bin/bash\n", 0o4755);
+    mended(&host, "error", START_X, "is set-user-id or set-group-id (mode 4755)");
+}
+
+#[test]
+fn a_script_a_folder_or_a_link_that_somebody_else_owns() {
+    let give = |what: &str| {
+        let host = host!().or_leave_out()?;
+        host.file("/etc/libvirt/hooks/target", "#!/bin/bash\n", 0o755);
+        host.file("/etc/passwd", "root:x:0:0::/root:/bin/bash\n", 0o644);
+        let make = "ln -s ../target /etc/libvirt/hooks/custom/start_x";
+        assert_eq!(host.shell(&format!("{make}; chown -h 4711 {what}")).run().code, Some(0));
+        Some(host)
+    };
+    for (what, words) in [
+        ("/etc/libvirt/hooks/target", "/etc/libvirt/hooks/target belongs to user 4711, not to root"),
+        ("/etc/libvirt/hooks/custom", "/etc/libvirt/hooks/custom belongs to user 4711, not to root"),
+        (START_X, "link /etc/libvirt/hooks/custom/start_x belongs to user 4711, not to root"),
+    ] {
+        let Some(host) = give(what) else { return };
+        mended(&host, "error", START_X, words);
+    }
+}
+
+#[test]
+fn a_script_that_runs_only_since_trust_is_to_warn() {
+    let host = host!();
+    host.settings("trust = \"warn\"\n");
+    host.file(START_X, "#!/bin/bash\n", 0o757);
+    mended(&host, "warning", START_X, "it runs all the same at start, since trust = \"warn\"");
+}
+
+#[test]
+fn scripts_that_the_kernel_would_not_start() {
+    let edit = "sed -i '1s|^#!.*|#!/bin/bash|' $2";
+    for (text, words) in [
+        ("echo hi\n", "it has no #! line"),
+        ("#!\necho hi\n", "its #! line names no interpreter"),
+        ("#!/bin/bash\r\necho hi\r\n", "its lines end as on Windows"),
+        ("\u{feff}#!/bin/bash\n", "a byte order mark stands before its #! line"),
+        ("\n  #!/bin/bash\n", "something stands before its #! line"),
+        ("#!/usr/bin/pythom\n", "its interpreter /usr/bin/pythom does not exist"),
+        ("#!/usr/local/bin/bash -e\n", "its interpreter /usr/local/bin/bash does not exist, but /usr/bin/bash does"),
+        ("#!/opt/bin/python\n", "its interpreter /opt/bin/python does not exist, but /usr/bin/python3 does"),
+        ("#!/usr/bin/env no-such-program\n", "its interpreter no-such-program does not exist"),
+        (&format!("#!/{}\n", "x/".repeat(200)), "its #! line is longer than the 256 bytes that the kernel reads"),
+    ] {
+        let host = with_editor(host!(), edit);
+        host.script("start_x", text);
+        mended(&host, "error", START_X, words);
+        assert_eq!(host.event("start").run().code, Some(0));
+        host.log().assert_says("INFO", "start_x", "exited with 0");
+    }
+}
+
+#[test]
+fn a_script_for_python_where_there_is_only_python3() {
+    for line in ["#!/usr/bin/python", "#!/usr/bin/env python"] {
+        let host = host!();
+        std::fs::remove_file(host.path("/extra/bin/python")).expect("a host without python");
+        host.script("start_x", format!("{line}\nprint('hi')\n"));
+        mended(&host, "error", START_X, "does not exist, but ");
+        assert_eq!(host.event("start").run().code, Some(0));
+        host.log().assert_says("INFO", "start_x", "stdout: hi");
+    }
+}
+
+#[test]
+fn an_interpreter_that_is_not_executable() {
+    let host = host!();
+    host.file("/tmp/interpreter", "#!/bin/bash\n", 0o644);
+    host.script("start_x", "#!/tmp/interpreter\n");
+    mended(&host, "error", START_X, "its interpreter /tmp/interpreter is not executable");
+}
+
+#[test]
+fn a_file_system_from_which_nothing_may_be_run() {
+    let host = host!();
+    host.bash("start_x", ":");
+    let noexec = "mount --bind $root/etc/libvirt/hooks $root/etc/libvirt/hooks; \
+                  mount -o remount,bind,noexec $root/etc/libvirt/hooks";
+    mended_after(&host, noexec, "error", START_X, "lies in a filesystem mounted with noexec");
+}
+
+#[test]
+fn what_is_no_file_or_nothing() {
+    for (make, words) in [
+        ("ln -s /no/such/script start_x", "it is a dangling link: /no does not exist"),
+        ("touch start_x; chmod +x start_x", "it is empty"),
+        ("mkfifo -m 755 start_x", "it is a FIFO, not a file"),
+    ] {
+        let host = host!();
+        assert_eq!(host.shell(&format!("cd /etc/libvirt/hooks/custom; {make}")).run().code, Some(0));
+        mended(&host, "error", START_X, words);
+    }
+}
+
+#[test]
+fn a_folder_that_is_called_like_a_script() {
+    let host = host!();
+    host.folder(format!("{CUSTOM}/start_x"));
+    mended(&host, "warning", START_X, "it is a folder, and so is passed over as a script");
+}
+
+#[test]
+fn what_is_switched_off_or_no_script_is_no_finding() {
+    let host = host!();
+    host.folder(format!("{CUSTOM}/my-vm"));
+    host.shell("cd /etc/libvirt/hooks/custom; ln -s /dev/null start_off; touch README lib.sh start_a~ .start_a.swp")
+        .run();
+    assert_eq!(host.command(["check"]).run().stdout, "0 problems; 0 scripts run\n");
+}
+
+#[test]
+fn a_script_of_one_vm() {
+    let host = host!();
+    host.folder(format!("{CUSTOM}/my vm"));
+    host.file(format!("{CUSTOM}/my vm/start_x"), "#!/bin/bash\n", 0o644);
+    mended(&host, "error", "\"/etc/libvirt/hooks/custom/my vm/start_x\"", "it is not executable");
+}
+
+#[test]
+fn a_script_that_calls_virsh() {
+    let host = host!();
+    host.bash("start_x", "# virsh is not called here\nvirsh-like --thing\nxml=$(/usr/bin/virsh dumpxml \"$1\")");
+    mended(&host, "warning", START_X, "line 4 calls virsh");
+    assert!(host.read(testbed::SETTINGS).ends_with("[[script]]\nname = \"start_x\"\nwait = false\n"));
+}
+
+#[test]
+fn a_log_that_can_t_be_written_to() {
+    let log = format!("/{LOG}");
+    for (make, words) in [
+        ("mkdir /var/log/libvirt/qemu-hook.log", "it is a folder"),
+        ("mkfifo /var/log/libvirt/qemu-hook.log", "it is not a file"),
+        ("ln -s /dev/null /var/log/libvirt/qemu-hook.log", "it is a symlink, which is not followed"),
+        ("rmdir /var/log/libvirt; touch /var/log/libvirt", "/var/log/libvirt is no folder"),
+    ] {
+        let host = host!();
+        assert_eq!(host.shell(make).run().code, Some(0));
+        mended(&host, "error", &log, words);
+        host.bash("start_a", ":");
+        assert_eq!(host.event("start").run().code, Some(0));
+        host.log().assert_says("INFO", "start_a", "exited with 0");
+    }
+    let host = host!();
+    let read_only =
+        "mount -t tmpfs tmpfs $root/var/log; mkdir $root/var/log/libvirt; mount -o remount,ro $root/var/log";
+    mended_after(&host, read_only, "error", &log, "its file system is mounted read-only");
+}
+
+#[test]
+fn a_log_on_a_disk_that_is_full() {
+    let host = host!();
+    let full = "mount -t tmpfs -o size=64k tmpfs $root/var/log; mkdir $root/var/log/libvirt; \
+                cat /dev/zero > $root/var/log/filler 2> /dev/null || true";
+    let freed = format!("{MEND}\nrm /var/log/filler; virt-hooks check --json > /tmp/after");
+    let finished = host.shell(&freed).after(full).run();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let found: Vec<serde_json::Value> = serde_json::from_str(&host.read("/tmp/before")).expect("JSON");
+    assert!(found.iter().any(|finding| finding["message"] == "its disk is full: scripts run, and nobody learns of it"));
+    assert!(finished.stdout.contains("/var/log/filler"), "the remedy shows what fills it: {}", finished.stdout);
+    assert_eq!(host.read("/tmp/after").trim(), "[]");
+}
+
+#[test]
+fn a_log_that_is_never_rotated() {
+    let host = host!();
+    host.folder("/etc/logrotate.d");
+    host.file("/etc/logrotate.d/libvirtd", "/var/log/libvirt/libvirtd.log /var/log/libvirt/qemu/*.log {\n}\n", 0o644);
+    mended(&host, "warning", &format!("/{LOG}"), "logrotate does not know it");
+    for covered in ["/var/log/libvirt/*.log", "\"/var/log/libvirt/qemu-hook.log\"", "/var/log/*/*.log"] {
+        let host = host!();
+        host.folder("/etc/logrotate.d");
+        host.file("/etc/logrotate.d/other", format!("weekly\n{covered} {{\n  missingok\n}}\n"), 0o644);
+        assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n", "{covered}");
+    }
+}
+
+#[test]
+fn apparmor_in_the_way() {
+    let confined = || {
+        let host = host!();
+        host.folder("/sys/kernel/security/apparmor");
+        host.folder("/etc/apparmor.d/local");
+        host.folder("/opt/site");
+        host.file("/sys/kernel/security/apparmor/profiles", "virtlogd (enforce)\nlibvirtd (enforce)\n", 0o444);
+        host.file("extra/bin/apparmor_parser", "#!/bin/sh\necho \"$@\" > /tmp/parsed\n", 0o755);
+        host
+    };
+    let host = confined();
+    host.bash("start_x", ":");
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n", "bash may be started");
+
+    host.file("/opt/site/gate", "#!/bin/bash\n", 0o755);
+    host.shell("ln -sf /opt/site/gate /etc/libvirt/hooks/custom/start_x").run();
+    mended(&host, "error", START_X, "AppArmor confines libvirt and does not let its hook start /opt/site/gate");
+    assert_eq!(host.read("/etc/apparmor.d/local/usr.sbin.libvirtd"), "/opt/site/gate rix,\n");
+    assert_eq!(host.read("/tmp/parsed"), "-r /etc/apparmor.d/usr.sbin.libvirtd\n");
+
+    let host = confined();
+    host.file("/opt/site/interpreter", "#!/bin/bash\n", 0o755);
+    host.script("start_x", "#!/opt/site/interpreter\n");
+    mended(&host, "error", START_X, "does not let its hook start /opt/site/interpreter");
+}
+
+#[test]
+fn selinux_in_the_way() {
+    let Some(host) = host!().or_leave_out() else { return };
+    host.folder("/sys/fs/selinux/booleans");
+    host.file("/sys/fs/selinux/enforce", "1", 0o444);
+    host.file("/sys/fs/selinux/booleans/virt_hooks_unconfined", "1 1", 0o644);
+    host.bash("start_x", ":");
+    let label = |kind: &str| {
+        let set = format!("os.setxattr('{START_X}', 'security.selinux', b'system_u:object_r:{kind}:s0')");
+        format!("python3 -c \"import os; {set}\"")
+    };
+    host.file("extra/bin/restorecon", format!("#!/bin/sh\n{}\n", label("virt_hook_t")), 0o755);
+    assert_eq!(host.shell(&label("user_home_t")).run().code, Some(0), "the file has a label");
+    mended(&host, "error", START_X, "SELinux knows it as system_u:object_r:user_home_t:s0 and not as virt_hook_t");
+
+    host.file("/sys/fs/selinux/booleans/virt_hooks_unconfined", "0 0", 0o644);
+    let set = "#!/bin/sh\n[ \"$*\" = '-P virt_hooks_unconfined on' ] && echo '1 1' > /sys/fs/selinux/booleans/virt_hooks_unconfined\n";
+    host.file("extra/bin/setsebool", set, 0o755);
+    mended(&host, "warning", "/sys/fs/selinux/booleans/virt_hooks_unconfined", "only what libvirt itself may");
+}
+
+/// A host with some faults of each kind.
+fn with_faults() -> Host {
+    let host = host!();
+    host.file(format!("{CUSTOM}/all_a.sh"), "#!/bin/bash\n", 0o644);
+    host.script("start_b.py", "#!/usr/bin/no-python\n");
+    host.bash("start_good", ":");
+    host.bash("strat_c", ":");
+    host.settings("timeoutSecond = 5\n");
+    host
+}
+
+#[test]
+fn findings_in_a_pipe() {
+    let finished = with_faults().command(["check"]).run();
+    assert_eq!(finished.code, Some(1));
+    assert_looks_like("check.txt", &finished.stdout);
+}
+
+#[test]
+fn findings_as_json() {
+    let finished = with_faults().command(["check", "--json"]).run();
+    assert_eq!(finished.code, Some(1));
+    assert_looks_like("check.json", &finished.stdout);
+}
+
+#[test]
+fn findings_on_a_terminal() {
+    let finished = with_faults().command(["check"]).on_a_terminal(80);
+    assert_eq!(finished.code, Some(1));
+    assert_looks_like("check-terminal.txt", &finished.stdout);
+    let plain = with_faults().command(["check"]).variable("NO_COLOR", "1").on_a_terminal(80).stdout;
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+}
