@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::step::{Said, Teller};
-use super::tools::{Silence, Tools};
+use super::tools::Tools;
 use crate::command::daemon::{Daemon, FirstInstalled, Reload};
+use crate::command::virsh;
 use crate::domain::{DomainXml, LiveXml};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
-/// How long libvirt may take to answer. It does not while a hook of that VM runs.
+/// How long SELinux' tools may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long systemd may take to reload a daemon.
@@ -53,22 +54,16 @@ impl Host<'_> {
 
     /// Keeps the live XML of VMs that run already, for their scripts of stopped and release.
     pub(super) fn seed_live_xml(&mut self) {
-        let list = match self.virsh(&["list", "--uuid"]) {
-            Ok(list) => String::from_utf8_lossy(&list).into_owned(),
-            Err(error) => return self.no_live_xml(&error),
-        };
         let mut count = 0;
-        for uuid in list.split_whitespace() {
-            match self.virsh(&["dumpxml", uuid]) {
-                Ok(xml) => count += u32::from(self.seed(&xml)),
-                Err(error) => {
-                    self.no_live_xml(&error);
-                    // The next one would not be answered, either.
-                    if matches!(error, Silence::Late(..)) {
-                        break;
-                    }
-                }
+        let told = virsh::ask(["list", "--uuid"]).and_then(|list| {
+            for uuid in String::from_utf8_lossy(&list).split_whitespace() {
+                count += u32::from(self.seed(&virsh::ask(["dumpxml", uuid])?));
             }
+            Ok(())
+        });
+        if let Err(error) = told {
+            let what = "scripts of stopped and release have no live XML of VMs that run now";
+            self.teller.warn(format!("{error}; {what}"));
         }
         if count > 0 {
             let (vms, run) = if count == 1 { ("VM", "runs") } else { ("VMs", "run") };
@@ -89,15 +84,6 @@ impl Host<'_> {
                 false
             }
         }
-    }
-
-    fn virsh(&mut self, words: &[&str]) -> Result<Vec<u8>, Silence> {
-        self.tools.ask("virsh", &[&["-c", "qemu:///system"], words].concat(), PATIENCE)
-    }
-
-    fn no_live_xml(&mut self, error: &Silence) {
-        let what = "scripts of stopped and release have no live XML of VMs that run now";
-        self.teller.warn(format!("{error}; {what}"));
     }
 
     /// Has libvirt look for its hooks, and tells what that brings.

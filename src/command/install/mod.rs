@@ -8,6 +8,7 @@ pub(super) mod host;
 pub(super) mod logrotate;
 mod plan;
 pub(super) mod step;
+mod takeover;
 pub(super) mod tools;
 mod trial;
 
@@ -57,7 +58,10 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     let mut tools = Tools::new();
     let found = HookFile::look(paths.hook());
     let fate = fate::of(&found, arguments, paths, &mut tools)?;
-    let plan = Plan::of(fate, paths)?;
+    let mut plan = Plan::of(fate, paths)?;
+    if found.runs_custom() {
+        plan.steps.extend(takeover::what_changes(paths));
+    }
     let mut teller = Teller::new();
     if arguments.dry_run {
         teller.line(DRY_RUN);

@@ -31,7 +31,7 @@ impl Said {
 
     fn meaning(&self) -> Meaning {
         match self.word {
-            "warning" => Meaning::Warning,
+            "warning" | "note" => Meaning::Warning,
             "kept" | "left" => Meaning::Faint,
             _ => Meaning::Good,
         }

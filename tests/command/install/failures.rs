@@ -146,3 +146,13 @@ fn uninstalling_is_taken_back_as_well() {
     let said = fails(&host, &["uninstall"], &read_only("/etc/logrotate.d"));
     assert!(said.contains("/etc/logrotate.d/virt-hooks can't be removed: Read-only file system"), "{said}");
 }
+
+#[test]
+fn where_it_is_told_to_end() {
+    // It asks for libvirt's version first, which gives the test its moment.
+    let host = with_hook("#!/bin/sh\n");
+    host.folder("/extra/sbin");
+    host.file("/extra/sbin/libvirtd", "#!/bin/sh\nkill -INT $PPID\necho 9.0.0\n", 0o755);
+    let said = fails(&host, &["install", "--keep-existing"], ":");
+    assert_eq!(said, "virt-hooks: told to end by signal 2 (SIGINT); nothing was changed\n");
+}

@@ -271,3 +271,33 @@ fn a_script_that_has_not_all_of_cloudstack_s_traits_is_not_taken_over() {
         refused(&host, &["install"]);
     }
 }
+
+#[test]
+fn a_take_over_tells_what_changes_for_the_operator_s_scripts() {
+    let host = with_hook(CLOUDSTACK);
+    host.folder(CUSTOM);
+    host.bash("start_good.sh", ":");
+    host.bash("start_open.sh", ":");
+    host.file(format!("{CUSTOM}/start_open.sh"), "#!/bin/bash\n", 0o777);
+    host.bash("all_edited.sh~", ":");
+    // These did not run before, either.
+    host.file(format!("{CUSTOM}/start_off.sh"), "#!/bin/bash\n", 0o644);
+    host.file(format!("{CUSTOM}/all_old.sh.bak"), "#!/bin/bash\n", 0o644);
+    host.bash("notes", ":");
+    host.folder(format!("{CUSTOM}/a vm"));
+    host.bash("a vm/start_own.sh~", ":");
+    assert_looks_like("install-changes.txt", &done(&host, &["install", "--dry-run"]));
+    let said = done(&host, &["install"]);
+    assert!(said.contains(&format!("warning    {CUSTOM}/start_open.sh will not run: ")), "{said}");
+    assert!(!done(&host, &["install"]).contains("warning"), "it is told once; after that by check");
+}
+
+#[test]
+fn where_the_hook_before_ran_no_custom_scripts_nothing_changes_for_them() {
+    for (text, words) in [("#!/bin/sh\n", ["install", "--replace"].as_slice()), ("", &["install"])] {
+        let host = if text.is_empty() { bare() } else { with_hook(text) };
+        host.folder(format!("{CUSTOM}/a-vm"));
+        let said = done(&host, words);
+        assert!(!said.contains("a-vm"), "{said}");
+    }
+}

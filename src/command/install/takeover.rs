@@ -1,0 +1,41 @@
+//! What changes for the operator's scripts where a hook that ran them gives way to this one.
+
+use super::step::Step;
+use crate::command::inventory::{Entry, Fate, Inventory};
+use crate::command::judge;
+use crate::journal::Quoted;
+use crate::paths::Paths;
+use crate::trust::{Judge, Kind};
+
+/// Tells of each script that ran before and will not now, and of the folders that are VMs' now.
+pub(super) fn what_changes(paths: &Paths) -> Vec<Step> {
+    let judge = judge(paths);
+    Inventory::take(paths).entries.iter().filter_map(|entry| change(entry, &judge)).collect()
+}
+
+fn change(entry: &Entry, judge: &Judge) -> Option<Step> {
+    // A hook of before knew no VM's folder, and ran nothing in it.
+    if entry.domain.is_some() {
+        return None;
+    }
+    let seen = Quoted::path(&entry.path);
+    match &entry.fate {
+        Fate::Unfit(unfit) => {
+            let inspection = judge.inspect(&entry.path).ok()?;
+            let untrusted = inspection.kind == Kind::Program && inspection.fault.is_some();
+            let what = format!("{seen} will not run: {}; to mend it: {}", unfit.what, unfit.remedy);
+            untrusted.then(|| Step::tell("warning", what))
+        }
+        Fate::Leftover if entry.scope.is_some() => {
+            let ran = judge.inspect(&entry.path).is_ok_and(|inspection| inspection.kind == Kind::Program);
+            let what =
+                "will not run: an editor or a package manager left it behind; to have it run: give it another name";
+            ran.then(|| Step::tell("warning", format!("{seen} {what}")))
+        }
+        Fate::Folder => {
+            let name = Quoted::name(entry.file_name());
+            Some(Step::tell("note", format!("{seen}: scripts in it run for the VM {name}, and for no other")))
+        }
+        _ => None,
+    }
+}
