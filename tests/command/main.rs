@@ -6,6 +6,10 @@
 #![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
 
 mod check;
+mod get;
+mod list;
+mod new;
+mod pause;
 mod run;
 
 use std::path::Path;
