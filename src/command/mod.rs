@@ -13,6 +13,7 @@ mod inventory;
 mod list;
 mod log;
 mod new;
+mod operation;
 mod pause;
 mod run;
 mod screen;
@@ -74,6 +75,7 @@ enum Verb {
     /// Run no script until told
     Pause(pause::PauseArguments),
     /// Run scripts again
+    #[command(after_help = "Example:\n  virt-hooks resume")]
     Resume,
 }
 
