@@ -3,7 +3,8 @@
 //! [`parse`](super::parse) knows a key by what is here and nothing else, so one that is read has its words here. The words
 //! are apart from the names, since the hook needs only these.
 
-/// What the manual page says of a key. In backticks stands what is typed as it stands.
+/// What the manual page says of a key. In backticks stands what is typed, in them and in `<>` what
+/// is to be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
@@ -75,24 +76,24 @@ impl Key {
     const fn entry(self) -> Option<Entry> {
         let (takes, default, meaning) = match self {
             Self::TimeoutSeconds => (
-                "<seconds>",
+                "`<seconds>`",
                 DefaultValue::Toml("600"),
                 "How long each script may run, at least 1. Then it is asked to end by SIGTERM, with everything that it \
                  started, and the next script runs. A whole number: TOML does not calculate, and 20 minutes are `1200`.",
             ),
             Self::GraceSeconds => (
-                "<seconds>",
+                "`<seconds>`",
                 DefaultValue::Toml("10"),
                 "How long a script has between SIGTERM and SIGKILL. With `0` the one follows the other at once.",
             ),
             Self::EventTimeoutSeconds => (
-                "<seconds>",
+                "`<seconds>`",
                 DefaultValue::Words("no limit"),
                 "How long all the scripts of one event may run together, at least 1. libvirt waits for them: meanwhile the \
                  VM neither starts nor stops. Scripts for which no time is left are skipped, and the log names them.",
             ),
             Self::MaxOutputBytes => (
-                "<bytes>",
+                "`<bytes>`",
                 DefaultValue::Toml("67108864"),
                 "How much is logged of what one run of a script prints. What exceeds it is counted and not kept.",
             ),
@@ -143,18 +144,18 @@ impl ScriptKey {
     const fn entry(self) -> Entry {
         let (takes, default, meaning) = match self {
             Self::Name => (
-                "<pattern>",
+                "`<pattern>`",
                 DefaultValue::Words("none; a table without it is ignored"),
                 "Which scripts the table is about, by the file's name without folders.",
             ),
             Self::Domains => (
-                "<pattern> or `[`<pattern>`, ...]`",
+                "`<pattern>` or `[<pattern>, ...]`",
                 DefaultValue::Words("every VM"),
                 "The VMs that these scripts are for, by name. For others they don't run at all. A pattern that can't be \
                  read matches no VM.",
             ),
             Self::TimeoutSeconds => (
-                "<seconds>",
+                "`<seconds>`",
                 DefaultValue::Words("the `timeoutSeconds` of all scripts"),
                 "How long each of these scripts may run, at least 1.",
             ),
