@@ -78,8 +78,6 @@ fn check(root: &Path) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
-
     use super::*;
 
     #[test]
