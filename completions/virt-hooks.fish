@@ -86,6 +86,7 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -s h -l hel
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand resume" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand resume" -s h -l help -d 'Print help'
 complete -c virt-hooks -f
+complete -c virt-hooks -l root -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach" -a "prepare start started stopped release migrate restore reconnect attach"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach" -a "prepare start started stopped release migrate restore reconnect attach"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach all" -a "prepare start started stopped release migrate restore reconnect attach all"

@@ -22,7 +22,7 @@ fn completion(shell: Shell) -> Vec<u8> {
     generate(shell, &mut command, PROGRAM, &mut text);
     match shell {
         Shell::Bash => one_name(&text),
-        Shell::Fish => [text, positionals(&command).into_bytes()].concat(),
+        Shell::Fish => [text, left_out(&command).into_bytes()].concat(),
         _ => text,
     }
 }
@@ -35,9 +35,11 @@ fn one_name(text: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(text).replace(&wrong, &right).into_bytes()
 }
 
-/// What clap_complete leaves out for fish: the values of what stands at a place of its own. No file stands at one.
-fn positionals(command: &Command) -> String {
-    let mut lines = format!("complete -c {PROGRAM} -f\n");
+/// What clap_complete leaves out for fish: the values of what stands at a place of its own, where no file stands, and the
+/// folder of `--root` before the verb.
+fn left_out(command: &Command) -> String {
+    let mut lines =
+        format!("complete -c {PROGRAM} -f\ncomplete -c {PROGRAM} -l root -r -f -a \"(__fish_complete_directories)\"\n");
     for verb in command.get_subcommands() {
         for positional in verb.get_positionals() {
             let values = positional.get_possible_values();
