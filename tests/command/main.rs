@@ -7,6 +7,7 @@
 
 mod check;
 mod get;
+mod help;
 mod list;
 mod new;
 mod pause;
