@@ -164,15 +164,16 @@ impl ScriptKey {
                 DefaultValue::Toml("\"continue\""),
                 "`\"continue\"` logs a failure and goes on. `\"abort\"` is a veto: if the script fails, or can't be started, \
                  the scripts after it are skipped and libvirt refuses the operation. It counts on prepare, start, migrate and \
-                 restore, where nothing runs yet, and on other operations it is no more than `\"continue\"`.",
+                 restore, where nothing runs yet, and on other operations it is no more than `\"continue\"`. A script that is \
+                 not executable is ignored, veto or not.",
             ),
             Self::Filter => (
                 "`true` or `false`",
                 DefaultValue::Toml("false"),
                 "With `true`, on migrate and restore what the script prints on stdout is the VM's new XML, if it exits with 0 \
-                 and prints a whole domain with the same name and uuid. Otherwise the XML stays as it was and the log says \
-                 why. A filter's stdout is never logged, that of other scripts is: set this before the script is in place, \
-                 since the XML holds passwords.",
+                 and prints a whole domain with the same name and uuid. If it prints nothing, the XML stays as it was; with \
+                 anything else too, and the log says why. A filter's stdout is never logged, that of other scripts is: set \
+                 this before the script is in place, since the XML holds passwords.",
             ),
             Self::Exclusive => (
                 "`true` or `false`",

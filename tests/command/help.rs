@@ -100,7 +100,7 @@ fn the_help_of_every_verb_has_an_example_and_every_example_is_a_command_line() {
         let (_, examples) = finished.stdout.split_once("Example").unwrap_or_else(|| panic!("{verb}: no example"));
         let calls = calls(examples.lines());
         let names_it = |call: &&str| call.starts_with(&format!("{PROGRAM} {verb}"));
-        assert!(calls.iter().any(|call| names_it(call)), "{verb}: {calls:?}");
+        assert!(calls.iter().any(names_it), "{verb}: {calls:?}");
         for call in calls {
             assert_eq!(fault(call), None, "{verb}: {call}");
         }

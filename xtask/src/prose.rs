@@ -24,7 +24,7 @@ pub(crate) const NAMES: [&str; 5] = [
      are the same there, the whole name decides.",
     "Scripts in `/etc/libvirt/hooks/custom/<VM>` run for the VM of that name only, merged into the same order. Of two with the \
      same name the shared one runs first.",
-    "Leftovers of editors and packages (`~`, `.swp`, `.bak`, `.orig`, `.rpmnew`, `.rpmsave`, `.rpmorig`, `.dpkg-*`) are no \
+    "Leftovers of editors and packages (`~`, `.swp`, `.swo`, `.bak`, `.orig`, `.rpmnew`, `.rpmsave`, `.rpmorig`, `.dpkg-*`) are no \
      scripts. A link to `/dev/null` in a script's place switches it off.",
     "Scripts run as root, so one that somebody other than root could have changed is refused, and the log names the command \
      that mends it; see `trust` in `virt-hooks.toml`(5).",
@@ -64,8 +64,9 @@ pub(crate) const SURROUNDINGS: [(&str, &str); 6] = [
     ("working directory", "`/`"),
     (
         "deadline",
-        "10 minutes, then SIGTERM, 10 more seconds, then SIGKILL, to everything that the script started. A daemon that a script \
-         leaves behind when it ends by itself lives on and is not waited for; what it prints is logged.",
+        "After `timeoutSeconds` SIGTERM, after `graceSeconds` more SIGKILL, to everything that the script started; see \
+         `virt-hooks.toml`(5). A daemon that a script leaves behind when it ends by itself lives on and is not waited for; \
+         what it prints is logged.",
     ),
     ("environment", "libvirt's own, with `PATH` and `HOME` where it has none, and besides:"),
 ];
@@ -111,6 +112,7 @@ pub(crate) fn files() -> Vec<(String, &'static str)> {
             "What is kept between events, for root alone: the XML of VMs that run, settings as they were when they could last \
              be read, locks.",
         ),
+        (shown(&paths.elsewhere("usr/share/doc/virt-hooks/examples")), "Scripts to begin with."),
         (
             shown(paths.agent_properties()),
             "Where there is one, the settings of CloudStack's agent, which name the bridge of guest networks.",
@@ -143,3 +145,17 @@ pub(crate) const NOT_IN_THE_ENVIRONMENT: &str =
 /// Further pages, with their sections.
 pub(crate) const SEE_ALSO: [(&str, u8); 5] =
     [("virt-hooks.toml", 5), ("virsh", 1), ("logrotate", 8), ("libvirtd", 8), ("virtqemud", 8)];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_variables_are_those_that_the_hook_sets() {
+        let source = include_str!("../../src/hook/execution.rs");
+        let set: BTreeSet<&str> = source.split('"').filter(|text| text.starts_with("VIRT_HOOKS_")).collect();
+        assert_eq!(BTreeSet::from(VARIABLES.map(|(name, _)| name)), set);
+    }
+}

@@ -13,7 +13,7 @@ const DESCRIPTION: [&str; 2] = [
 ];
 
 const SCRIPT_TABLES: &str = "Some scripts can have settings of their own, in as many `[[script]]` tables as you like, below all other \
-     keys. Where two tables say something of the same script, the later one wins, key by key.";
+     keys. Those of all files count. Where two of them say something of the same script, the later one wins, key by key.";
 
 const PATTERNS: [(&str, &str); 4] = [
     ("`?`", "any one character"),
