@@ -334,7 +334,7 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__run)
-            opts="-h --xml --sub-operation --extra --root --help prepare start started stopped release migrate restore reconnect attach"
+            opts="-h --xml --sub-operation --extra --dry-run --json --root --help prepare start started stopped release migrate restore reconnect attach"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -48,7 +48,7 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand uninstall" -s h -l
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand check" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand check" -l json -d 'As a JSON array of {severity, subject, message, remedy}'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand check" -s h -l help -d 'Print help'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -l domain -d 'Only what runs for this VM' -r -f
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -l domain -d 'Only what is for this VM' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -l json -d 'As a JSON array'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -s h -l help -d 'Print help'
@@ -56,6 +56,8 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l xml -d 'Th
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l sub-operation -d 'The third argument of the scripts; libvirt\'s own for the operation if it is not given' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l extra -d 'The fourth argument of the scripts' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l dry-run -d 'Only show what would run, in which order and with which settings'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l json -d 'With --dry-run: as a JSON array, like that of list'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l domain -d 'Of VMs whose name fits this pattern (* ? [...])' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l script -d 'Of scripts whose name fits this pattern' -r -f
