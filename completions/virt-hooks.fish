@@ -80,7 +80,7 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l xml -d 'Of
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l domain -d 'Of this VM\'s live XML' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l live -d 'Of the live XML of the event\'s VM, whatever is on stdin'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l json -d 'As JSON: a text, an array of texts, or an array of objects for interfaces'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l json -d 'As JSON: a text, an array of texts, or for interfaces an array of objects'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -l for -d 'How long: 90s, 15m, 1h, 1d' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
