@@ -73,7 +73,8 @@ clean:
 help:
 	@echo "make             builds the program, static"
 	@echo "make install     builds it, installs it as libvirt's hook, and rehearses a VM's life with it"
-	@echo "                 DESTDIR=folder installs below that folder, BINARY=file installs that program"
+	@echo "                 DESTDIR=folder installs below that folder, BINARY=file installs that program;"
+	@echo "                 what becomes of another hook: REPLACE=1 keeps it as a backup, KEEP_EXISTING=1 runs it as well"
 	@echo "make uninstall   takes it all back, but for what is yours"
 	@echo "make test        runs all tests; as root on Debian also those of the installation and under a real libvirt"
 	@echo "make check       formatting, lints, the documentation's links, and whether the manual pages are up to date"

@@ -1,10 +1,20 @@
 //! `virt-hooks uninstall`: the hook taken out of its place.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::daemon::Daemon;
 use super::failure::Failure;
+use super::hook_file::HookFile;
+use super::install::change::Change;
+use super::install::host::{Host, Notice};
+use super::install::step::{self, Said, Step, Teller};
+use super::install::tools::Tools;
+use super::install::{DRY_RUN, backup, carry, later_place, logrotate, only_as_root};
+use crate::journal::Quoted;
 use crate::paths::Paths;
 
 /// How the hook is taken out.
@@ -21,6 +31,142 @@ pub(super) struct Arguments {
     pub(super) dry_run: bool,
 }
 
-pub(super) fn uninstall(_arguments: &Arguments, _paths: &Paths) -> Result<ExitCode, Failure> {
-    Err(Failure::failed("uninstall is not there yet"))
+/// Takes back what `install` put there, and only that.
+pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    only_as_root(paths, "uninstall")?;
+    let mut tools = Tools::new();
+    let found = HookFile::look(paths.hook());
+    let before = before(paths).filter(|_| found == HookFile::Ours);
+    let mut steps = hook(&found, before.as_deref(), paths);
+    steps.extend(as_shipped(&logrotate::place(paths), &[logrotate::TEXT.to_owned()]));
+    steps.extend(as_shipped(paths.settings(), &shipped_settings(before.as_deref())));
+    steps.extend(emptied(paths.custom()));
+    let state = paths.state().is_dir();
+    let changed = state || steps.iter().any(|step| step.change.is_some());
+
+    let mut teller = Teller::new();
+    if arguments.dry_run {
+        teller.line(DRY_RUN);
+    } else {
+        step::carry_out(&steps, paths, &mut tools)?;
+    }
+    for step in &steps {
+        teller.say(&step.said);
+    }
+    let mut notice = Notice::NotNeeded;
+    if found == HookFile::Ours && paths.is_host() {
+        let (now, later) = match before {
+            Some(_) => {
+                ("it calls the hook that was there before", "one that starts calls the hook that was there before")
+            }
+            None => ("it calls the hook no more", "none calls the hook any more"),
+        };
+        let running = Daemon::running(paths);
+        let mut host = Host { paths, tools: &mut tools, teller: &mut teller, dry_run: arguments.dry_run };
+        notice = host.reload(&running, now, later);
+    }
+    if state {
+        // Last: until libvirt has taken notice, the hook may still be called, and what it keeps is for it.
+        remove_state(arguments, paths, &mut teller);
+    }
+    for step in left(before.as_deref(), paths) {
+        teller.say(&step.said);
+    }
+    if !changed {
+        teller.line("Nothing of it was here; nothing was changed.");
+    }
+    teller.finish()?;
+    Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
+}
+
+fn seen(path: &Path) -> String {
+    Quoted::path(path).to_string()
+}
+
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// What `install` found at the hook's place, wherever it is now. What runs comes before what is only kept.
+fn before(paths: &Paths) -> Option<PathBuf> {
+    let later = later_place(paths);
+    let runs = !matches!(HookFile::look(&later), HookFile::Missing | HookFile::Ours);
+    if runs { Some(later) } else { Some(backup::place(paths)).filter(|place| is_there(place)) }
+}
+
+fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {
+    let hook = paths.hook();
+    match (found, before) {
+        (HookFile::Missing, _) => Vec::new(),
+        (HookFile::CloudStack { .. } | HookFile::Foreign { .. }, _) => {
+            vec![Step::tell("left", format!("{}: it is not virt-hooks", seen(hook)))]
+        }
+        (HookFile::Ours, None) => vec![Step::change("removed", seen(hook), Change::Remove(hook.to_owned()))],
+        (HookFile::Ours, Some(before)) => {
+            let what = format!("{}, which was kept as {}", seen(hook), seen(before));
+            let change = Change::Move { from: before.to_owned(), to: hook.to_owned() };
+            let mut steps = vec![Step::change("put back", what, change)];
+            let folder = paths.later_hooks();
+            if before.parent() == Some(&folder) && entries(&folder) == Some(1) {
+                steps.push(Step::change("removed", seen(&folder), Change::RemoveFolder(folder)));
+            }
+            steps
+        }
+    }
+}
+
+/// The settings that `install` wrote: with the timeout of CloudStack's hook, if that is put back.
+fn shipped_settings(before: Option<&Path>) -> Vec<String> {
+    let carried = before.and_then(|before| match HookFile::look(before) {
+        HookFile::CloudStack { timeout, .. } => carry::template(timeout?),
+        _ => None,
+    });
+    [Some(carry::TEMPLATE.to_owned()), carried].into_iter().flatten().collect()
+}
+
+/// A file goes if it is as it was shipped.
+fn as_shipped(path: &Path, shipped: &[String]) -> Option<Step> {
+    let status = fs::symlink_metadata(path).ok()?;
+    let short = status.is_file() && shipped.iter().any(|text| text.len() as u64 == status.len());
+    if short && fs::read_to_string(path).is_ok_and(|text| shipped.contains(&text)) {
+        return Some(Step::change("removed", seen(path), Change::Remove(path.to_owned())));
+    }
+    Some(Step::tell("left", format!("{}: it is not as it was shipped", seen(path))))
+}
+
+/// A folder goes if nothing is in it.
+fn emptied(path: &Path) -> Option<Step> {
+    let status = fs::symlink_metadata(path).ok()?;
+    if status.is_dir() && entries(path) == Some(0) {
+        return Some(Step::change("removed", seen(path), Change::RemoveFolder(path.to_owned())));
+    }
+    let why = if status.is_dir() { "there is something in it" } else { "it is not a folder of ours" };
+    Some(Step::tell("left", format!("{}: {why}", seen(path))))
+}
+
+/// How many things are in a folder, if that can be told.
+fn entries(folder: &Path) -> Option<usize> {
+    fs::read_dir(folder).ok().map(Iterator::count)
+}
+
+fn remove_state(arguments: &Arguments, paths: &Paths, teller: &mut Teller) {
+    let state = paths.state();
+    match if arguments.dry_run { Ok(()) } else { fs::remove_dir_all(state) } {
+        Ok(()) => teller.say(&Said::new("removed", seen(state))),
+        Err(error) => teller.warn(format!("{} can't be removed: {error}; it ends with the next boot", seen(state))),
+    }
+}
+
+/// What is the operator's, or was somebody else's before.
+fn left(before: Option<&Path>, paths: &Paths) -> Vec<Step> {
+    let mut left = Vec::new();
+    for backup in backup::all(paths).into_iter().filter(|backup| Some(backup.as_path()) != before) {
+        left.push(Step::tell("left", format!("{}: a hook that was there before", seen(&backup))));
+    }
+    for path in [&paths.settings_drop_ins(), paths.log()] {
+        if is_there(path) {
+            left.push(Step::tell("left", format!("{}: it is yours", seen(path))));
+        }
+    }
+    left
 }

@@ -8,6 +8,7 @@
 mod check;
 mod get;
 mod help;
+mod install;
 mod list;
 mod new;
 mod pause;

@@ -6,9 +6,10 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// What an installation consists of, by mode and path.
-pub(crate) const INSTALLED: [(u32, &str); 8] = [
+pub(crate) const INSTALLED: [(u32, &str); 9] = [
     (0o755, "/etc/libvirt/hooks/qemu"),
     (0o644, "/etc/libvirt/hooks/virt-hooks.toml"),
+    (0o644, "/etc/logrotate.d/virt-hooks"),
     (0o755, "/usr/sbin/virt-hooks"),
     (0o755, "/usr/share/doc/virt-hooks/examples/all_forward-port.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/all_log-event.sh"),

@@ -55,46 +55,6 @@ fn a_running_libvirtd_is_reloaded_and_calls_the_hook_at_the_next_start_of_a_vm()
 }
 
 #[test]
-fn a_process_id_that_libvirtd_left_behind_is_not_signalled() {
-    let machine = Machine::new();
-    let bystander = machine.shell("sleep 600 > /dev/null 2>&1 & echo $!");
-    machine.write("/run/libvirtd.pid", bystander.trim(), 0o644);
-
-    let said = machine.make(&["install"]).success();
-
-    assert!(said.contains("neither libvirtd nor virtqemud runs here"), "{said}");
-    machine.shell(&format!("kill -0 {bystander}"));
-}
-
-#[test]
-fn under_systemd_the_units_that_are_active_are_reloaded() {
-    for (active, idle) in [("libvirtd", "virtqemud"), ("virtqemud", "libvirtd")] {
-        let machine = Machine::new();
-        let systemctl = format!(
-            "#!/bin/sh\n[ \"$1\" != is-active ] || exec [ \"$3\" = {active}.service ]\necho \"$@\" >> /run/calls\n"
-        );
-        machine.write("/usr/local/bin/systemctl", &systemctl, 0o755);
-        machine.shell("mkdir -p /run/systemd/system");
-
-        let said = machine.make(&["install"]).success();
-
-        assert_eq!(machine.read("/run/calls"), format!("reload {active}.service\n"));
-        assert!(said.contains(&format!("reloaded   {active} (systemctl reload {active})")), "{said}");
-        assert!(!said.contains(idle), "{said}");
-    }
-}
-
-#[test]
-fn a_libvirt_that_can_t_be_reloaded_fails_the_installation() {
-    let machine = Machine::new();
-    let systemctl = "#!/bin/sh\n[ \"$1\" = is-active ]\n";
-    machine.write("/usr/local/bin/systemctl", systemctl, 0o755);
-    machine.shell("mkdir -p /run/systemd/system");
-    let said = machine.make(&["install"]).failure();
-    assert!(said.contains("libvirtd can't be reloaded: try systemctl restart libvirtd"), "{said}");
-}
-
-#[test]
 fn a_second_installation_keeps_what_the_operator_has_changed_and_renews_the_rest() {
     let machine = Machine::new();
     machine.make(&["install"]).success();

@@ -10,6 +10,9 @@ folder=$1 checkout=$2 binary=$3
 mount -t tmpfs -o mode=0755 machine "$folder"
 mkdir "$folder"/{changes,scratch,checkout}
 cp -r "$checkout"/{Makefile,packaging,examples} "$folder/checkout"
+for folder_of in man completions; do
+    [ ! -d "$checkout/$folder_of" ] || cp -r "$checkout/$folder_of" "$folder/checkout"
+done
 cp "$binary" "$folder/virt-hooks"
 mount --bind "$folder" /mnt
 for place in etc usr var root home; do

@@ -1,0 +1,204 @@
+//! What a host needs besides files: labels, what is known of the VMs that run, and libvirt's notice.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
+
+use super::step::{Said, Teller};
+use super::tools::{Silence, Tools};
+use crate::command::daemon::{Daemon, FirstInstalled, Reload};
+use crate::domain::{DomainXml, LiveXml};
+use crate::journal::Quoted;
+use crate::paths::Paths;
+
+/// How long libvirt may take to answer. It does not while a hook of that VM runs.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long systemd may take to reload a daemon.
+const RELOAD: Duration = Duration::from_secs(60);
+
+/// Whether libvirt takes notice of a hook that came or went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::command) enum Notice {
+    /// There is nothing new to it.
+    NotNeeded,
+    /// It does, now or when it starts.
+    Taken,
+    /// It could not be told.
+    Failed,
+}
+
+/// The host that this program runs on, of which things are done or, at a dry run, only told.
+#[derive(Debug)]
+pub(in crate::command) struct Host<'a> {
+    pub(in crate::command) paths: &'a Paths,
+    pub(in crate::command) tools: &'a mut Tools,
+    pub(in crate::command) teller: &'a mut Teller,
+    pub(in crate::command) dry_run: bool,
+}
+
+impl Host<'_> {
+    /// Gives files the labels that libvirt may use them by, where SELinux is on.
+    pub(super) fn label(&mut self, files: &[&Path]) {
+        if self.dry_run || self.tools.ask("selinuxenabled", &[], PATIENCE).is_err() {
+            return;
+        }
+        for file in files {
+            let Some(path) = file.to_str() else { continue };
+            if let Err(error) = self.tools.ask("restorecon", &[path], PATIENCE) {
+                self.teller.warn(format!("{error}; libvirt may not run what has another label than its hooks' own"));
+            }
+        }
+    }
+
+    /// Keeps the live XML of VMs that run already, for their scripts of stopped and release.
+    pub(super) fn seed_live_xml(&mut self) {
+        let list = match self.virsh(&["list", "--uuid"]) {
+            Ok(list) => String::from_utf8_lossy(&list).into_owned(),
+            Err(error) => return self.no_live_xml(&error),
+        };
+        let mut count = 0;
+        for uuid in list.split_whitespace() {
+            match self.virsh(&["dumpxml", uuid]) {
+                Ok(xml) => count += u32::from(self.seed(&xml)),
+                Err(error) => {
+                    self.no_live_xml(&error);
+                    // The next one would not be answered, either.
+                    if matches!(error, Silence::Late(..)) {
+                        break;
+                    }
+                }
+            }
+        }
+        if count > 0 {
+            let (vms, run) = if count == 1 { ("VM", "runs") } else { ("VMs", "run") };
+            let what = format!("the live XML of {count} {vms} that {run} already, for stopped and release");
+            self.teller.say(&Said::new("seeded", what));
+        }
+    }
+
+    /// Keeps one VM's live XML where there is none yet. False where there is.
+    fn seed(&mut self, xml: &[u8]) -> bool {
+        let name = DomainXml::parse(xml).ok().and_then(|xml| xml.identity().name);
+        let live_xml = name.and_then(|name| LiveXml::of(self.paths.state(), OsStr::new(&name)));
+        let Some(live_xml) = live_xml.filter(|live_xml| live_xml.file().is_none()) else { return false };
+        match if self.dry_run { Ok(()) } else { live_xml.keep(xml) } {
+            Ok(()) => true,
+            Err(error) => {
+                self.teller.warn(format!("the live XML of a VM that runs can't be kept: {error}"));
+                false
+            }
+        }
+    }
+
+    fn virsh(&mut self, words: &[&str]) -> Result<Vec<u8>, Silence> {
+        self.tools.ask("virsh", &[&["-c", "qemu:///system"], words].concat(), PATIENCE)
+    }
+
+    fn no_live_xml(&mut self, error: &Silence) {
+        let what = "scripts of stopped and release have no live XML of VMs that run now";
+        self.teller.warn(format!("{error}; {what}"));
+    }
+
+    /// Has libvirt look for its hooks, and tells what that brings.
+    pub(in crate::command) fn reload(&mut self, running: &[Daemon], now: &str, later: &str) -> Notice {
+        let mut notice = Notice::Taken;
+        for daemon in running {
+            match self.reload_one(daemon) {
+                Ok(()) => {
+                    let how = match &daemon.reload {
+                        Reload::Systemctl(_) => daemon.reload.to_string(),
+                        Reload::Signal(pid) => format!("SIGHUP to process {pid}"),
+                    };
+                    self.teller.say(&Said::new("reloaded", format!("{} ({how}): {now}", daemon.name)));
+                }
+                Err(error) => {
+                    notice = Notice::Failed;
+                    self.teller.warn(format!(
+                        "{0} can't be reloaded: {error}; until then it does not look for its hooks; to mend it: {1}",
+                        daemon.name,
+                        match &daemon.reload {
+                            Reload::Systemctl(unit) => format!("systemctl restart {unit}"),
+                            Reload::Signal(_) => format!("restart {}", daemon.name),
+                        }
+                    ));
+                }
+            }
+        }
+        if running.is_empty() {
+            let what = format!("nothing, since neither libvirtd nor virtqemud runs here: {later}");
+            self.teller.say(&Said::new("reloaded", what));
+        }
+        notice
+    }
+
+    fn reload_one(&mut self, daemon: &Daemon) -> Result<(), String> {
+        if self.dry_run {
+            return Ok(());
+        }
+        match daemon.reload {
+            Reload::Systemctl(unit) => {
+                let told = self.tools.ask("systemctl", &["reload", unit], RELOAD);
+                told.map(drop).map_err(|error| error.to_string())
+            }
+            Reload::Signal(pid) => {
+                let process = rustix::process::Pid::from_raw(pid).ok_or("it has no process id")?;
+                let told = rustix::process::kill_process(process, rustix::process::Signal::HUP);
+                told.map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// Tells libvirt of a hook, and notes of a first one which daemons know of it.
+    pub(super) fn tell_of_the_hook(&mut self, mut first: Option<FirstInstalled>, running: &[Daemon]) -> Notice {
+        if running.is_empty() {
+            return self.reload(&[], NOW, LATER);
+        }
+        let mut notice = Notice::Taken;
+        for daemon in running {
+            if self.reload(std::slice::from_ref(daemon), NOW, LATER) == Notice::Failed {
+                notice = Notice::Failed;
+            } else if let Some(first) = &mut first {
+                first.reloaded(daemon);
+                self.keep(first);
+            }
+        }
+        notice
+    }
+
+    /// Notes since when a first hook is there.
+    pub(super) fn keep(&mut self, first: &FirstInstalled) {
+        if self.dry_run {
+            return;
+        }
+        if let Err(error) = first.keep(self.paths) {
+            self.teller.warn(format!("it can't be noted since when the hook is there: {error}"));
+        }
+    }
+}
+
+const NOW: &str = "the next VM start calls the hook";
+const LATER: &str = "the hook is found when one starts";
+
+/// What is told at the end of an installation.
+pub(super) fn next(paths: &Paths, teller: &mut Teller) {
+    let call = |words| crate::command::call(paths, words);
+    for line in [
+        String::new(),
+        format!(
+            "Your scripts go into {}, executable and named OPERATION_NAME or all_NAME:",
+            Quoted::path(paths.custom())
+        ),
+        format!("    {}", call("new start hello.sh")),
+        "Whether all is well, and what runs:".to_owned(),
+        format!("    {}", call("check")),
+        format!("    {}", call("list")),
+        format!(
+            "What they do is logged in {}; what holds for them is set in {}",
+            Quoted::path(paths.log()),
+            Quoted::path(paths.settings())
+        ),
+    ] {
+        teller.line(&line);
+    }
+}

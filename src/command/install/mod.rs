@@ -1,0 +1,119 @@
+//! `virt-hooks install`: the hook in its place.
+
+pub(super) mod backup;
+pub(super) mod carry;
+pub(super) mod change;
+mod fate;
+pub(super) mod host;
+pub(super) mod logrotate;
+mod plan;
+pub(super) mod step;
+pub(super) mod tools;
+mod trial;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::daemon::{Daemon, FirstInstalled};
+use super::failure::Failure;
+use super::hook_file::HookFile;
+use crate::paths::Paths;
+
+use self::fate::Fate;
+use self::host::{Host, Notice};
+use self::plan::Plan;
+use self::step::Teller;
+use self::tools::Tools;
+
+/// What becomes of a hook that is somebody else's.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A hook of Apache CloudStack is taken over: it is kept as a backup, and a timeout that was changed in it goes into the
+settings. Any other hook is left alone unless one of the options says what is to become of it.
+
+Examples:
+  virt-hooks install
+  virt-hooks install --keep-existing
+  virt-hooks --root /mnt/image install")]
+pub(super) struct Arguments {
+    /// Replace a hook that is somebody else's; it is kept as a backup
+    #[arg(long, conflicts_with = "keep_existing")]
+    pub(super) replace: bool,
+
+    /// Keep a hook that is somebody else's: it moves to qemu.d, where libvirt 6.5 and newer run it after this one
+    #[arg(long)]
+    pub(super) keep_existing: bool,
+
+    /// Only tell what would be done
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// Puts the hook in place and has libvirt take notice.
+pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    only_as_root(paths, "install")?;
+    let mut tools = Tools::new();
+    let found = HookFile::look(paths.hook());
+    let fate = fate::of(&found, arguments, paths, &mut tools)?;
+    let plan = Plan::of(fate, paths)?;
+    let mut teller = Teller::new();
+    if arguments.dry_run {
+        teller.line(DRY_RUN);
+    } else if plan.changes_something() {
+        step::carry_out(&plan.steps, paths, &mut tools)?;
+    }
+    for step in &plan.steps {
+        teller.say(&step.said);
+    }
+    let mut host = Host { paths, tools: &mut tools, teller: &mut teller, dry_run: arguments.dry_run };
+    let notice = if paths.is_host() { have_libvirt_take_notice(&mut host, &plan, fate) } else { Notice::NotNeeded };
+    if fate != Fate::Updated {
+        host::next(paths, &mut teller);
+    } else if !plan.changes_something() && notice == Notice::NotNeeded {
+        teller.line("Everything was there already; nothing was changed.");
+    }
+    teller.finish()?;
+    Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
+}
+
+/// What is told before what is only planned.
+pub(super) const DRY_RUN: &str = "This would be done; nothing is changed:";
+
+/// Has libvirt take notice of the hook, where it has not.
+fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan, fate: Fate) -> Notice {
+    let mut running = Daemon::running(host.paths);
+    let mut first = FirstInstalled::kept(host.paths);
+    if plan.replaces_the_hook {
+        host.label(&[host.paths.hook(), host.paths.settings(), host.paths.custom()]);
+        if !running.is_empty() {
+            host.seed_live_xml();
+        }
+        // Where another hook was, libvirt calls whatever is at its place; and a daemon that starts later finds it.
+        if fate == Fate::None && !running.is_empty() {
+            host.keep(first.insert(FirstInstalled::now()));
+        }
+    } else {
+        running.retain(|daemon| first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)));
+        if running.is_empty() {
+            return Notice::NotNeeded;
+        }
+    }
+    host.tell_of_the_hook(first, &running)
+}
+
+/// Whoever is not root can't change a host, and may not even see what is there.
+pub(super) fn only_as_root(paths: &Paths, verb: &str) -> Result<(), Failure> {
+    if paths.is_host() && !rustix::process::geteuid().is_root() {
+        return Err(Failure::failed(format_args!(
+            "{verb} needs root; to mend it: sudo virt-hooks {verb}; below a folder of yours: virt-hooks --root DIR {verb}"
+        )));
+    }
+    Ok(())
+}
+
+/// Where a hook that is kept beside this one goes.
+pub(super) fn later_place(paths: &Paths) -> PathBuf {
+    paths.later_hooks().join(crate::hook::NAME)
+}

@@ -1,0 +1,191 @@
+//! What an installation consists of on this host, as it is now.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::carry::{self, Carried};
+use super::change::{Change, Content, Put, RUNNING_PROGRAM};
+use super::fate::Fate;
+use super::step::Step;
+use super::{backup, later_place, logrotate};
+use crate::command::failure::Failure;
+use crate::journal::Quoted;
+use crate::paths::Paths;
+
+/// The most that is read of a settings file, in bytes; the hook reads no more, either.
+const MAXIMUM_SETTINGS: u64 = 1 << 20;
+
+/// What an installation consists of.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// All of it, in the order in which it is done.
+    pub(super) steps: Vec<Step>,
+    /// A hook is put in place, be it the first or another one.
+    pub(super) replaces_the_hook: bool,
+}
+
+impl Plan {
+    /// Looks at what is there. Nothing is changed.
+    ///
+    /// # Errors
+    /// Where something that matters can't be read.
+    pub(super) fn of(fate: Fate, paths: &Paths) -> Result<Self, Failure> {
+        let timeout = if let Fate::TakenOver { timeout } = fate { timeout } else { None };
+        let replaces_the_hook = fate != Fate::Updated || !is_up_to_date(paths.hook())?;
+        let mut steps = folders(paths);
+        steps.push(settings(paths, timeout)?);
+        steps.extend(rotation(paths));
+        steps.extend(hook(fate, replaces_the_hook, paths));
+        Ok(Self { steps, replaces_the_hook })
+    }
+
+    /// Whether there is anything to do.
+    pub(super) fn changes_something(&self) -> bool {
+        self.steps.iter().any(|step| step.change.is_some())
+    }
+}
+
+fn seen(path: &Path) -> String {
+    Quoted::path(path).to_string()
+}
+
+fn put(path: &Path, content: Content, mode: u32) -> Change {
+    Change::Put(Put { path: path.to_owned(), content, mode, owner: None })
+}
+
+/// The folder for scripts, and those above it.
+fn folders(paths: &Paths) -> Vec<Step> {
+    let mut missing: Vec<&Path> = paths.custom().ancestors().take_while(|folder| !folder.is_dir()).collect();
+    missing.reverse();
+    missing.into_iter().map(make).collect()
+}
+
+fn make(folder: &Path) -> Step {
+    Step::change("made", seen(folder), Change::MakeFolder(folder.to_owned()))
+}
+
+fn settings(paths: &Paths, timeout: Option<u64>) -> Result<Step, Failure> {
+    let path = paths.settings();
+    let status = match fs::symlink_metadata(path) {
+        Ok(status) => status,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(shipped_settings(path, timeout)),
+        Err(error) => return Err(Failure::failed(format_args!("{}: {error}; nothing was changed", seen(path)))),
+    };
+    let Some(seconds) = timeout else { return Ok(Step::tell("kept", seen(path))) };
+    let text = if status.is_file() { bounded(path) } else { None };
+    let carried = text.map_or(Carried::No, |text| carry::into(&text, seconds));
+    let line = format!("timeoutSeconds = {seconds}, as CloudStack's hook had it");
+    Ok(match carried {
+        Carried::Text(text) => {
+            let content = Content::Text(text.into_bytes());
+            let owner = Some((status.uid(), status.gid()));
+            let mode = status.permissions().mode() & 0o7777;
+            Step::change(
+                "changed",
+                format!("{}: {line}", seen(path)),
+                Change::Put(Put { path: path.to_owned(), content, mode, owner }),
+            )
+        }
+        Carried::TheyHaveTheirOwn => {
+            Step::tell("kept", format!("{}: its timeoutSeconds holds; CloudStack's hook had {seconds}", seen(path)))
+        }
+        Carried::No => Step::tell("warning", format!("{} was left as it is; set in it {line}", seen(path))),
+    })
+}
+
+fn shipped_settings(path: &Path, timeout: Option<u64>) -> Step {
+    let Some(seconds) = timeout else {
+        return Step::change("installed", seen(path), put(path, Content::Text(carry::TEMPLATE.into()), 0o644));
+    };
+    let (text, line) = match carry::template(seconds) {
+        Some(text) => (text, format!("with timeoutSeconds = {seconds}, as CloudStack's hook had it")),
+        None => {
+            (carry::TEMPLATE.to_owned(), format!("without the {seconds} s of CloudStack's hook, which are no limit"))
+        }
+    };
+    Step::change("installed", format!("{}, {line}", seen(path)), put(path, Content::Text(text.into()), 0o644))
+}
+
+/// The text of a file that is not too long for settings.
+fn bounded(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let length = File::open(path).ok()?.take(MAXIMUM_SETTINGS + 1).read_to_string(&mut text).ok()?;
+    (length as u64 <= MAXIMUM_SETTINGS).then_some(text)
+}
+
+fn rotation(paths: &Paths) -> Option<Step> {
+    let place = logrotate::place(paths);
+    if !logrotate::is_there(paths) {
+        return None;
+    }
+    Some(match logrotate::covering(paths) {
+        Some(file) if file == place => Step::tell("kept", seen(&place)),
+        Some(file) => Step::tell("kept", format!("{}: it rotates the log already", seen(&file))),
+        None if fs::symlink_metadata(&place).is_ok() => {
+            Step::tell("kept", format!("{}: it is not for the log, which is not rotated", seen(&place)))
+        }
+        None => Step::change("installed", seen(&place), put(&place, Content::Text(logrotate::TEXT.into()), 0o644)),
+    })
+}
+
+fn hook(fate: Fate, replaces_the_hook: bool, paths: &Paths) -> Vec<Step> {
+    let path = paths.hook();
+    if !replaces_the_hook {
+        return vec![Step::tell("kept", format!("{}: it is up to date", seen(path)))];
+    }
+    let mut steps = match fate {
+        Fate::None | Fate::Updated => Vec::new(),
+        Fate::TakenOver { .. } => backup::of_the_hook(paths),
+        Fate::RunsLater => kept_for_later(paths),
+    };
+    let word = if fate == Fate::Updated { "updated" } else { "installed" };
+    steps.push(Step::change(word, seen(path), put(path, Content::Program, 0o755)));
+    steps
+}
+
+/// The hook that is there goes on, after this one.
+fn kept_for_later(paths: &Paths) -> Vec<Step> {
+    let (hook, place) = (paths.hook(), later_place(paths));
+    let mut steps: Vec<Step> =
+        Some(paths.later_hooks()).filter(|folder| !folder.is_dir()).iter().map(|f| make(f)).collect();
+    let what = format!("{} as {}, which libvirt runs after this one", seen(hook), seen(&place));
+    steps.push(Step::change("kept", what, Change::Keep { from: hook.to_owned(), to: place.clone() }));
+    if fs::metadata(hook).is_ok_and(|status| status.permissions().mode() & 0o111 == 0) {
+        let what = format!("{} is not executable, so libvirt does not run it; to have it run: chmod +x", seen(&place));
+        steps.push(Step::tell("warning", format!("{what} {}", crate::trust::shell(&place))));
+    }
+    steps
+}
+
+/// Whether the hook is the running program, byte by byte, and can be run.
+fn is_up_to_date(hook: &Path) -> Result<bool, Failure> {
+    let failed = |error: io::Error| Failure::failed(format_args!("{}: {error}; nothing was changed", seen(hook)));
+    let status = fs::symlink_metadata(hook).map_err(failed)?;
+    let as_installed = status.mode() & 0o7777 == 0o755 && status.uid() == rustix::process::geteuid().as_raw();
+    Ok(as_installed && same(hook, status.len()).map_err(failed)?)
+}
+
+fn same(hook: &Path, length: u64) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(RUNNING_PROGRAM)?, File::open(hook)?);
+    if one.metadata()?.len() != length {
+        return Ok(false);
+    }
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    loop {
+        first.clear();
+        second.clear();
+        one.by_ref().take(PIECE).read_to_end(&mut first)?;
+        other.by_ref().take(PIECE).read_to_end(&mut second)?;
+        if first != second {
+            return Ok(false);
+        }
+        if first.is_empty() {
+            return Ok(true);
+        }
+    }
+}
+
+/// How much of two programs is compared at a time, in bytes.
+const PIECE: u64 = 256 << 10;

@@ -1,0 +1,134 @@
+//! Steps: what is told, with the change that it tells of; and how they are carried out, all of them or none.
+
+use std::fs::File;
+use std::io::{self, StdoutLock, Write};
+
+use rustix::fs::FlockOperation;
+
+use super::change::{Change, Changes};
+use super::tools::Tools;
+use crate::command::failure::Failure;
+use crate::command::screen::{Meaning, Screen, padded};
+use crate::journal::Quoted;
+use crate::outcome::Signal;
+use crate::paths::Paths;
+
+/// The column in which it stands what something was done to.
+const COLUMN: usize = 10;
+
+/// A line of what is told: `installed  /etc/libvirt/hooks/qemu`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::command) struct Said {
+    word: &'static str,
+    what: String,
+}
+
+impl Said {
+    /// What was done, in one word, and to what.
+    pub(in crate::command) const fn new(word: &'static str, what: String) -> Self {
+        Self { word, what }
+    }
+
+    fn meaning(&self) -> Meaning {
+        match self.word {
+            "warning" => Meaning::Warning,
+            "kept" | "left" => Meaning::Faint,
+            _ => Meaning::Good,
+        }
+    }
+}
+
+/// A line, and the change that it tells of, if it tells of one.
+#[derive(Debug)]
+pub(in crate::command) struct Step {
+    pub(in crate::command) said: Said,
+    pub(in crate::command) change: Option<Change>,
+}
+
+impl Step {
+    /// Something is changed.
+    pub(in crate::command) const fn change(word: &'static str, what: String, change: Change) -> Self {
+        Self { said: Said::new(word, what), change: Some(change) }
+    }
+
+    /// Something is told.
+    pub(in crate::command) const fn tell(word: &'static str, what: String) -> Self {
+        Self { said: Said::new(word, what), change: None }
+    }
+}
+
+/// Makes the changes, or where one of them fails, none.
+///
+/// # Errors
+/// What failed, and whether everything is as it was before.
+pub(in crate::command) fn carry_out(steps: &[Step], paths: &Paths, tools: &mut Tools) -> Result<(), Failure> {
+    let _alone = alone(paths)?;
+    let mut changes = Changes::default();
+    for change in steps.iter().filter_map(|step| step.change.as_ref()) {
+        let made = match tools.interrupted() {
+            Some(signal) => Err(format!("told to end by signal {}", Signal(signal))),
+            None => changes.make(change).map_err(|error| error.to_string()),
+        };
+        if let Err(error) = made {
+            let failed = changes.take_back();
+            let rest = if failed.is_empty() { "nothing was changed".to_owned() } else { failed.join("; ") };
+            return Err(Failure::failed(format_args!("{error}; {rest}")));
+        }
+    }
+    changes.settle();
+    Ok(())
+}
+
+/// Two of them at once would take each other's changes back.
+fn alone(paths: &Paths) -> Result<File, Failure> {
+    let etc = paths.elsewhere("etc");
+    let place = if etc.is_dir() { &etc } else { paths.root() };
+    let folder = File::open(place).and_then(|folder| {
+        rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(folder)
+    });
+    folder.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            Failure::failed("another virt-hooks install or uninstall is under way; try again when it has ended")
+        }
+        _ => Failure::failed(format_args!("{} can't be locked: {error}", Quoted::path(place))),
+    })
+}
+
+/// Where it is told. A reader who goes away keeps nothing from being done.
+#[derive(Debug)]
+pub(in crate::command) struct Teller {
+    out: StdoutLock<'static>,
+    screen: Screen,
+    told: io::Result<()>,
+}
+
+impl Teller {
+    pub(in crate::command) fn new() -> Self {
+        Self { out: io::stdout().lock(), screen: Screen::of_stdout(), told: Ok(()) }
+    }
+
+    /// Tells one thing that was done.
+    pub(in crate::command) fn say(&mut self, said: &Said) {
+        let word = self.screen.paint(said.meaning(), padded(said.word, COLUMN)).to_string();
+        self.line(&format!("{word} {}", said.what));
+    }
+
+    /// Tells that something could not be done, and what mends it.
+    pub(in crate::command) fn warn(&mut self, what: String) {
+        self.say(&Said::new("warning", what));
+    }
+
+    /// Writes a line as it stands.
+    pub(in crate::command) fn line(&mut self, line: &str) {
+        if self.told.is_ok() {
+            self.told = writeln!(self.out, "{line}");
+        }
+    }
+
+    /// Whether all of it could be told.
+    pub(in crate::command) fn finish(mut self) -> Result<(), Failure> {
+        self.told?;
+        Ok(self.out.flush()?)
+    }
+}

@@ -1,0 +1,148 @@
+//! An installation that fails leaves everything as it was.
+
+use testbed::{Finished, Host};
+
+use super::foreign::CLOUDSTACK;
+use super::tree::Tree;
+use super::{CUSTOM, HOOK, bare, done, with_hook};
+
+/// Lists every file with its content's sum, for places that only the call itself sees.
+const LIST: &str = "list() { (cd /etc/libvirt && find . -exec ls -ld {} + | sed 's/ root .* \\./ ./' && \
+                    find . -type f -exec cksum {} + | sort) > \"/tmp/$1\"; }; \
+                    list before; \"$@\"; code=$?; list after; exit $code";
+
+/// Runs it where mounts have been made that end with it.
+fn run(host: &Host, words: &[&str], mounts: &str) -> Finished {
+    let finished = host.command(words).through("bash", &["-c", LIST, "bash"]).after(mounts).run();
+    assert_eq!(host.read("/tmp/before"), host.read("/tmp/after"), "{}", finished.stderr);
+    assert_ne!(host.read("/tmp/before"), "");
+    finished
+}
+
+#[track_caller]
+fn fails(host: &Host, words: &[&str], mounts: &str) -> String {
+    let before = Tree::of(host);
+    let Finished { code, stdout, stderr, .. } = run(host, words, mounts);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert!(stderr.ends_with("; nothing was changed\n"), "{stderr}");
+    assert_eq!(Tree::of(host), before, "{stderr}");
+    stderr
+}
+
+fn read_only(folder: &str) -> String {
+    format!("mount --bind \"$root{folder}\" \"$root{folder}\"; mount -o remount,bind,ro \"$root{folder}\"")
+}
+
+#[test]
+fn where_a_folder_can_t_be_made() {
+    let host = bare();
+    host.folder("/etc/libvirt");
+    let said = fails(&host, &["install"], &read_only("/etc/libvirt"));
+    assert!(said.contains("/etc/libvirt/hooks can't be made: Read-only file system"), "{said}");
+}
+
+#[test]
+fn where_a_folder_s_place_is_taken() {
+    let host = bare();
+    host.folder("/etc/libvirt/hooks");
+    host.file(CUSTOM, "not a folder", 0o644);
+    let said = fails(&host, &["install"], ":");
+    assert!(said.contains(&format!("{CUSTOM} can't be made: File exists")), "{said}");
+}
+
+#[test]
+fn where_settings_can_t_be_written() {
+    let host = bare();
+    host.folder(CUSTOM);
+    let said = fails(&host, &["install"], &read_only("/etc/libvirt/hooks"));
+    assert!(said.contains("virt-hooks.toml can't be written: Read-only file system"), "{said}");
+}
+
+#[test]
+fn where_the_rotation_can_t_be_written() {
+    let host = with_hook(CLOUDSTACK);
+    let said = fails(&host, &["install"], &read_only("/etc/logrotate.d"));
+    assert!(said.contains("/etc/logrotate.d/virt-hooks can't be written: Read-only file system"), "{said}");
+}
+
+/// Puts a file system of its own, with the hook in it, where the hooks are.
+fn file_system(options: &str) -> String {
+    format!(
+        "mkdir \"$root/tmp/was\"; cp -a \"$root/etc/libvirt/hooks/.\" \"$root/tmp/was\"; \
+         mount -t tmpfs -o mode=0755,{options} tmpfs \"$root/etc/libvirt/hooks\"; \
+         cp -a \"$root/tmp/was/.\" \"$root/etc/libvirt/hooks\""
+    )
+}
+
+#[test]
+fn where_the_disk_is_full() {
+    for (words, text) in [
+        (["install"].as_slice(), CLOUDSTACK),
+        (&["install", "--replace"], "#!/bin/sh\n"),
+        (&["install", "--keep-existing"], "#!/bin/sh\n"),
+    ] {
+        let host = with_hook(text);
+        let said = fails(&host, words, &file_system("size=256k"));
+        assert!(said.contains(&format!("{HOOK} can't be written: No space left on device")), "{said}");
+    }
+}
+
+#[test]
+fn where_a_folder_at_the_hook_s_place_was_moved_already() {
+    let host = bare();
+    host.folder(HOOK);
+    host.file(format!("{HOOK}/note"), "in a folder", 0o644);
+    let said = fails(&host, &["install", "--replace"], &file_system("size=256k"));
+    assert!(said.contains(&format!("{HOOK} can't be written: No space left on device")), "{said}");
+}
+
+#[test]
+fn where_the_hook_does_not_run() {
+    let host = with_hook(CLOUDSTACK);
+    let said = fails(&host, &["install"], &file_system("noexec"));
+    assert!(
+        said.contains("the hook does not run in /etc/libvirt/hooks: it can't be started: Permission denied"),
+        "{said}"
+    );
+    assert!(said.contains("mounted noexec"), "{said}");
+}
+
+#[test]
+fn where_another_one_is_under_way() {
+    let host = bare();
+    let said = fails_at_once(&host);
+    assert!(said.contains("another virt-hooks install or uninstall is under way"), "{said}");
+}
+
+fn fails_at_once(host: &Host) -> String {
+    let before = Tree::of(host);
+    let locked = host.command(["install"]).through("flock", &["--nonblock", "/etc"]).run();
+    assert_eq!(locked.code, Some(1), "{}", locked.stdout);
+    assert_eq!(Tree::of(host), before);
+    locked.stderr
+}
+
+#[test]
+fn what_an_earlier_one_left_that_was_cut_off_is_in_nobody_s_way() {
+    let host = with_hook("#!/bin/sh\n");
+    for end in ["new", "old"] {
+        host.file(format!("/etc/libvirt/hooks/.qemu.virt-hooks-{end}"), "half of it", 0o600);
+    }
+    done(&host, &["install", "--replace"]);
+    let left: Vec<_> = std::fs::read_dir(host.path("/etc/libvirt/hooks"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with('.'))
+        .collect();
+    assert_eq!(left, [""; 0]);
+}
+
+#[test]
+fn uninstalling_is_taken_back_as_well() {
+    let host = with_hook("#!/bin/sh\n");
+    done(&host, &["install", "--replace"]);
+    let said = fails(&host, &["uninstall"], &read_only("/etc/logrotate.d"));
+    assert!(said.contains("/etc/logrotate.d/virt-hooks can't be removed: Read-only file system"), "{said}");
+}

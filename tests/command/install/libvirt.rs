@@ -1,0 +1,158 @@
+//! A libvirt that runs: it is told of the hook, and of its VMs it is kept what scripts need.
+
+use testbed::{Call, Host};
+
+use super::tree::Tree;
+use super::{HOOK, SETTINGS, bare, done, with_hook};
+use crate::assert_looks_like;
+
+/// A daemon that writes down each reload.
+const DAEMON: &str = "#!/bin/bash\n\
+    trap 'echo \"$0 reloaded\" >> /tmp/reloads' HUP\n\
+    [ \"$1\" = --version ] && echo 9.0.0 && exit\n\
+    touch /tmp/up\n\
+    for _ in {1..300}; do sleep 0.1; done\n";
+
+const VIRSH: &str = "#!/bin/bash\n\
+    case \"$3 $4\" in\n\
+        'list --uuid') echo 5f2f9f0e-6b0c-4a57-a1c3-0d9a3c4c2f11; echo; echo 11111111-6b0c-4a57-a1c3-0d9a3c4c2f11;;\n\
+        'dumpxml 5f2'*) echo '<domain><name>a vm</name></domain>';;\n\
+        'dumpxml 111'*) echo '<domain><name>known</name></domain>';;\n\
+        *) echo \"error: what is $*?\" >&2; exit 1;;\n\
+    esac\n";
+
+/// Shell commands that start a daemon on the host, as systemd's unit or by hand.
+fn start(name: &str, by_systemd: bool) -> String {
+    let mut commands = format!(
+        "chroot \"$root\" /usr/bin/{name} > /dev/null 2>&1 & echo $! | tee \"$root/run/{name}.pid\" >> \"$root/tmp/left\"; \
+         until [ -e \"$root/tmp/up\" ]; do sleep 0.01; done; "
+    );
+    if by_systemd {
+        commands += &format!(
+            "mkdir -p \"$root/run/systemd/system\"; echo '0::/system.slice/{name}.service' > \"$root/tmp/cgroup\"; \
+             mount --bind \"$root/tmp/cgroup\" \"$root/proc/$!/cgroup\"; "
+        );
+    }
+    commands
+}
+
+fn with_libvirt(host: Host, name: &str, virsh: &str) -> Host {
+    host.file(format!("/extra/bin/{name}"), DAEMON, 0o755);
+    host.file("/extra/bin/virsh", virsh, 0o755);
+    host.file("/extra/bin/systemctl", "#!/bin/bash\necho \"systemctl $*\" >> /tmp/reloads\n", 0o755);
+    host
+}
+
+/// The call, after which the daemon has had the time to take notice.
+fn waited_for(call: Call<'_>) -> Call<'_> {
+    call.through("bash", &["-c", "\"$@\"; code=$?; sleep 0.3; exit $code", "bash"])
+}
+
+#[test]
+fn a_daemon_that_runs_is_told_of_a_first_hook() {
+    for (name, by_systemd, reload) in [
+        ("libvirtd", false, "/usr/bin/libvirtd reloaded\n"),
+        ("virtqemud", false, "/usr/bin/virtqemud reloaded\n"),
+        ("libvirtd", true, "systemctl reload libvirtd\n"),
+        ("virtqemud", true, "systemctl reload virtqemud\n"),
+    ] {
+        let host = with_libvirt(bare(), name, VIRSH);
+        let again = "\"$@\"; sleep 0.3; \"$@\"; sleep 0.3";
+        let call = host.command(["install"]).through("bash", &["-c", again, "bash"]).after(&start(name, by_systemd));
+        let finished = call.run();
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{}", finished.stdout);
+        assert_eq!(host.read("/tmp/reloads"), reload, "{}", finished.stdout);
+        let how = if by_systemd { format!("systemctl reload {name}") } else { "SIGHUP to process ".to_owned() };
+        let told = format!("reloaded   {name} ({how}");
+        assert!(finished.stdout.contains(&told), "{}", finished.stdout);
+    }
+}
+
+#[test]
+fn a_daemon_that_could_not_be_reloaded_is_told_the_next_time() {
+    let host = with_libvirt(bare(), "libvirtd", VIRSH);
+    let broken = "#!/bin/bash\necho 'Failed to connect to bus' >&2\nexit 1\n";
+    host.file("/extra/bin/systemctl", broken, 0o755);
+    let mended = "\"$@\"; echo \"exit code $?\"; printf '#!/bin/sh\\necho \"$*\" >> /tmp/reloads\\n' > /tmp/systemctl; \
+                  chmod +x /tmp/systemctl; PATH=/tmp:$PATH \"$@\"; echo \"exit code $?\"";
+    let call = host.command(["install"]).through("bash", &["-c", mended, "bash"]);
+    let finished = call.after(&start("libvirtd", true)).run();
+    assert_looks_like("install-not-reloaded.txt", &finished.stdout);
+    assert_eq!(host.read("/tmp/reloads"), "reload libvirtd\n");
+    assert_eq!(Tree::of(&host).mode(HOOK), Some(0o755));
+}
+
+#[test]
+fn a_process_id_that_a_daemon_left_behind_is_not_signalled() {
+    let host = with_libvirt(bare(), "bystander", VIRSH);
+    let commands = format!("{} mv \"$root/run/bystander.pid\" \"$root/run/libvirtd.pid\"", start("bystander", false));
+    let finished = waited_for(host.command(["install"])).after(&commands).run();
+    assert!(finished.stdout.contains("neither libvirtd nor virtqemud runs here"), "{}", finished.stdout);
+    assert_eq!(host.read("/tmp/reloads"), "");
+}
+
+#[test]
+fn the_live_xml_of_vms_that_run_is_kept_where_there_is_none() {
+    let host = with_libvirt(bare(), "libvirtd", VIRSH);
+    let live = host.folder("/run/virt-hooks/live");
+    for folder in [host.path("/run/virt-hooks"), live.clone()] {
+        std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("its mode");
+    }
+    host.file("/run/virt-hooks/live/known.xml", "what the hook kept", 0o600);
+    let dry = host.command(["install", "--dry-run"]).after(&start("libvirtd", false)).run();
+    assert!(!live.join("a vm.xml").exists());
+    let finished = host.command(["install"]).after(&start("libvirtd", false)).run();
+    assert_looks_like("install-seeded.txt", &finished.stdout);
+    let process = |text: &str| text.lines().filter(|line| !line.contains("process")).collect::<Vec<_>>().join("\n");
+    assert_eq!(process(&dry.stdout), format!("This would be done; nothing is changed:\n{}", process(&finished.stdout)));
+    assert_eq!(host.read("/run/virt-hooks/live/a vm.xml"), "<domain><name>a vm</name></domain>\n");
+    assert_eq!(host.read("/run/virt-hooks/live/known.xml"), "what the hook kept");
+}
+
+#[test]
+fn a_libvirt_that_does_not_answer_fails_nothing() {
+    for (virsh, told) in [
+        ("#!/bin/bash\necho 'error: no route' >&2; exit 1\n", "virsh -c qemu:///system list --uuid: error: no route"),
+        ("#!/no/such/interpreter\n", "there is no virsh here"),
+        ("#!/bin/bash\nexec sleep 60\n", "virsh -c qemu:///system list --uuid did not answer within 10 s"),
+    ] {
+        let host = with_libvirt(bare(), "libvirtd", virsh);
+        let finished = host.command(["install"]).after(&start("libvirtd", false)).run();
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+        assert!(finished.stdout.contains(&format!("warning    {told}; ")), "{}", finished.stdout);
+        assert!(host.path(HOOK).exists());
+    }
+}
+
+#[test]
+fn the_end_of_the_hook_is_told_as_well() {
+    let host = with_libvirt(bare(), "libvirtd", VIRSH);
+    done(&host, &["install"]);
+    let finished = waited_for(host.command(["uninstall"])).after(&start("libvirtd", false)).run();
+    assert!(finished.stdout.contains("): it calls the hook no more\n"), "{}", finished.stdout);
+    assert_eq!(host.read("/tmp/reloads"), "/usr/bin/libvirtd reloaded\n");
+}
+
+#[test]
+fn nothing_of_this_is_done_below_a_folder() {
+    let host = with_libvirt(bare(), "libvirtd", VIRSH);
+    host.folder("/srv/image");
+    let finished = waited_for(host.command(["--root", "/srv/image", "install"])).after(&start("libvirtd", true)).run();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(!finished.stdout.contains("reloaded") && !finished.stdout.contains("seeded"), "{}", finished.stdout);
+    assert_eq!(host.read("/tmp/reloads"), "");
+    assert!(!host.path("/run/virt-hooks").exists());
+}
+
+#[test]
+fn files_get_their_labels_where_selinux_is_on() {
+    for (enabled, expected) in
+        [("exit 0", format!("{HOOK}\n{SETTINGS}\n/etc/libvirt/hooks/custom\n")), ("exit 1", String::new())]
+    {
+        let host = with_hook("#!/bin/sh\n");
+        host.file("/extra/bin/selinuxenabled", format!("#!/bin/bash\n{enabled}\n"), 0o755);
+        host.file("/extra/bin/restorecon", "#!/bin/bash\necho \"$1\" >> /tmp/labelled\n", 0o755);
+        done(&host, &["install", "--replace"]);
+        assert_eq!(host.read("/tmp/labelled"), expected);
+    }
+}
