@@ -1,7 +1,7 @@
 # GNU make. `make help` tells what there is.
 
 .NOTPARALLEL:
-.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc fuzz clean help
+.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc man man-check fuzz clean help
 
 build:
 	@packaging/build > /dev/null
@@ -36,7 +36,7 @@ test-as-root:
 	    cargo test --locked --test libvirt -- --test-threads=2 && \
 	    cargo test --locked --test install
 
-check: format lint doc
+check: format lint doc man-check
 
 format:
 	cargo fmt --all --check
@@ -47,6 +47,13 @@ lint:
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+# The manual pages and the shells' completions, from the program's own definitions.
+man:
+	cargo run --locked --quiet --package xtask -- docs
+
+man-check:
+	cargo run --locked --quiet --package xtask -- docs --check
 
 # Apart from the tests, since it takes long. Needs a nightly compiler and cargo-fuzz.
 FUZZ_SECONDS = 600
@@ -70,6 +77,7 @@ help:
 	@echo "                 what becomes of another hook: REPLACE=1 keeps it as a backup, KEEP_EXISTING=1 runs it as well"
 	@echo "make uninstall   takes it all back, but for what is yours"
 	@echo "make test        runs all tests; as root on Debian also those of the installation and under a real libvirt"
-	@echo "make check       formatting, lints and the documentation's links"
+	@echo "make check       formatting, lints, the documentation's links, and whether the manual pages are up to date"
+	@echo "make man         writes the manual pages and the shells' completions"
 	@echo "make fuzz        fuzzes for ten minutes each what reads foreign text (FUZZ_SECONDS=n for n seconds)"
 	@echo "make clean       removes what was built"

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::inventory::{Entry, Fate, Inventory, domains_of};
-use super::run;
+use super::operation;
 use super::screen::{Meaning, Screen};
 use super::table::{Column, Table};
 use crate::event::Operation;
@@ -32,8 +32,8 @@ Examples:
   virt-hooks list --json | jq -r '.[] | select(.runs | not) | .name + \": \" + .reason'")]
 pub(super) struct Arguments {
     /// Only what is for this operation
-    #[arg(value_name = "OPERATION")]
-    pub(super) operation: Option<OsString>,
+    #[arg(value_name = "OPERATION", value_parser = operation::one())]
+    pub(super) operation: Option<Operation>,
 
     /// Only what is for this VM
     #[arg(long, value_name = "VM", allow_hyphen_values = true)]
@@ -46,8 +46,7 @@ pub(super) struct Arguments {
 
 /// Lists the scripts.
 pub(super) fn list(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    let operation = arguments.operation.as_deref().map(run::operation).transpose()?;
-    show(paths, operation, arguments.domain.as_deref(), arguments.json)
+    show(paths, arguments.operation, arguments.domain.as_deref(), arguments.json)
 }
 
 /// Lists the scripts that are for this operation and this domain, or for whatever is not said.

@@ -13,6 +13,7 @@ mod inventory;
 mod list;
 mod log;
 mod new;
+mod operation;
 mod pause;
 mod run;
 mod screen;
@@ -44,13 +45,13 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  virt-hooks check                       what keeps a script from running, and what mends it
-  virt-hooks list start                  what runs at the start of a VM, in which order
-  virt-hooks run start my-vm             do what the hook does at that event, and watch
-  virt-hooks log --failed --since 1d     what went wrong since yesterday
-  virt-hooks pause --for 1h              run no script for an hour
+  virt-hooks check                      what keeps a script from running
+  virt-hooks list start                 what runs at a VM's start, in order
+  virt-hooks run start my-vm            do what the hook does, and watch
+  virt-hooks log --failed --since 1d    what went wrong since yesterday
+  virt-hooks pause --for 1h             run no script for an hour
 
-Scripts lie in /etc/libvirt/hooks/custom, settings in /etc/libvirt/hooks/virt-hooks.toml; see virt-hooks(8) and
+Scripts lie in /etc/libvirt/hooks/custom, settings in /etc/libvirt/hooks/virt-hooks.toml; see virt-hooks(8) and \
 virt-hooks.toml(5).";
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +75,7 @@ enum Verb {
     /// Run no script until told
     Pause(pause::PauseArguments),
     /// Run scripts again
+    #[command(after_help = "Example:\n  virt-hooks resume")]
     Resume,
 }
 

@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::call;
 use super::failure::Failure;
+use super::operation;
 use crate::event::Operation;
 use crate::journal::Quoted;
 use crate::paths::Paths;
@@ -29,8 +30,8 @@ Examples:
   virt-hooks new start gate.sh --domain my-vm")]
 pub(super) struct Arguments {
     /// The operation that it is for, or all
-    #[arg(value_name = "OPERATION")]
-    pub(super) operation: OsString,
+    #[arg(value_name = "OPERATION", value_parser = operation::scope())]
+    pub(super) operation: Scope,
 
     /// What its name ends with, as it stands: OPERATION_NAME is the file
     #[arg(value_name = "NAME")]
@@ -50,7 +51,7 @@ const PYTHON: &str = include_str!("new/skeleton.py");
 
 /// Makes the script, unless there is one of that name.
 pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    let scope = scope(&arguments.operation)?;
+    let scope = arguments.operation;
     let file_name = file_name(scope, &arguments.name)?;
     let folder = match &arguments.domain {
         None => paths.custom().to_owned(),
@@ -80,13 +81,6 @@ pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     let run = format!("run {} {}", operation.name(), shell(Path::new(domain)));
     writeln!(out, "To try it:   {}", call(paths, &run))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn scope(operation: &OsStr) -> Result<Scope, Failure> {
-    if operation == "all" {
-        return Ok(Scope::All);
-    }
-    super::run::operation(operation).map(Scope::Of)
 }
 
 /// The whole name, if a file that is called so is a script.

@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +11,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::list;
+use super::operation;
 use super::screen::{Meaning, Screen};
 use super::{call, virsh};
 use crate::domain::{Document, Input};
@@ -39,8 +39,9 @@ Examples:
   virt-hooks run release my-vm --extra crashed --xml vm.xml
   virt-hooks --root ./try run start my-vm --xml vm.xml")]
 pub(super) struct Arguments {
-    /// The operation: prepare, start, started, stopped, release, migrate, restore, reconnect or attach
-    operation: OsString,
+    /// The step of the VM's life
+    #[arg(value_name = "OPERATION", value_parser = operation::one())]
+    operation: Operation,
 
     /// The VM's name, as the scripts get it
     #[arg(value_name = "VM", allow_hyphen_values = true)]
@@ -69,7 +70,7 @@ pub(super) struct Arguments {
 
 /// Handles the event as the hook does, and shows on stderr what is logged.
 pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    let operation = operation(&arguments.operation)?;
+    let operation = arguments.operation;
     if arguments.dry_run {
         return list::show(paths, Some(operation), Some(&arguments.domain), arguments.json);
     }
@@ -102,14 +103,6 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     sum_up(&conclusion, &event, operation, paths, screen);
     let failed = conclusion.runs.iter().any(|run| run.outcome.is_failure());
     Ok(ExitCode::from(u8::from(failed)))
-}
-
-/// The operation of this name.
-pub(super) fn operation(name: &OsStr) -> Result<Operation, Failure> {
-    Operation::named(name.as_bytes()).ok_or_else(|| {
-        let known = Operation::ALL.map(Operation::name).join(", ");
-        Failure::usage(format_args!("{} is none of {known}", Quoted::name(name)))
-    })
 }
 
 /// Where the scripts' XML comes from. On the host, libvirt is asked; below a folder there is no VM to ask for.

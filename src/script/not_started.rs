@@ -104,14 +104,14 @@ impl NotStarted<'_> {
         Some(match &self.cause {
             Cause::NoInterpreter => format!("sed -i '1i #!/bin/bash' {script}"),
             Cause::EmptyInterpreter => format!("sed -i '1s|.*|#!/bin/bash|' {script}"),
-            Cause::LongLine => format!("${{EDITOR:-vi}} {script}"),
+            Cause::LongLine => format!("${{EDITOR:-vi}} +1 {script}"),
             Cause::ByteOrderMark => format!("LC_ALL=C sed -i '1s/^...//' {script}"),
             Cause::NotFirst => format!("sed -i '0,/#!/{{/#!/!d;s/^[[:space:]]*//}}' {script}"),
             Cause::CarriageReturn => format!("sed -i 's/[[:cntrl:]]$//' {script}"),
             Cause::MissingInterpreter { interpreter, instead: Some(instead) } if sed_takes(interpreter, instead) => {
                 format!("sed -i '1s|{}|{}|' {script}", interpreter.display(), instead.display())
             }
-            Cause::MissingInterpreter { .. } => format!("${{EDITOR:-vi}} {script}"),
+            Cause::MissingInterpreter { .. } => format!("${{EDITOR:-vi}} +1 {script}"),
             Cause::BrokenInterpreter(interpreter) => format!("file {}", shell(interpreter)),
             Cause::InterpreterNotExecutable(interpreter) => format!("chmod +x {}", shell(interpreter)),
             Cause::MountedNoexec(path) => {

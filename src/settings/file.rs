@@ -8,11 +8,9 @@ use toml::de::{DeTable, DeValue};
 use super::key::{Refusal, boolean, bytes, nearest, on_failure, pattern, seconds, trust};
 use crate::journal::Escaped;
 
+use super::catalogue::{Key, ScriptKey};
 use super::problem::{Cost, Place, Problem};
 use super::{Filter, OnFailure, Rule, Settings};
-
-const KEYS: [&str; 6] = ["timeoutSeconds", "graceSeconds", "eventTimeoutSeconds", "maxOutputBytes", "trust", "script"];
-const SCRIPT_KEYS: [&str; 7] = ["name", "domains", "timeoutSeconds", "onFailure", "filter", "exclusive", "wait"];
 
 /// Takes what `text` says into `settings`, over what they said before, and tells what could not be taken.
 ///
@@ -66,14 +64,14 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn take(&mut self, key: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>, settings: &mut Settings) {
-        match key.get_ref().as_ref() {
-            "timeoutSeconds" => self.set(key, seconds(value, 1), &mut settings.timeout),
-            "graceSeconds" => self.set(key, seconds(value, 0), &mut settings.grace),
-            "eventTimeoutSeconds" => self.set(key, seconds(value, 1).map(Some), &mut settings.event_timeout),
-            "maxOutputBytes" => self.set(key, bytes(value), &mut settings.max_output),
-            "trust" => self.set(key, trust(value), &mut settings.trust),
-            "script" => self.take_scripts(value, settings),
-            _ => self.unknown(key, &KEYS),
+        match Key::named(key.get_ref().as_ref()) {
+            Some(Key::TimeoutSeconds) => self.set(key, seconds(value, 1), &mut settings.timeout),
+            Some(Key::GraceSeconds) => self.set(key, seconds(value, 0), &mut settings.grace),
+            Some(Key::EventTimeoutSeconds) => self.set(key, seconds(value, 1).map(Some), &mut settings.event_timeout),
+            Some(Key::MaxOutputBytes) => self.set(key, bytes(value), &mut settings.max_output),
+            Some(Key::Trust) => self.set(key, trust(value), &mut settings.trust),
+            Some(Key::Script) => self.take_scripts(value, settings),
+            None => self.unknown(key, &Key::ALL.map(Key::name)),
         }
     }
 
@@ -97,15 +95,15 @@ impl Reader<'_> {
         let mut name = None;
         let mut rule = Rule::default();
         for (key, value) in content {
-            match key.get_ref().as_ref() {
-                "name" => self.set(key, pattern(value).map(Some), &mut name),
-                "domains" => rule.domains = Some(self.domains(value)),
-                "timeoutSeconds" => self.set(key, seconds(value, 1).map(Some), &mut rule.timeout),
-                "onFailure" => self.set(key, on_failure(value).map(Some), &mut rule.on_failure),
-                "exclusive" => self.set(key, boolean(value).map(Some), &mut rule.exclusive),
-                "wait" => self.set(key, boolean(value).map(Some), &mut rule.wait),
-                "filter" => rule.filter = Some(self.filter(value)),
-                _ => self.unknown(key, &SCRIPT_KEYS),
+            match ScriptKey::named(key.get_ref().as_ref()) {
+                Some(ScriptKey::Name) => self.set(key, pattern(value).map(Some), &mut name),
+                Some(ScriptKey::Domains) => rule.domains = Some(self.domains(value)),
+                Some(ScriptKey::TimeoutSeconds) => self.set(key, seconds(value, 1).map(Some), &mut rule.timeout),
+                Some(ScriptKey::OnFailure) => self.set(key, on_failure(value).map(Some), &mut rule.on_failure),
+                Some(ScriptKey::Exclusive) => self.set(key, boolean(value).map(Some), &mut rule.exclusive),
+                Some(ScriptKey::Wait) => self.set(key, boolean(value).map(Some), &mut rule.wait),
+                Some(ScriptKey::Filter) => rule.filter = Some(self.filter(value)),
+                None => self.unknown(key, &ScriptKey::ALL.map(ScriptKey::name)),
             }
         }
         if name.is_none() && !content.contains_key("name") {

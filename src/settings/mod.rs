@@ -1,5 +1,6 @@
 //! What the operator said: the settings in force, and those of one script.
 
+pub mod catalogue;
 mod file;
 mod key;
 mod load;

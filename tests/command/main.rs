@@ -6,7 +6,12 @@
 #![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
 
 mod check;
+mod get;
+mod help;
 mod install;
+mod list;
+mod new;
+mod pause;
 mod run;
 
 use std::path::Path;

@@ -113,7 +113,7 @@ fn run_judges_trust_from_the_folder_downwards() {
 fn a_wrong_command_line_exits_with_2_and_runs_nothing() {
     let host = with_scripts(&[("all_a", "touch /tmp/ran")]);
     for (arguments, words) in [
-        (["run", "--root", TRY, "begin", "vm"].as_slice(), "begin is none of prepare, start, started"),
+        (["run", "--root", TRY, "begin", "vm"].as_slice(), "invalid value 'begin' for '<OPERATION>'"),
         (["run", "--root", "/no/such", "start", "vm"].as_slice(), "--root /no/such: No such file or directory"),
         (["run", "--root", TRY, "start"].as_slice(), "<VM>"),
         (["run", "--root", TRY, "--xml", "/no/such", "start", "vm"].as_slice(), "/no/such: No such file or directory"),

@@ -9,7 +9,7 @@ folder=$1 checkout=$2 binary=$3
 # Overlays can't keep their changes on every kind of file system, but on tmpfs they always can.
 mount -t tmpfs -o mode=0755 machine "$folder"
 mkdir "$folder"/{changes,scratch,checkout}
-cp -r "$checkout"/{Makefile,packaging,examples} "$folder/checkout"
+cp -r "$checkout"/{Makefile,packaging,examples,man,completions} "$folder/checkout"
 cp "$binary" "$folder/virt-hooks"
 mount --bind "$folder" /mnt
 for place in etc usr var root home; do

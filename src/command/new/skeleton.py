@@ -2,7 +2,7 @@
 """@NAME@: called @WHEN@ of a VM by libvirt's hook, as root.
 
 What it prints is logged (virt-hooks log). If it fails the VM goes on, unless the settings say otherwise
-(virt-hooks.toml(5), onFailure). Don't call virsh on this VM: libvirt waits for this script.
+(virt-hooks.toml(5), onFailure). Don't ask libvirt about this VM: it waits for this script.
 """
 
 import sys

@@ -1,0 +1,102 @@
+//! Makes the manual pages and the shells' completions, from the definitions that the program itself goes by.
+//!
+//! `cargo run -p xtask -- docs` writes them, `cargo run -p xtask -- docs --check` tells which of them are not as they
+//! would be written.
+
+mod command_page;
+mod completions;
+mod explanation;
+mod page;
+mod prose;
+mod settings_page;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What writes the files, for a person.
+const WRITE: &str = "make man";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["docs"] => write(&root()),
+        ["docs", "--check"] => check(&root()),
+        _ => Err("usage: cargo run -p xtask -- docs [--check]".to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the whole project.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every file that is made, by its path in the project, with what belongs into it.
+fn files() -> Vec<(String, Vec<u8>)> {
+    let mut files = vec![
+        ("man/virt-hooks.8".to_owned(), command_page::page().into_bytes()),
+        ("man/virt-hooks.toml.5".to_owned(), settings_page::page().into_bytes()),
+    ];
+    files.extend(completions::files());
+    files
+}
+
+fn write(root: &Path) -> Result<(), String> {
+    for (name, content) in files() {
+        let path = root.join(&name);
+        let folder = path.parent().unwrap_or(root);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, content))
+            .map_err(|error| format!("{name} can't be written: {error}"))?;
+    }
+    Ok(())
+}
+
+fn check(root: &Path) -> Result<(), String> {
+    let mut differing = Vec::new();
+    for (name, content) in files() {
+        match fs::read(root.join(&name)) {
+            Ok(there) if there == content => {}
+            Ok(_) => differing.push(format!("{name} is not what the program's definitions say")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => differing.push(format!("{name} is missing")),
+            Err(error) => return Err(format!("{name} can't be read: {error}")),
+        }
+    }
+    if differing.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{}\nto mend it: {WRITE}, and commit what it wrote", differing.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_just_written_is_as_it_should_be_and_what_was_changed_or_removed_is_named() {
+        let root = std::env::temp_dir().join(format!("xtask-{}", std::process::id()));
+        write(&root).expect("written");
+        assert_eq!(check(&root), Ok(()));
+        fs::write(root.join("man/virt-hooks.8"), "something else").expect("changed");
+        fs::remove_file(root.join("completions/_virt-hooks")).expect("removed");
+        let message = check(&root).expect_err("two of them differ");
+        fs::remove_dir_all(&root).expect("cleaned up");
+        let named: Vec<&str> = message.lines().collect();
+        assert_eq!(
+            named,
+            [
+                "man/virt-hooks.8 is not what the program's definitions say",
+                "completions/_virt-hooks is missing",
+                "to mend it: make man, and commit what it wrote",
+            ]
+        );
+    }
+}
