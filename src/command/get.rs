@@ -20,8 +20,8 @@ use crate::paths::Paths;
 /// What is taken out, and of which XML.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-In a script it reads the XML that the script has on stdin, from its beginning each time, so that it can be called again and
-again. At stopped and release, where that XML names no tap any more, it reads the live XML instead. It never asks
+In a script it reads the XML that the script has on stdin, from its beginning each time, so that it can be called again and \
+again. At stopped and release, where that XML names no tap any more, it reads the live XML instead. It never asks \
 libvirt, and so never waits for it. The exit code is 1 if there is no XML, or no such thing in it.
 
 Examples, in a script:

@@ -23,7 +23,7 @@ use crate::settings::{Filter, OnFailure, ScriptSettings, Settings};
 /// Which scripts are listed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Scripts are listed in the order in which they run. Without a number is what does not run; the line below tells why, and
+Scripts are listed in the order in which they run. Without a number is what does not run; the line below tells why, and \
 what mends it.
 
 Examples:

@@ -28,9 +28,9 @@ use crate::verdict::Verdict;
 /// What is to be tried.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything is as at a real event: trust, settings, deadlines, the log. Only libvirt has no part in it: nothing happens to
-the VM, and what is known of VMs that really run stays as it is. The XML is that of the VM as libvirt has it (virsh
-dumpxml), unless --xml names another. The exit code is 1 if a script failed. On migrate and restore the changed XML goes to
+Everything is as at a real event: trust, settings, deadlines, the log. Only libvirt has no part in it: nothing happens to \
+the VM, and what is known of VMs that really run stays as it is. The XML is that of the VM as libvirt has it (virsh \
+dumpxml), unless --xml names another. The exit code is 1 if a script failed. On migrate and restore the changed XML goes to \
 stdout.
 
 Examples:

@@ -37,7 +37,7 @@ fn nearest(word: &str) -> Option<Scope> {
     let slip = || {
         let distance = |scope: &Scope| strsim::damerau_levenshtein(word, scope.name());
         // Of `all` every three letters are near.
-        let near = |scope: &Scope| scope.name().len() > 3 && distance(scope) <= 1 + usize::from(scope.name().len() > 5);
+        let near = |scope: &Scope| scope.name().len() > 3 && distance(scope) <= 1 + usize::from(scope.name().len() > 7);
         scopes().filter(near).min_by_key(distance)
     };
     let short = || {

@@ -34,6 +34,7 @@ fn still(seen: &str) -> String {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", "<TIME>"),
         (r"\b(pid |process |qemu-hook\[)\d+", "$1<PID>"),
         (r"\bafter \d+ ms", "after <N> ms"),
+        (r"\b\d+ \((/bin/|sleep)", "<PID> ($1"),
     ] {
         still = regex::Regex::new(pattern).expect("a pattern").replace_all(&still, instead).into_owned();
     }

@@ -127,8 +127,7 @@ impl Host {
     }
 
     pub(crate) fn install_hook(&self) {
-        let binary = std::env::var_os("VIRT_HOOKS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_virt-hooks").into());
-        let content = fs::read(&binary).unwrap();
+        let content = fs::read(binary()).unwrap();
         self.write(HOOK, content, 0o755);
     }
 
@@ -269,6 +268,11 @@ impl Drop for Host {
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
     }
+}
+
+/// The program under test.
+pub(crate) fn binary() -> PathBuf {
+    std::env::var_os("VIRT_HOOKS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_virt-hooks").into()).into()
 }
 
 /// Waits until something holds.

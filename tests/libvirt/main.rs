@@ -18,4 +18,5 @@ mod incidents;
 mod installation;
 mod lifecycle;
 mod migration;
+mod tour;
 mod trust;

@@ -20,7 +20,7 @@ use crate::paths::Paths;
 /// How the findings are shown.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each finding tells what is wrong, why it matters, and the command that mends it. The exit code is 1 if there is an error,
+Each finding tells what is wrong, why it matters, and the command that mends it. The exit code is 1 if there is an error, \
 0 if there are only warnings or nothing at all.
 
 Examples:
