@@ -6,8 +6,8 @@ use super::foreign::CLOUDSTACK;
 use super::tree::Tree;
 use super::{BACKUP, CUSTOM, HOOK, bare, done, refused, with_hook};
 
-/// Lists every file with its content's sum, for places that only the call itself sees.
-const LIST: &str = "list() { (cd /etc/libvirt && find . -exec ls -ld {} + | sed 's/ root .* \\./ ./' && \
+/// Lists every file with its mode, owner, links and its content's sum, for places that only the call itself sees.
+const LIST: &str = "list() { (cd /etc/libvirt && find . -printf '%M %U %G %n %p %l\\n' | sort && \
                     find . -type f -exec cksum {} + | sort) > \"/tmp/$1\"; }; \
                     list before; \"$@\"; code=$?; list after; exit $code";
 
