@@ -93,8 +93,18 @@ impl FirstInstalled {
         Self { at: SystemTime::now(), reloaded: Vec::new() }
     }
 
-    /// What `install` kept of it since the host was booted, if it had anything to keep.
-    pub(super) fn kept(paths: &Paths) -> Option<Self> {
+    /// What is known of it: what `install` kept since the host was booted, or else, for a hook that was put there by other
+    /// means, when its file was made.
+    pub(super) fn of(paths: &Paths) -> Option<Self> {
+        Self::kept(paths).or_else(|| {
+            let status = fs::metadata(paths.hook()).ok()?;
+            let at = status.created().or_else(|_| status.modified()).ok()?;
+            Some(Self { at, reloaded: Vec::new() })
+        })
+    }
+
+    /// What `install` kept of it.
+    fn kept(paths: &Paths) -> Option<Self> {
         let kept = String::from_utf8(drawer(paths).kept(STAMP)?).ok()?;
         let mut lines = kept.lines();
         let at = UNIX_EPOCH.checked_add(Duration::from_millis(lines.next()?.parse().ok()?))?;
@@ -184,16 +194,16 @@ mod tests {
         let paths = Paths::under(root.path());
         let (earlier, later) = (UNIX_EPOCH, SystemTime::now() + Duration::from_secs(9));
         let daemon = |since, pid| Daemon { name: "libvirtd", pid, since, reload: Reload::Signal(pid) };
-        assert_eq!(FirstInstalled::kept(&paths), None);
+        assert_eq!(FirstInstalled::of(&paths), None);
         let mut first = FirstInstalled::now();
         first.keep(&paths).expect("a stamp");
-        let kept = FirstInstalled::kept(&paths).expect("a stamp");
+        let kept = FirstInstalled::of(&paths).expect("a stamp");
         assert!(kept.is_unknown_to(&daemon(earlier, 1)));
         assert!(!kept.is_unknown_to(&daemon(later, 1)));
 
         first.reloaded(&daemon(earlier, 1));
         first.keep(&paths).expect("a stamp");
-        let kept = FirstInstalled::kept(&paths).expect("a stamp");
+        let kept = FirstInstalled::of(&paths).expect("a stamp");
         assert!(!kept.is_unknown_to(&daemon(earlier, 1)));
         assert!(kept.is_unknown_to(&daemon(earlier, 2)));
     }

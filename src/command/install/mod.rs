@@ -88,15 +88,20 @@ pub(super) const DRY_RUN: &str = "This would be done; nothing is changed:";
 /// Has libvirt take notice of the hook, where it has not.
 fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan, fate: Fate) -> Notice {
     let mut running = Daemon::running(host.paths);
-    let mut first = FirstInstalled::kept(host.paths);
+    let mut first = FirstInstalled::of(host.paths);
     if plan.replaces_the_hook {
         host.label(&[host.paths.hook(), host.paths.settings(), host.paths.custom()]);
         if !running.is_empty() {
             host.seed_live_xml();
         }
-        // Where another hook was, libvirt calls whatever is at its place; and a daemon that starts later finds it.
-        if fate == Fate::None && !running.is_empty() {
-            host.keep(first.insert(FirstInstalled::now()));
+        // A daemon that starts later finds it.
+        if !running.is_empty() {
+            let mut now = FirstInstalled::now();
+            if fate != Fate::None {
+                // Where another hook was, libvirt calls whatever is at its place.
+                running.iter().for_each(|daemon| now.reloaded(daemon));
+            }
+            host.keep(first.insert(now));
         }
     } else {
         running.retain(|daemon| first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)));
