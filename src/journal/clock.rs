@@ -26,15 +26,19 @@ impl Clock {
     pub(super) fn now(&mut self) -> &str {
         let now = Timestamp::now();
         let millisecond = now.as_millisecond();
-        let zone = self.zone.get_or_insert_with(|| local().unwrap_or(TimeZone::UTC));
+        let zone = self.zone.get_or_insert_with(local_zone);
         let told = self.told.take().filter(|(told, _)| *told == millisecond);
         let tell = || now.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
         &self.told.insert(told.unwrap_or_else(|| (millisecond, tell()))).1
     }
 }
 
-/// The host's time zone, where it has one that can be read.
-fn local() -> Option<TimeZone> {
+/// The time zone that records are told in: the host's, or UTC where it has none that can be read.
+pub fn local_zone() -> TimeZone {
+    read_local().unwrap_or(TimeZone::UTC)
+}
+
+fn read_local() -> Option<TimeZone> {
     // NONBLOCK, or opening a FIFO waits for its writer.
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).ok()?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(LOCALTIME).ok()?;
