@@ -171,6 +171,11 @@ impl<'a> Fields<'a> {
 pub struct Name<'a>(&'a [u8]);
 
 impl<'a> Name<'a> {
+    /// The name with its escapes. One of printable ASCII without a backslash stands for itself.
+    pub const fn written(self) -> &'a [u8] {
+        self.0
+    }
+
     /// The name itself; nothing where it holds an escape that is never written.
     pub fn read(self) -> Option<Cow<'a, [u8]>> {
         unescape(self.0)

@@ -5,6 +5,9 @@
 
 #![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
 
+mod log;
+mod log_follow;
+mod log_timeline;
 mod run;
 
 use std::path::Path;
