@@ -208,7 +208,7 @@ _virt__hooks() {
                     return 0
                     ;;
                 --operation)
-                    COMPREPLY=("${cur}")
+                    COMPREPLY=($(compgen -W "prepare start started stopped release migrate restore reconnect attach" -- "${cur}"))
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi

@@ -93,7 +93,17 @@ impl FirstInstalled {
         Self { at: SystemTime::now(), reloaded: Vec::new() }
     }
 
-    /// What `install` kept of it since the host was booted, if it had anything to keep.
+    /// What is known of it: what `install` kept since the host was booted, or else, for a hook that was put there by other
+    /// means, when its file was made.
+    pub(super) fn of(paths: &Paths) -> Option<Self> {
+        Self::kept(paths).or_else(|| {
+            let status = fs::metadata(paths.hook()).ok()?;
+            let at = status.created().or_else(|_| status.modified()).ok()?;
+            Some(Self { at, reloaded: Vec::new() })
+        })
+    }
+
+    /// What `install` kept of it.
     pub(super) fn kept(paths: &Paths) -> Option<Self> {
         let kept = String::from_utf8(drawer(paths).kept(STAMP)?).ok()?;
         let mut lines = kept.lines();
@@ -115,7 +125,7 @@ impl FirstInstalled {
         drawer(paths).keep(STAMP, format!("{at}\n{reloaded}").as_bytes())
     }
 
-    /// Notes that a daemon was reloaded.
+    /// Notes that a daemon was reloaded, or knew of the hook before.
     pub(super) fn reloaded(&mut self, daemon: &Daemon) {
         self.reloaded.push((daemon.name.to_owned(), daemon.pid));
     }
@@ -184,16 +194,16 @@ mod tests {
         let paths = Paths::under(root.path());
         let (earlier, later) = (UNIX_EPOCH, SystemTime::now() + Duration::from_secs(9));
         let daemon = |since, pid| Daemon { name: "libvirtd", pid, since, reload: Reload::Signal(pid) };
-        assert_eq!(FirstInstalled::kept(&paths), None);
+        assert_eq!(FirstInstalled::of(&paths), None);
         let mut first = FirstInstalled::now();
         first.keep(&paths).expect("a stamp");
-        let kept = FirstInstalled::kept(&paths).expect("a stamp");
+        let kept = FirstInstalled::of(&paths).expect("a stamp");
         assert!(kept.is_unknown_to(&daemon(earlier, 1)));
         assert!(!kept.is_unknown_to(&daemon(later, 1)));
 
         first.reloaded(&daemon(earlier, 1));
         first.keep(&paths).expect("a stamp");
-        let kept = FirstInstalled::kept(&paths).expect("a stamp");
+        let kept = FirstInstalled::of(&paths).expect("a stamp");
         assert!(!kept.is_unknown_to(&daemon(earlier, 1)));
         assert!(kept.is_unknown_to(&daemon(earlier, 2)));
     }

@@ -26,24 +26,24 @@ impl Clock {
     pub(super) fn now(&mut self) -> &str {
         let now = Timestamp::now();
         let millisecond = now.as_millisecond();
-        let zone = self.zone.get_or_insert_with(time_zone);
+        let zone = self.zone.get_or_insert_with(local_zone);
         let told = self.told.take().filter(|(told, _)| *told == millisecond);
         let tell = || now.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
         &self.told.insert(told.unwrap_or_else(|| (millisecond, tell()))).1
     }
 }
 
-/// The host's time zone; UTC where it has none that can be read.
-pub fn time_zone() -> TimeZone {
-    read().unwrap_or(TimeZone::UTC)
+/// The time zone that records are told in: the host's, or UTC where it has none that can be read.
+pub fn local_zone() -> TimeZone {
+    read_local().unwrap_or(TimeZone::UTC)
 }
 
 /// A time as a person on this host reads it: RFC 3339, to the second.
 pub fn local_time(time: Timestamp) -> String {
-    time.to_zoned(time_zone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    time.to_zoned(local_zone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-fn read() -> Option<TimeZone> {
+fn read_local() -> Option<TimeZone> {
     // NONBLOCK, or opening a FIFO waits for its writer.
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).ok()?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(LOCALTIME).ok()?;

@@ -14,9 +14,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-pub use self::clock::{local_time, time_zone};
+pub use self::clock::{local_time, local_zone};
 pub use self::escape::{Escaped, Quoted};
-pub use self::record::{Heading, Level, Record};
+pub use self::record::{Fields, Heading, Level, Name, Record};
 
 use self::clock::Clock;
 use self::file::LogFile;

@@ -12,6 +12,9 @@ use std::fmt;
 
 use super::escape::{enclose_into, escape_into, quote_into, unescape};
 
+/// What stands in the script's place where there is none.
+const NO_SCRIPT: &[u8] = b"-";
+
 /// How much a record matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -94,26 +97,88 @@ impl<'a> Record<'a> {
 
     /// The record that stands on this line (with or without its newline); nothing where the line is somebody else's.
     pub fn parse(line: &'a [u8]) -> Option<Self> {
+        Self::read(&Fields::split(line)?)
+    }
+
+    /// The record that has these fields; nothing where one holds an escape that is never written.
+    pub fn read(fields: &Fields<'a>) -> Option<Self> {
+        Some(Self {
+            time: Cow::Borrowed(fields.time),
+            level: fields.level,
+            heading: Heading {
+                pid: fields.pid,
+                domain: fields.domain.read()?,
+                operation: fields.operation.read()?,
+                sub_operation: fields.sub_operation.read()?,
+            },
+            script: match fields.script {
+                Some(script) => Some(script.read()?).filter(|script| script.as_ref() != NO_SCRIPT),
+                None => None,
+            },
+            message: unescape(fields.message)?,
+        })
+    }
+}
+
+/// The fields of a record as they stand in its line. Most lines of a long log are passed over by them, without a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fields<'a> {
+    /// As in [`Record`].
+    pub time: &'a str,
+    /// As in [`Record`].
+    pub level: Level,
+    /// What all records of one run of a script share, and those of no other: from the process id to the script.
+    pub run: &'a [u8],
+    /// The hook's process id.
+    pub pid: u32,
+    /// The domain's name.
+    pub domain: Name<'a>,
+    /// The operation.
+    pub operation: Name<'a>,
+    /// The sub-operation.
+    pub sub_operation: Name<'a>,
+    /// The script, where the record is about one.
+    pub script: Option<Name<'a>>,
+    /// What happened, escapes included.
+    pub message: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of the record on this line (with or without its newline); nothing where the line has not its form.
+    pub fn split(line: &'a [u8]) -> Option<Self> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let (time, rest) = split_at_blank(line)?;
-        let time = std::str::from_utf8(time).ok().filter(|time| is_time(time.as_bytes()))?;
-        let (level, rest) =
-            Level::ALL.into_iter().find_map(|level| Some((level, rest.strip_prefix(padded(level).as_bytes())?)))?;
-        let rest = rest.strip_prefix(b"qemu-hook[")?;
-        let end = rest.iter().position(|&byte| byte == b']')?;
-        let (pid, rest) = rest.split_at(end);
-        let pid = std::str::from_utf8(pid).ok()?.parse().ok()?;
-        let (domain, rest) = take_name(rest.strip_prefix(b"] ")?, b" ")?;
+        let (time, rest) = line.split_at_checked(TIME.len())?;
+        let rest = rest.strip_prefix(b" ")?;
+        let level = Level::ALL.into_iter().find(|level| rest.starts_with(padded(*level).as_bytes()))?;
+        let run = rest.get(padded(level).len()..)?;
+        let (pid, rest) = take_pid(run.strip_prefix(b"qemu-hook[")?)?;
+        if !is_time(time) {
+            return None;
+        }
+        let time = std::str::from_utf8(time).ok()?;
+        let (domain, rest) = take_name(rest, b" ")?;
         let (operation, rest) = take_name(rest, b"/")?;
         let (sub_operation, rest) = take_name(rest, b" ")?;
         let (script, message) = take_name(rest, b": ")?;
-        Some(Self {
-            time: Cow::Borrowed(time),
-            level,
-            heading: Heading { pid, domain, operation, sub_operation },
-            script: (script.as_ref() != b"-").then_some(script),
-            message: unescape(message)?,
-        })
+        let run = run.get(..run.len() - message.len())?;
+        let script = (script.0 != NO_SCRIPT).then_some(script);
+        Some(Self { time, level, run, pid, domain, operation, sub_operation, script, message })
+    }
+}
+
+/// A name as it stands in a record, the quotes left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name<'a>(&'a [u8]);
+
+impl<'a> Name<'a> {
+    /// The name with its escapes. One of printable ASCII without a backslash stands for itself.
+    pub const fn written(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The name itself; nothing where it holds an escape that is never written.
+    pub fn read(self) -> Option<Cow<'a, [u8]>> {
+        unescape(self.0)
     }
 }
 
@@ -135,7 +200,7 @@ pub(super) fn write_start(out: &mut Vec<u8>, time: &str, level: Level) {
 /// Appends the script's field, up to where the message begins.
 pub(super) fn write_script(out: &mut Vec<u8>, script: Option<&[u8]>) {
     out.push(b' ');
-    quote_into(out, script.unwrap_or(b"-"));
+    quote_into(out, script.unwrap_or(NO_SCRIPT));
     out.extend_from_slice(b": ");
 }
 
@@ -148,24 +213,27 @@ const fn padded(level: Level) -> &'static str {
     }
 }
 
-/// Whether this is a time as we write it: `2026-11-22T14:22:44.123+01:00`.
+/// The shape of a time as we write it: `2026-11-22T14:22:44.123+01:00`.
+const TIME: &[u8; 29] = b"dddd-dd-ddTdd:dd:dd.ddd+dd:dd";
+
 fn is_time(text: &[u8]) -> bool {
-    const SHAPE: &[u8] = b"dddd-dd-ddTdd:dd:dd.ddd+dd:dd";
-    text.len() == SHAPE.len()
-        && text.iter().zip(SHAPE).all(|(byte, shape)| match shape {
+    text.len() == TIME.len()
+        && text.iter().zip(TIME).all(|(byte, shape)| match shape {
             b'd' => byte.is_ascii_digit(),
             b'+' => matches!(byte, b'+' | b'-'),
             _ => byte == shape,
         })
 }
 
-fn split_at_blank(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let blank = line.iter().position(|&byte| byte == b' ')?;
-    Some((line.get(..blank)?, line.get(blank + 1..)?))
+/// Splits off the process id and the `] ` behind it.
+fn take_pid(text: &[u8]) -> Option<(u32, &[u8])> {
+    let end = text.iter().take(11).position(|&byte| byte == b']')?;
+    let (pid, rest) = text.split_at(end);
+    Some((std::str::from_utf8(pid).ok()?.parse().ok()?, rest.strip_prefix(b"] ")?))
 }
 
 /// Splits off one field and the `end` behind it.
-fn take_name<'a>(text: &'a [u8], end: &[u8]) -> Option<(Cow<'a, [u8]>, &'a [u8])> {
+fn take_name<'a>(text: &'a [u8], end: &[u8]) -> Option<(Name<'a>, &'a [u8])> {
     if let Some(quoted) = text.strip_prefix(b"\"") {
         let mut escaped = false;
         let close = quoted.iter().position(|&byte| {
@@ -173,13 +241,17 @@ fn take_name<'a>(text: &'a [u8], end: &[u8]) -> Option<(Cow<'a, [u8]>, &'a [u8])
             escaped = byte == b'\\' && !escaped;
             closes
         })?;
-        let (name, rest) = quoted.split_at(close);
-        return Some((unescape(name)?, rest.strip_prefix(b"\"")?.strip_prefix(end)?));
+        let (written, rest) = quoted.split_at(close);
+        return Some((Name(written), rest.strip_prefix(b"\"")?.strip_prefix(end)?));
     }
-    let length = text.windows(end.len()).position(|window| window == end)?;
-    let (name, rest) = text.split_at(length);
-    let bare = !name.is_empty() && !name.contains(&b' ') && !name.contains(&b'"');
-    bare.then_some((unescape(name)?, rest.strip_prefix(end)?))
+    let bare = text.iter().position(|&byte| matches!(byte, b' ' | b'"')).unwrap_or(text.len());
+    let length = match end {
+        [b'/'] => text.get(..bare)?.iter().position(|&byte| byte == b'/')?,
+        [.., b' '] => (bare + 1).checked_sub(end.len())?,
+        _ => return None,
+    };
+    let (written, rest) = text.split_at_checked(length)?;
+    (!written.is_empty()).then_some((Name(written), rest.strip_prefix(end)?))
 }
 
 #[cfg(test)]

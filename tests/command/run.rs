@@ -276,8 +276,9 @@ fn progress_on_a_terminal() {
 /// The two lines that come by two pipes, in one order.
 fn in_order(shown: &str) -> String {
     let mut lines: Vec<&str> = shown.lines().collect();
-    if let Some(at) = lines.iter().position(|line| line.ends_with(": stderr: err")) {
-        lines[at..at + 2].sort_by_key(|line| line.contains("stdout"));
+    let at = |end: &str| lines.iter().position(|line| line.ends_with(end));
+    if let (Some(out), Some(err)) = (at(": stdout: out"), at(": stderr: err")) {
+        lines.swap(out.min(err), out);
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
 }

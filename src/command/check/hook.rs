@@ -68,7 +68,7 @@ fn ours(paths: &Paths, findings: &mut Findings) {
 }
 
 fn may_be_unknown_to(daemon: &Daemon, paths: &Paths) -> bool {
-    FirstInstalled::kept(paths).is_some_and(|first| first.is_unknown_to(daemon) && !was_called_since(first.at, paths))
+    FirstInstalled::of(paths).is_some_and(|first| first.is_unknown_to(daemon) && !was_called_since(first.at, paths))
 }
 
 /// Whether an event was recorded since then.

@@ -86,9 +86,7 @@ mod tests {
 
     #[test]
     fn what_no_settings_can_say_is_not_carried() {
-        for seconds in [0, u64::MAX] {
-            assert_eq!(template(seconds), None, "{seconds}");
-            assert_eq!(into("", seconds), Carried::No, "{seconds}");
-        }
+        assert_eq!(template(0), None);
+        assert_eq!(into("", 0), Carried::No);
     }
 }

@@ -92,15 +92,13 @@ pub(super) const DRY_RUN: &str = "This would be done; nothing is changed:";
 /// Has libvirt take notice of the hook, where it has not.
 fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan) -> Notice {
     let mut running = Daemon::running(host.paths);
-    let mut first = FirstInstalled::kept(host.paths);
+    let mut first = FirstInstalled::of(host.paths);
     if plan.replaces_the_hook {
         host.label(&[host.paths.hook(), host.paths.settings(), host.paths.custom()]);
+        // A daemon that starts later finds it.
         if !running.is_empty() {
             host.seed_live_xml();
-        }
-        // A daemon that starts later finds it.
-        if plan.is_the_first && !running.is_empty() {
-            host.keep(first.insert(FirstInstalled::now()));
+            host.keep(first.insert(known(plan, &running, host.paths)));
         }
     } else {
         running.retain(|daemon| first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)));
@@ -109,6 +107,19 @@ fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan) -> Notice {
         }
     }
     host.tell_of_the_hook(first, &running)
+}
+
+/// Who knows of the hook that was put in place just now. Where another one was, libvirt calls whatever is at its place.
+fn known(plan: &Plan, running: &[Daemon], paths: &Paths) -> FirstInstalled {
+    let before = FirstInstalled::kept(paths);
+    let mut now = FirstInstalled::now();
+    for daemon in running {
+        let unknown = plan.is_the_first || before.as_ref().is_some_and(|before| before.is_unknown_to(daemon));
+        if !unknown {
+            now.reloaded(daemon);
+        }
+    }
+    now
 }
 
 /// Whoever is not root can't change a host, and may not even see what is there.

@@ -1,11 +1,46 @@
 //! `virt-hooks log`: what ran.
 
+mod bar;
+mod duration;
+mod events;
+mod failures;
+mod files;
+mod filter;
+mod follow;
+mod json;
+mod lines;
+mod moment;
+mod packing;
+mod pattern;
+mod rotation;
+mod selection;
+mod show;
+mod stats;
+mod timeline;
+mod width;
+
+use std::collections::VecDeque;
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
+use self::events::{Event, Events};
+use self::files::Files;
+use self::filter::{EventFilter, Filter};
+use self::lines::Line;
+use self::selection::Selection;
+use self::stats::Stats;
+use self::timeline::Timeline;
 use super::failure::Failure;
+use super::screen::Screen;
+use crate::event::Operation;
+use crate::journal::{Fields, Quoted};
 use crate::paths::Paths;
+
+/// How much is written at once, in bytes.
+const BUFFER: usize = 256 << 10;
 
 /// Which records are shown, and how.
 #[derive(Debug, Args)]
@@ -25,28 +60,29 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "VM", allow_hyphen_values = true)]
     pub(super) domain: Option<String>,
 
-    /// Of scripts whose name fits this pattern
-    #[arg(long, value_name = "SCRIPT")]
+    /// Of scripts whose file name, or name with the VM's folder such as my-vm/start_a, fits this pattern
+    #[arg(long, value_name = "SCRIPT", allow_hyphen_values = true)]
     pub(super) script: Option<String>,
 
     /// Of this operation
-    #[arg(long, value_name = "OPERATION")]
+    #[arg(long, value_name = "OPERATION", hide_possible_values = true,
+          value_parser = PossibleValuesParser::new(Operation::ALL.map(Operation::name)))]
     pub(super) operation: Option<String>,
 
-    /// Of runs that failed: all that is logged of them
+    /// Of runs that failed: all that is logged of them, from the start to the end; with --timeline, events with such runs
     #[arg(long)]
     pub(super) failed: bool,
 
-    /// Not older than this: 90s, 15m, 1h, 7d, or a time such as 14:22, 2026-11-22 or 2026-11-22T14:22:44
+    /// Not older than this: 90s, 15m, 1h, 7d, or a time such as 14:22 (when it last was), 2026-11-22 or 2026-11-22T14:22:44
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
 
-    /// Not newer than this
+    /// Not newer than this; a date means its end
     #[arg(long, value_name = "TIME")]
     pub(super) until: Option<String>,
 
     /// The last so many records; with --timeline, events
-    #[arg(short = 'n', long = "lines", value_name = "COUNT")]
+    #[arg(short = 'n', long = "lines", value_name = "COUNT", conflicts_with = "stats")]
     pub(super) lines: Option<usize>,
 
     /// Go on showing what is logged from now on, after the last 10 records or as many as -n says
@@ -66,6 +102,92 @@ pub(super) struct Arguments {
     pub(super) json: bool,
 }
 
-pub(super) fn log(_arguments: &Arguments, _paths: &Paths) -> Result<ExitCode, Failure> {
-    Err(Failure::failed("log is not there yet"))
+/// Shows what is asked for.
+pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let (filter, events) = if arguments.timeline {
+        let (filter, events) = Filter::of_events(arguments)?;
+        (filter, Some(events))
+    } else {
+        (Filter::of(arguments)?, None)
+    };
+    if arguments.follow {
+        return follow::follow(arguments, filter, paths.log());
+    }
+    let files = Files::open(paths.log(), filter.files_from())?;
+    if !files.exist {
+        let log = Quoted::path(paths.log());
+        _ = writeln!(std::io::stderr(), "virt-hooks: no log yet at {log}: no script has run");
+    }
+    let mut out = BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
+    let screen = Screen::of_stdout();
+    let mut selection = Selection::new(files, filter)?;
+    if let Some(events) = events {
+        timeline(&mut selection, &events, arguments.lines, &mut out, screen)?;
+    } else if arguments.stats {
+        let mut stats = Stats::default();
+        selection.all(&mut |_line, fields| {
+            fields.into_iter().for_each(|fields| stats.count(fields));
+            Ok(())
+        })?;
+        stats.show(&mut out, &screen, arguments.json)?;
+    } else {
+        let mut see = |line: Line<'_>, fields: Option<&Fields<'_>>| show(&mut out, &screen, arguments, &line, fields);
+        match arguments.lines {
+            Some(count) => selection.last(count, &mut see)?,
+            None => selection.all(&mut see)?,
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::from(u8::from(selection.is_faulty())))
+}
+
+/// Shows a line in the form that is asked for.
+fn show(
+    out: &mut dyn Write,
+    screen: &Screen,
+    arguments: &Arguments,
+    line: &Line<'_>,
+    fields: Option<&Fields<'_>>,
+) -> Result<(), Failure> {
+    match fields {
+        Some(fields) if arguments.json => json::record(out, fields)?,
+        _ => show::text(out, screen, line, fields)?,
+    }
+    Ok(())
+}
+
+/// Draws the events that are asked for, all or the last so many of them.
+fn timeline(
+    selection: &mut Selection,
+    asked: &EventFilter,
+    count: Option<usize>,
+    out: &mut dyn Write,
+    screen: Screen,
+) -> Result<(), Failure> {
+    let mut timeline = Timeline::new(screen);
+    let mut events = Events::default();
+    let mut last = VecDeque::new();
+    let mut take = |event: Event, out: &mut dyn Write| match count {
+        _ if !asked.fits(&event) => Ok(()),
+        None => timeline.draw(out, &event),
+        Some(count) => {
+            last.push_back(event);
+            last.drain(..last.len().saturating_sub(count));
+            Ok(())
+        }
+    };
+    selection.all(&mut |_line, fields| {
+        if let Some(fields) = fields {
+            events.take(fields);
+        }
+        while let Some(event) = events.next(false) {
+            take(event, out)?;
+        }
+        Ok(())
+    })?;
+    while let Some(event) = events.next(true) {
+        take(event, out)?;
+    }
+    last.iter().try_for_each(|event| timeline.draw(out, event))?;
+    Ok(())
 }

@@ -1,0 +1,216 @@
+//! The events that a log tells of, put together from its records.
+//!
+//! No record says that an event is over. It is, as far as is shown, once its process id is another event's, or after a long
+//! time without a word of it.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+
+use super::failures::outcome;
+use super::moment::millisecond;
+use super::stats::milliseconds;
+use crate::journal::{Fields, Quoted};
+use crate::outcome::Outcome;
+
+/// How long an event of which nothing runs may say nothing, in milliseconds.
+const SILENCE: i64 = 60 * 60 * 1000;
+
+/// How many events may be under way before the oldest counts as over.
+const UNDER_WAY: usize = 5_000;
+
+/// How many runs of one event are kept, and how many bytes of a name.
+const RUNS: usize = 1_000;
+const NAME: usize = 512;
+
+/// One call of the hook, as far as scripts ran.
+#[derive(Debug)]
+pub(super) struct Event {
+    /// The time of its first record, as it stands there.
+    pub(super) time: String,
+    /// The domain, the operation and the sub-operation, as they can be shown.
+    pub(super) domain: String,
+    pub(super) operation: String,
+    pub(super) sub_operation: String,
+    /// Its scripts in the order in which they began.
+    pub(super) runs: Vec<Run>,
+    /// How many runs more there were.
+    pub(super) more: usize,
+    pid: u32,
+    heading: u64,
+    last: i64,
+    over: bool,
+}
+
+/// One run of a script in it. Times are in milliseconds since 1970.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The script, as it stands below `custom/`.
+    pub(super) label: Vec<u8>,
+    /// When it began, or did not.
+    pub(super) begin: i64,
+    /// libvirt was not kept waiting.
+    pub(super) background: bool,
+    /// What became of it, where that is logged.
+    pub(super) outcome: Option<Outcome>,
+    started: bool,
+}
+
+impl Run {
+    /// How long it took, in milliseconds, where that is known.
+    pub(super) fn took(&self) -> Option<u64> {
+        self.outcome.as_ref().and_then(Outcome::after).map(milliseconds)
+    }
+
+    /// Whether it may still be running.
+    pub(super) const fn is_open(&self) -> bool {
+        self.outcome.is_none()
+    }
+}
+
+impl Event {
+    fn new(fields: &Fields<'_>, heading: u64, last: i64) -> Option<Self> {
+        let name = |name: Option<std::borrow::Cow<'_, [u8]>>| {
+            name.map(|name| Quoted::bytes(name.get(..NAME).unwrap_or(&name)).to_string())
+        };
+        Some(Self {
+            time: fields.time.to_owned(),
+            domain: name(fields.domain.read())?,
+            operation: name(fields.operation.read())?,
+            sub_operation: name(fields.sub_operation.read())?,
+            runs: Vec::new(),
+            more: 0,
+            pid: fields.pid,
+            heading,
+            last,
+            over: false,
+        })
+    }
+
+    /// When its first script began, in milliseconds since 1970.
+    pub(super) fn begin(&self) -> i64 {
+        self.runs.iter().map(|run| run.begin).min().unwrap_or(self.last)
+    }
+
+    /// How long libvirt waited for its scripts, in milliseconds.
+    pub(super) fn took(&self) -> u64 {
+        let end = |run: &Run| match run.took() {
+            Some(took) => run.begin.saturating_add_unsigned(took),
+            None if run.is_open() => self.last,
+            None => run.begin,
+        };
+        let end = self.runs.iter().filter(|run| !run.background).map(end).max();
+        end.map_or(0, |end| u64::try_from(end.saturating_sub(self.begin())).unwrap_or(0))
+    }
+
+    /// The script that libvirt waited for longest, if it waited.
+    pub(super) fn slowest(&self) -> Option<(usize, u64)> {
+        let waited = self.runs.iter().enumerate().filter(|(_, run)| !run.background);
+        let times = waited.filter_map(|(index, run)| Some((index, run.took()?)));
+        times.filter(|(_, took)| *took > 0).max_by_key(|(index, took)| (*took, std::cmp::Reverse(*index)))
+    }
+
+    fn is_silent(&self, now: i64) -> bool {
+        now.saturating_sub(self.last) > SILENCE && !self.runs.iter().any(Run::is_open)
+    }
+
+    fn run(&mut self, label: &[u8]) -> Option<&mut Run> {
+        self.runs.iter_mut().rfind(|run| run.label == label)
+    }
+
+    fn add(&mut self, run: Run) {
+        if self.runs.len() < RUNS { self.runs.push(run) } else { self.more += 1 }
+    }
+
+    /// Takes a script's start; false where that is another event's.
+    fn started(&mut self, label: &[u8], time: i64) -> bool {
+        match self.run(label) {
+            Some(run) if run.started || !run.background => return false,
+            Some(run) => (run.started, run.begin) = (true, time),
+            None => {
+                let label = label.to_vec();
+                self.add(Run { label, begin: time, background: false, outcome: None, started: true });
+            }
+        }
+        true
+    }
+
+    /// Takes what became of a script; false where that is another event's.
+    fn ended(&mut self, label: &[u8], time: i64, outcome: &Outcome) -> bool {
+        let took = outcome.after().map_or(0, milliseconds);
+        let began = time.saturating_sub_unsigned(took);
+        let background = *outcome == Outcome::HandedOver;
+        let outcome = (!background).then(|| outcome.clone());
+        match self.run(label) {
+            Some(run) if run.is_open() && !background => run.outcome = outcome,
+            Some(_) => return false,
+            None => {
+                self.add(Run { label: label.to_vec(), begin: began, background, outcome, started: false });
+            }
+        }
+        true
+    }
+}
+
+/// The events under way.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// In the order in which they began.
+    events: VecDeque<Event>,
+    /// The event that each process id is of now, by its number.
+    of_pid: HashMap<u32, u64>,
+    /// The number of the first of `events`.
+    first: u64,
+    now: i64,
+    state: RandomState,
+}
+
+impl Events {
+    /// Takes a record.
+    pub(super) fn take(&mut self, fields: &Fields<'_>) {
+        let started = fields.message.starts_with(b"started as pid ");
+        let outcome = if started { None } else { outcome(fields) };
+        if !started && outcome.is_none() {
+            return;
+        }
+        let Some(time) = millisecond(fields.time) else { return };
+        let Some(label) = fields.script.and_then(|script| script.read()) else { return };
+        let label = label.get(..NAME).unwrap_or(&label);
+        self.now = time;
+        let about = (fields.domain.written(), fields.operation.written(), fields.sub_operation.written());
+        let heading = self.state.hash_one(about);
+        let take = |event: &mut Event| {
+            event.last = event.last.max(time);
+            match &outcome {
+                None => event.started(label, time),
+                Some(outcome) => event.ended(label, time, outcome),
+            }
+        };
+        if let Some(event) = self.of(fields.pid) {
+            if event.heading == heading && !event.is_silent(time) && take(event) {
+                return;
+            }
+            event.over = true;
+        }
+        let Some(mut event) = Event::new(fields, heading, time) else { return };
+        take(&mut event);
+        self.of_pid.insert(event.pid, self.first + self.events.len() as u64);
+        self.events.push_back(event);
+    }
+
+    fn of(&mut self, pid: u32) -> Option<&mut Event> {
+        let number = self.of_pid.get(&pid)?.checked_sub(self.first)?;
+        self.events.get_mut(usize::try_from(number).ok()?)
+    }
+
+    /// The next event that is over; at the log's end all are.
+    pub(super) fn next(&mut self, at_the_end: bool) -> Option<Event> {
+        let first = self.events.front()?;
+        let over = at_the_end || first.over || first.is_silent(self.now) || self.events.len() > UNDER_WAY;
+        let event = if over { self.events.pop_front() } else { None }?;
+        if self.of_pid.get(&event.pid) == Some(&self.first) {
+            self.of_pid.remove(&event.pid);
+        }
+        self.first += 1;
+        Some(event)
+    }
+}

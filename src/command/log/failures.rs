@@ -1,0 +1,241 @@
+//! `--failed`: which records are of runs that failed.
+//!
+//! That a run failed is known at its end only. So the log is read twice: first it is marked where such runs begin, then
+//! they are shown from there to their outcomes. A mark is a bit; the runs under way at any one time are all that is kept
+//! besides.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+
+use crate::journal::Fields;
+use crate::outcome::Outcome;
+
+/// No two records that begin a run, each with its time, process id and words, begin within so few bytes.
+const SLOT: u64 = 64;
+
+/// How many marks are in one piece of the map, which is there only where there is a mark.
+const PIECE: u64 = 1 << 13;
+
+/// How many runs may be under way. What a crash of the host left without an end goes first.
+const UNDER_WAY: usize = 100_000;
+
+/// What a record says of the run that it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Started,
+    Failed,
+    Ended,
+    /// Something in between, or nothing of a run.
+    Other,
+}
+
+impl Step {
+    /// The step that a record tells of.
+    pub(super) fn of(fields: &Fields<'_>) -> Self {
+        // What scripts print is most of a log.
+        match fields.message.first() {
+            Some(b's') if fields.message.starts_with(b"started as pid ") => Self::Started,
+            Some(b'e' | b'k' | b't' | b'w' | b'n' | b'i') => match outcome(fields) {
+                Some(Outcome::HandedOver) | None => Self::Other,
+                Some(outcome) if outcome.is_failure() => Self::Failed,
+                Some(_) => Self::Ended,
+            },
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The outcome that a record tells, if it does.
+pub(super) fn outcome(fields: &Fields<'_>) -> Option<Outcome> {
+    fields.script?;
+    let outcome = Outcome::parse(std::str::from_utf8(fields.message).ok()?)?;
+    (outcome.level() == fields.level).then_some(outcome)
+}
+
+/// Tells runs apart: by process id, domain, operation and script.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    state: RandomState,
+}
+
+/// One of them.
+pub(super) type Run = u64;
+
+impl Runs {
+    /// The run that a record is of.
+    pub(super) fn of(&self, fields: &Fields<'_>) -> Run {
+        self.state.hash_one(fields.run)
+    }
+}
+
+/// A value for each run that is under way, as many as are kept.
+#[derive(Debug)]
+pub(super) struct UnderWay<T> {
+    new: HashMap<Run, T>,
+    old: HashMap<Run, T>,
+}
+
+impl<T> Default for UnderWay<T> {
+    fn default() -> Self {
+        Self { new: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<T> UnderWay<T> {
+    /// A run has begun.
+    pub(super) fn begin(&mut self, run: Run, value: T) {
+        if self.new.len() >= UNDER_WAY / 2 {
+            self.old = std::mem::take(&mut self.new);
+        }
+        self.old.remove(&run);
+        self.new.insert(run, value);
+    }
+
+    /// A run has ended, of which this was kept.
+    pub(super) fn end(&mut self, run: Run) -> Option<T> {
+        self.new.remove(&run).or_else(|| self.old.remove(&run))
+    }
+
+    /// Keeps those alone for which `keep` says so.
+    fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
+        self.new.retain(|_run, value| keep(value));
+        self.old.retain(|_run, value| keep(value));
+    }
+}
+
+/// Where in a file runs begin that failed.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    pieces: HashMap<u64, Box<[u64; (PIECE / 64) as usize]>>,
+}
+
+impl Marks {
+    fn set(&mut self, offset: u64) {
+        let slot = offset / SLOT;
+        let piece = self.pieces.entry(slot / PIECE).or_insert_with(|| Box::new([0; (PIECE / 64) as usize]));
+        if let Some(word) = usize::try_from(slot % PIECE / 64).ok().and_then(|index| piece.get_mut(index)) {
+            *word |= 1 << (slot % 64);
+        }
+    }
+
+    fn has(&self, offset: u64) -> bool {
+        let slot = offset / SLOT;
+        let piece = self.pieces.get(&(slot / PIECE));
+        let word = piece.and_then(|piece| piece.get(usize::try_from(slot % PIECE / 64).ok()?));
+        word.is_some_and(|word| word & (1 << (slot % 64)) != 0)
+    }
+
+    /// Whether there may be one among so many bytes from `offset` on.
+    fn any_within(&self, offset: u64, length: u64) -> bool {
+        let (first, last) = (offset / SLOT / PIECE, (offset + length) / SLOT / PIECE);
+        !self.pieces.is_empty() && (first..=last).any(|piece| self.pieces.contains_key(&piece))
+    }
+}
+
+/// The failed runs of all files.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    runs: Runs,
+    marks: Vec<Marks>,
+    /// Where each run that is under way began, while marking: the file and the offset.
+    begun: UnderWay<(usize, u64)>,
+    /// The failed runs that are being shown.
+    shown: HashSet<Run>,
+}
+
+impl Failures {
+    /// Of so many files, none marked yet.
+    pub(super) fn of(files: usize) -> Self {
+        Self { marks: (0..files).map(|_| Marks::default()).collect(), ..Self::default() }
+    }
+
+    /// The first time: takes a record at this offset of this file.
+    pub(super) fn mark(&mut self, file: usize, offset: u64, fields: &Fields<'_>) {
+        match Step::of(fields) {
+            Step::Other => {}
+            Step::Started => self.begun.begin(self.runs.of(fields), (file, offset)),
+            Step::Ended => _ = self.begun.end(self.runs.of(fields)),
+            Step::Failed => {
+                // Whose beginning was rotated away, and what did not even start, is one record.
+                let (file, offset) = self.begun.end(self.runs.of(fields)).unwrap_or((file, offset));
+                if let Some(marks) = self.marks.get_mut(file) {
+                    marks.set(offset);
+                }
+            }
+        }
+    }
+
+    /// The second time: whether a record is of a run that failed.
+    pub(super) fn has(&mut self, file: usize, offset: u64, fields: &Fields<'_>) -> bool {
+        let marked = self.marks.get(file).is_some_and(|marks| marks.has(offset));
+        match Step::of(fields) {
+            Step::Started if marked => {
+                self.shown.insert(self.runs.of(fields));
+                true
+            }
+            Step::Started => {
+                self.shown.remove(&self.runs.of(fields));
+                false
+            }
+            Step::Failed => self.shown.remove(&self.runs.of(fields)) || marked,
+            Step::Ended | Step::Other => !self.shown.is_empty() && self.shown.contains(&self.runs.of(fields)),
+        }
+    }
+
+    /// The second time: whether none of so many bytes from `offset` on can be of a run that failed.
+    pub(super) fn none_within(&self, file: usize, offset: u64, length: usize) -> bool {
+        self.shown.is_empty() && !self.marks.get(file).is_some_and(|marks| marks.any_within(offset, length as u64))
+    }
+
+    /// The run that fails with the record at this offset of the only file, and where it began.
+    pub(super) fn begin_of(&mut self, offset: u64, fields: &Fields<'_>) -> (Run, u64) {
+        let run = self.runs.of(fields);
+        (run, self.begun.end(run).map_or(offset, |(_file, begin)| begin))
+    }
+
+    /// The run that a record is of.
+    pub(super) fn run_of(&self, fields: &Fields<'_>) -> Run {
+        self.runs.of(fields)
+    }
+
+    /// The same, to go on with this file as the only one.
+    pub(super) fn go_on_with(mut self, file: usize) -> Self {
+        self.begun.retain(|(of, _offset)| std::mem::take(of) == file);
+        Self { marks: vec![Marks::default()], shown: HashSet::new(), ..self }
+    }
+
+    /// The second time begins anew.
+    pub(super) fn again(&mut self) {
+        self.shown.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_where_they_were_set_and_nowhere_else() {
+        let mut marks = Marks::default();
+        let set = [0, 64, 1000, 524_288, 524_352, 5_000_000_000];
+        for offset in set {
+            marks.set(offset);
+        }
+        for offset in (0..2000).step_by(64).chain([524_288, 524_352, 524_416, 5_000_000_000, 5_000_000_064]) {
+            assert_eq!(marks.has(offset), set.iter().any(|at| at / 64 == offset / 64), "{offset}");
+        }
+        assert!(marks.any_within(4_999_000_000, 1_000_001));
+        assert!(!marks.any_within(3_000_000_000, 1_000_000));
+    }
+
+    #[test]
+    fn runs_without_an_end_are_forgotten_the_oldest_first() {
+        let mut under_way = UnderWay::default();
+        for run in 0..1_000_000 {
+            under_way.begin(run, run);
+        }
+        assert_eq!(under_way.end(0), None);
+        assert_eq!(under_way.end(999_999), Some(999_999));
+        assert!(under_way.new.len() + under_way.old.len() <= UNDER_WAY);
+    }
+}

@@ -1,0 +1,205 @@
+//! The log's files, opened once and read as often as need be, whatever is rotated meanwhile.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use memchr::memrchr;
+use rustix::fs::OFlags;
+
+use super::lines::{Block, Blocks};
+use super::packing::{Packing, Unpacked};
+use super::rotation::rotated;
+use crate::command::failure::Failure;
+use crate::journal::{Escaped, Quoted};
+
+/// How far from the end an unfinished line is looked for, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// The log's files, oldest first.
+#[derive(Debug)]
+pub(super) struct Files {
+    files: Vec<LogFile>,
+    /// There is a log, though it may have nothing of the time that is asked for.
+    pub(super) exist: bool,
+    /// Some of it could not be read, which has been told.
+    pub(super) faulty: bool,
+}
+
+#[derive(Debug)]
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    packing: Option<Packing>,
+    /// How much there was of it when it was opened, in bytes.
+    size: u64,
+    /// It could not be read to its end.
+    broken: bool,
+}
+
+impl Files {
+    /// Opens those that were written to at `since` or later, of the log at `path`.
+    pub(super) fn open(path: &Path, since: Option<SystemTime>) -> Result<Self, Failure> {
+        let mut all = Self { files: Vec::new(), exist: false, faulty: false };
+        // Before it is looked what has been rotated: what moves meanwhile is seen once, not never.
+        let current = open_current(path)?;
+        let identity = |status: &Metadata| (status.dev(), status.ino());
+        let own = current.as_ref().map(|(_, status)| identity(status));
+        let rotated = rotated(path);
+        all.exist = current.is_some() || !rotated.is_empty();
+        for rotated in rotated.into_iter().filter(|rotated| since.is_none_or(|since| rotated.modified >= since)) {
+            match open(&rotated.path) {
+                Ok((_, status)) if Some(identity(&status)) == own => {}
+                Ok((file, status)) => all.add(rotated.path, file, rotated.packing, status.len()),
+                Err(error) => all.tell(&rotated.path, &error.to_string()),
+            }
+        }
+        if let Some((file, status)) = current {
+            all.add(path.to_owned(), file, None, status.len());
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, path: PathBuf, file: File, packing: Option<Packing>, size: u64) {
+        self.files.push(LogFile { path, file, packing, size, broken: false });
+    }
+
+    /// Leaves out the end of the log where its newline is still to come.
+    pub(super) fn leave_unfinished_line(&mut self) {
+        let Some(file) = self.files.last_mut().filter(|file| file.packing.is_none()) else { return };
+        let begin = file.size.saturating_sub(LONGEST);
+        let mut end = Vec::new();
+        // What can't be read is told where it is to be shown.
+        _ = Extent { file: &file.file, at: begin, end: file.size }.read_to_end(&mut end);
+        let newline = memrchr(b'\n', &end);
+        if newline.is_some() || begin == 0 {
+            file.size = begin + newline.map_or(0, |newline| newline as u64 + 1);
+        }
+    }
+
+    /// The log itself and how much there is of it in bytes, if it is there.
+    pub(super) fn into_current(self, path: &Path) -> Option<(File, u64)> {
+        let current = self.files.into_iter().next_back().filter(|file| file.path == path)?;
+        Some((current.file, current.size))
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// A file that is read as it stands, with its size in bytes; nothing where it is compressed.
+    pub(super) fn plain(&self, index: usize) -> Option<(&File, u64)> {
+        let file = self.files.get(index).filter(|file| file.packing.is_none())?;
+        Some((&file.file, file.size))
+    }
+
+    /// Shows `see` the file's blocks from `from` on, which begins a line; compressed ones are read from the beginning.
+    /// What can't be read is told on stderr, once, and the rest goes on.
+    pub(super) fn read(
+        &mut self,
+        index: usize,
+        from: u64,
+        see: &mut dyn FnMut(Block<'_>) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
+        let Some(file) = self.files.get(index) else { return Ok(()) };
+        let mut fault = None;
+        match file.reader(from) {
+            Ok((reader, from)) => {
+                let mut blocks = Blocks::new(reader, from);
+                loop {
+                    match blocks.next() {
+                        Ok(Some(block)) => {
+                            if see(block)?.is_break() {
+                                break;
+                            }
+                        }
+                        Ok(None) => break,
+                        Err(error) => {
+                            fault = Some(Escaped(error.to_string().as_bytes()).to_string());
+                            break;
+                        }
+                    }
+                }
+            }
+            Err(reason) => fault = Some(reason),
+        }
+        if let (Some(reason), Some(file)) = (fault, self.files.get_mut(index))
+            && !std::mem::replace(&mut file.broken, true)
+        {
+            let path = file.path.clone();
+            self.tell(&path, &reason);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, path: &Path, reason: &str) {
+        self.faulty = true;
+        // Where nobody listens, nobody is told.
+        _ = writeln!(io::stderr(), "virt-hooks: {} can't be read: {reason}", Quoted::path(path));
+    }
+}
+
+impl LogFile {
+    /// What is in it, and from where on.
+    fn reader(&self, from: u64) -> Result<(Box<dyn Read + '_>, u64), String> {
+        let Some(packing) = self.packing else {
+            return Ok((Box::new(Extent { file: &self.file, at: from, end: self.size }), from));
+        };
+        let mut file = &self.file;
+        let copy = file.seek(SeekFrom::Start(0)).and_then(|_start| file.try_clone());
+        match copy.and_then(|copy| Unpacked::new(copy, packing)) {
+            Ok(unpacked) => Ok((Box::new(unpacked), 0)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let (program, package) = (packing.program(), packing.package());
+                Err(format!("there is no {program} here; install {package}"))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// A part of a file.
+#[derive(Debug)]
+pub(super) struct Extent<'a> {
+    pub(super) file: &'a File,
+    /// Where it begins and ends, in bytes.
+    pub(super) at: u64,
+    pub(super) end: u64,
+}
+
+impl Read for Extent<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX).min(room.len());
+        let count = self.file.read_at(room.get_mut(..most).unwrap_or_default(), self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// The log itself, where there is one.
+pub(super) fn open_current(path: &Path) -> Result<Option<(File, Metadata)>, Failure> {
+    match open(path) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let path = Quoted::path(path);
+            Err(Failure::failed(format_args!("the log {path} may not be read by this user; run this as root")))
+        }
+        Err(error) => Err(Failure::failed(format_args!("the log {} can't be read: {error}", Quoted::path(path)))),
+    }
+}
+
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    // NONBLOCK, or opening a FIFO waits for its writer.
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let status = file.metadata()?;
+    if !status.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok((file, status))
+}

@@ -1,0 +1,194 @@
+//! `--follow`: what is logged from now on, whatever is rotated meanwhile.
+//!
+//! Rotation renames the log, and events that are under way go on in the renamed file; or it copies the log and empties it. So
+//! the last file is read on beside the one that has taken its place, and one that has become shorter, or begins in
+//! another way than it did, is read from its beginning.
+
+use std::fs::{File, Metadata};
+use std::io::{BufWriter, Read, StdoutLock, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+
+use super::failures::{Failures, Step};
+use super::files::{Extent, Files, open_current};
+use super::filter::Filter;
+use super::lines::{Blocks, Line};
+use super::selection::{Selection, records};
+use super::{Arguments, BUFFER, show};
+use crate::command::failure::Failure;
+use crate::command::screen::Screen;
+use crate::journal::{Fields, Quoted};
+
+/// How many records are shown before.
+const BEFORE: usize = 10;
+
+/// How often it is looked for more.
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+
+/// How much of a file's beginning is remembered, to know it again, in bytes.
+const HEAD: u64 = 64;
+
+/// Shows the last records that fit and then those that come, until the reader goes away.
+pub(super) fn follow(arguments: &Arguments, filter: Filter, log: &Path) -> Result<ExitCode, Failure> {
+    let mut view = View {
+        out: BufWriter::with_capacity(BUFFER, std::io::stdout().lock()),
+        screen: Screen::of_stdout(),
+        arguments,
+    };
+    let mut files = Files::open(log, filter.files_from())?;
+    files.leave_unfinished_line();
+    if !files.exist {
+        let log = Quoted::path(log);
+        _ = writeln!(std::io::stderr(), "virt-hooks: no log yet at {log}: no script has run; waiting for it");
+    }
+    let mut selection = Selection::new(files, filter)?;
+    selection.last(arguments.lines.unwrap_or(BEFORE), &mut |line, fields| view.show(&line, fields))?;
+    let (current, mut filter, failures) = selection.into_rest(log);
+    let mut current = match current {
+        Some((file, at)) => Some(Tail::new(file, at, failures)?),
+        None => None,
+    };
+    let mut previous: Option<Tail> = None;
+    loop {
+        view.out.flush()?;
+        if view.reader_has_gone() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        for tail in [&mut previous, &mut current].into_iter().flatten() {
+            tail.read_on(&mut filter, &mut view)?;
+        }
+        let Some((file, status)) = open_current(log)? else { continue };
+        if current.as_ref().is_none_or(|tail| !tail.is(&status)) {
+            let new = Tail::new(file, 0, Failures::of(1))?;
+            previous = current.replace(new).or(previous);
+        }
+    }
+}
+
+/// What the operator sees.
+struct View<'a> {
+    out: BufWriter<StdoutLock<'static>>,
+    screen: Screen,
+    arguments: &'a Arguments,
+}
+
+impl View<'_> {
+    fn show(&mut self, line: &Line<'_>, fields: Option<&Fields<'_>>) -> Result<(), Failure> {
+        show(&mut self.out, &self.screen, self.arguments, line, fields)
+    }
+
+    /// Waits for a moment, or until nobody reads what is shown any more.
+    fn reader_has_gone(&self) -> bool {
+        let stdout = std::io::stdout();
+        let mut poll = [PollFd::new(&stdout, PollFlags::empty())];
+        match rustix::event::poll(&mut poll, Some(&PAUSE)) {
+            Ok(_) => poll.iter().any(|poll| poll.revents().intersects(PollFlags::ERR | PollFlags::HUP)),
+            Err(Errno::INTR) => false,
+            Err(_) => true,
+        }
+    }
+}
+
+/// A file that is read as it grows.
+struct Tail {
+    file: File,
+    /// How far it has been read, in bytes: to the end of a line, or within one that is longer than a block.
+    at: u64,
+    within_a_line: bool,
+    /// What it began with when it was last read.
+    head: Vec<u8>,
+    failures: Failures,
+}
+
+impl Tail {
+    fn new(file: File, at: u64, failures: Failures) -> Result<Self, Failure> {
+        let head = head(&file, at)?;
+        Ok(Self { file, at, within_a_line: false, head, failures })
+    }
+
+    fn is(&self, other: &Metadata) -> bool {
+        self.file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
+    }
+
+    /// Shows what has come since.
+    fn read_on(&mut self, filter: &mut Filter, view: &mut View<'_>) -> Result<(), Failure> {
+        let size = self.file.metadata().map_err(unreadable)?.len();
+        if size == self.at {
+            return Ok(());
+        }
+        if size < self.at || head(&self.file, self.at)? != self.head {
+            (self.at, self.within_a_line, self.failures) = (0, false, Failures::of(1));
+        }
+        let extent = Extent { file: &self.file, at: self.at, end: size };
+        let mut blocks = Blocks::new(extent, self.at).within_a_line(self.within_a_line);
+        while let Some(mut block) = blocks.next().map_err(unreadable)? {
+            if block.ends {
+                // What lacks its newline is on its way.
+                block = block.finished();
+            }
+            self.at = block.offset + block.bytes.len() as u64;
+            if !block.bytes.is_empty() {
+                self.within_a_line = !block.ends;
+            }
+            if filter.takes_every_line() {
+                block.lines().try_for_each(|line| view.show(&line, None))?;
+                continue;
+            }
+            let (file, failures) = (&self.file, &mut self.failures);
+            _ = records(block, filter, &mut |filter, line, fields| {
+                if !filter.failed {
+                    return if filter.fits_time(fields) { view.show(&line, Some(fields)) } else { Ok(()) };
+                }
+                match Step::of(fields) {
+                    Step::Failed => failed_run(file, failures, filter, &line, fields, view),
+                    _ => {
+                        failures.mark(0, line.offset, fields);
+                        Ok(())
+                    }
+                }
+            })?;
+        }
+        self.head = head(&self.file, self.at)?;
+        Ok(())
+    }
+}
+
+/// Shows a run that has just failed, from its beginning on.
+fn failed_run(
+    file: &File,
+    failures: &mut Failures,
+    filter: &mut Filter,
+    last: &Line<'_>,
+    fields: &Fields<'_>,
+    view: &mut View<'_>,
+) -> Result<(), Failure> {
+    let (run, at) = failures.begin_of(last.offset, fields);
+    let end = last.offset + last.bytes.len() as u64;
+    let mut blocks = Blocks::new(Extent { file, at, end }, at);
+    while let Some(block) = blocks.next().map_err(unreadable)? {
+        for line in block.lines().filter(Line::is_whole) {
+            let Some(fields) = Fields::split(line.bytes).filter(|fields| failures.run_of(fields) == run) else {
+                continue;
+            };
+            if filter.fits_time(&fields) {
+                view.show(&line, Some(&fields))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a file begins with, as far as it has been read.
+fn head(file: &File, read: u64) -> Result<Vec<u8>, Failure> {
+    let mut head = Vec::new();
+    Extent { file, at: 0, end: HEAD.min(read) }.read_to_end(&mut head).map_err(unreadable)?;
+    Ok(head)
+}
+
+fn unreadable(error: std::io::Error) -> Failure {
+    Failure::failed(format_args!("the log can't be read any further: {error}"))
+}

@@ -1,0 +1,91 @@
+//! Records as JSON, an object a line.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use super::failures::outcome;
+use crate::journal::{Escaped, Fields, Record};
+use crate::outcome::Outcome;
+
+/// A record, in the words of a JSON reader.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    time: &'a str,
+    level: &'a str,
+    pid: u32,
+    domain: &'a str,
+    operation: &'a str,
+    sub_operation: &'a str,
+    script: Option<&'a str>,
+    message: &'a str,
+    /// Where the record tells that a script exited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i32>,
+    /// Where it tells how long one ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u64>,
+}
+
+/// Shows a record; nothing where the line is somebody else's.
+pub(super) fn record(out: &mut dyn Write, fields: &Fields<'_>) -> io::Result<()> {
+    let Some(record) = Record::read(fields) else { return Ok(()) };
+    let outcome = outcome(fields);
+    let after = outcome.as_ref().and_then(Outcome::after);
+    let exit_code = match outcome {
+        Some(Outcome::Exited { code, .. }) => Some(code),
+        Some(Outcome::NotTaken { .. }) => Some(0),
+        _ => None,
+    };
+    let text = |bytes| String::from_utf8_lossy(bytes);
+    let heading = &record.heading;
+    let script = record.script.as_deref().map(text);
+    let object = Object {
+        time: &record.time,
+        level: record.level.name(),
+        pid: heading.pid,
+        domain: &text(&heading.domain),
+        operation: &text(&heading.operation),
+        sub_operation: &text(&heading.sub_operation),
+        script: script.as_deref(),
+        message: &text(&record.message),
+        exit_code,
+        duration_ms: after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+    };
+    print(out, &object)?;
+    out.write_all(b"\n")
+}
+
+/// Writes a value on one line, in which no text can play tricks on a terminal.
+pub(super) fn print(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(out, Printable);
+    // An error here is one of the writer's.
+    value.serialize(&mut serializer).map_err(io::Error::from)
+}
+
+/// JSON leaves alone what moves a terminal's cursor or turns its text around; escaped it means the same.
+#[derive(Debug)]
+struct Printable;
+
+impl Formatter for Printable {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut units = [0; 2];
+        for piece in fragment.split_inclusive(is_deceptive) {
+            let end = piece.char_indices().next_back().filter(|(_, last)| is_deceptive(*last));
+            let (clean, last) = end.map_or((piece, None), |(at, last)| (piece.get(..at).unwrap_or(piece), Some(last)));
+            writer.write_all(clean.as_bytes())?;
+            if let Some(last) = last {
+                for unit in last.encode_utf16(&mut units) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_deceptive(character: char) -> bool {
+    !Escaped::leaves(character) && character != '\\'
+}

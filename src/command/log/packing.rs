@@ -1,0 +1,104 @@
+//! Compressed files, read through the programs that make them.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// How much of a program's complaint is told, in bytes.
+const COMPLAINT: u64 = 300;
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Packing {
+    Gzip,
+    Xz,
+    Zstd,
+    Bzip2,
+}
+
+impl Packing {
+    /// Every way.
+    pub(super) const ALL: [Self; 4] = [Self::Gzip, Self::Xz, Self::Zstd, Self::Bzip2];
+
+    /// What the file's name ends with.
+    pub(super) const fn ending(self) -> &'static [u8] {
+        match self {
+            Self::Gzip => b".gz",
+            Self::Xz => b".xz",
+            Self::Zstd => b".zst",
+            Self::Bzip2 => b".bz2",
+        }
+    }
+
+    /// The program that makes them.
+    pub(super) const fn program(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
+    /// What to install to have it: the package's name, which for xz differs.
+    pub(super) const fn package(self) -> &'static str {
+        match self {
+            Self::Xz => "xz or xz-utils",
+            _ => self.program(),
+        }
+    }
+}
+
+/// What a compressed file holds, as its program tells it.
+#[derive(Debug)]
+pub(super) struct Unpacked {
+    program: Child,
+    output: ChildStdout,
+}
+
+impl Unpacked {
+    /// Of a file that is read from where it stands. Fails with [`io::ErrorKind::NotFound`] where there is no such
+    /// program.
+    pub(super) fn new(file: File, packing: Packing) -> io::Result<Self> {
+        let mut program = Command::new(packing.program())
+            .arg("-dc")
+            .stdin(file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let output = program.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self { program, output })
+    }
+
+    /// The end of the program, with what it complained of.
+    fn end(&mut self) -> io::Result<()> {
+        let mut complaint = Vec::new();
+        if let Some(stderr) = self.program.stderr.take() {
+            stderr.take(COMPLAINT).read_to_end(&mut complaint)?;
+        }
+        let status = self.program.wait()?;
+        if status.success() {
+            return Ok(());
+        }
+        let complaint = String::from_utf8_lossy(complaint.trim_ascii()).into_owned();
+        Err(io::Error::other(if complaint.is_empty() { status.to_string() } else { complaint }))
+    }
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let count = self.output.read(room)?;
+        if count == 0 && !room.is_empty() {
+            self.end()?;
+        }
+        Ok(count)
+    }
+}
+
+impl Drop for Unpacked {
+    /// Who has seen enough does not wait for the rest.
+    fn drop(&mut self) {
+        _ = self.program.kill();
+        _ = self.program.wait();
+    }
+}

@@ -1,0 +1,239 @@
+//! The lines that are asked for, file by file, in the order of the log.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use memchr::memrchr_iter;
+
+use super::failures::Failures;
+use super::files::{Extent, Files};
+use super::filter::Filter;
+use super::lines::{Block, Blocks, Line};
+use super::moment::Moment;
+use crate::command::failure::Failure;
+use crate::journal::Fields;
+
+/// How much is read at once from a file's end, in bytes.
+const TAIL: u64 = 256 << 10;
+
+/// What is asked for, of which files.
+#[derive(Debug)]
+pub(super) struct Selection {
+    files: Files,
+    filter: Filter,
+    /// Where the runs that failed are, where only they are asked for.
+    failures: Option<Failures>,
+    /// Where in each file the reading begins.
+    begins: Vec<u64>,
+}
+
+/// A line that is shown, and its fields where it has been looked at them.
+pub(super) type See<'a> = dyn FnMut(Line<'_>, Option<&Fields<'_>>) -> Result<(), Failure> + 'a;
+
+impl Selection {
+    /// Looks at the files as far as is needed to know which lines are asked for.
+    pub(super) fn new(files: Files, filter: Filter) -> Result<Self, Failure> {
+        let mut begins = vec![0; files.count()];
+        if let Some(from) = filter.reads_from() {
+            for (index, begin) in begins.iter_mut().enumerate() {
+                // One that can't be searched is read whole, and what is wrong with it told then.
+                *begin = files.plain(index).and_then(|(file, size)| first_since(file, size, &from).ok()).unwrap_or(0);
+            }
+        }
+        let mut all = Self { files, filter, failures: None, begins };
+        if all.filter.failed {
+            all.mark_failures()?;
+        }
+        Ok(all)
+    }
+
+    /// Whether some of the log could not be read, which has been told.
+    pub(super) const fn is_faulty(&self) -> bool {
+        self.files.faulty
+    }
+
+    /// What goes on from here: the log itself, how far it has been read in bytes, and which runs are under way in it.
+    pub(super) fn into_rest(self, path: &Path) -> (Option<(File, u64)>, Filter, Failures) {
+        let last = self.files.count().saturating_sub(1);
+        let failures = self.failures.unwrap_or_default().go_on_with(last);
+        (self.files.into_current(path), self.filter, failures)
+    }
+
+    /// Shows `see` all lines that are asked for.
+    pub(super) fn all(&mut self, see: &mut See<'_>) -> Result<(), Failure> {
+        if let Some(failures) = &mut self.failures {
+            failures.again();
+        }
+        (0..self.files.count()).try_for_each(|file| self.lines_of(file, see))
+    }
+
+    /// Shows `see` the last `count` of them. What they take in memory does not grow with their number.
+    pub(super) fn last(&mut self, count: usize, see: &mut See<'_>) -> Result<(), Failure> {
+        let (first, mut superfluous) = if self.filter.failed {
+            // What is shown of a file depends on the runs that were under way where it begins.
+            let mut lines = 0;
+            self.all(&mut |line, _fields| {
+                lines += usize::from(line.ends);
+                Ok(())
+            })?;
+            (0, lines.saturating_sub(count))
+        } else {
+            self.first_of_last(count)?
+        };
+        (first..self.files.count()).try_for_each(|file| {
+            self.lines_of(file, &mut |line, fields| {
+                if superfluous == 0 {
+                    return see(line, fields);
+                }
+                superfluous -= usize::from(line.ends);
+                Ok(())
+            })
+        })
+    }
+
+    /// The file from which on there are the last `count` lines that are asked for, and how many it has before them. Older
+    /// files are not read.
+    fn first_of_last(&mut self, count: usize) -> Result<(usize, usize), Failure> {
+        let (mut first, mut missing, mut superfluous) = (self.files.count(), count, 0);
+        while missing > 0 && first > 0 {
+            first -= 1;
+            let (begin, lines) = self.count_back(first, missing)?;
+            if let Some(known) = self.begins.get_mut(first) {
+                *known = begin;
+            }
+            superfluous = lines.saturating_sub(missing);
+            missing = missing.saturating_sub(lines);
+        }
+        Ok((first, superfluous))
+    }
+
+    /// From where on a file has the last `count` lines that are asked for, and how many are there: where it must be read for
+    /// that, all that it has.
+    fn count_back(&mut self, file: usize, count: usize) -> Result<(u64, usize), Failure> {
+        let begin = self.begins.get(file).copied().unwrap_or(0);
+        let plain = self.files.plain(file).filter(|_| self.filter.takes_every_line());
+        if let Some(found) = plain.and_then(|(log, size)| lines_back(log, size, count).ok()) {
+            return Ok(found);
+        }
+        let mut lines = 0;
+        self.lines_of(file, &mut |line, _fields| {
+            lines += usize::from(line.ends);
+            Ok(())
+        })?;
+        Ok((begin, lines))
+    }
+
+    /// Shows `see` the lines of one file that are asked for.
+    fn lines_of(&mut self, file: usize, see: &mut See<'_>) -> Result<(), Failure> {
+        let begin = self.begins.get(file).copied().unwrap_or(0);
+        let (filter, failures) = (&mut self.filter, &mut self.failures);
+        if filter.takes_every_line() {
+            return self.files.read(file, begin, &mut |block| {
+                block.lines().try_for_each(|line| see(line, None))?;
+                Ok(ControlFlow::Continue(()))
+            });
+        }
+        self.files.read(file, begin, &mut |block| {
+            if failures.as_ref().is_some_and(|failures| failures.none_within(file, block.offset, block.bytes.len())) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            records(block, filter, &mut |filter, line, fields| {
+                if !failures.as_mut().is_none_or(|failures| failures.has(file, line.offset, fields)) {
+                    return Ok(());
+                }
+                if filter.fits_time(fields) { see(line, Some(fields)) } else { Ok(()) }
+            })
+        })
+    }
+
+    /// Reads all files once to know which runs failed.
+    fn mark_failures(&mut self) -> Result<(), Failure> {
+        let mut failures = Failures::of(self.files.count());
+        for file in 0..self.files.count() {
+            let begin = self.begins.get(file).copied().unwrap_or(0);
+            self.files.read(file, begin, &mut |block| {
+                // A run of the time that is asked for may have failed later.
+                records(block, &mut self.filter, &mut |_filter, line, fields| {
+                    failures.mark(file, line.offset, fields);
+                    Ok(())
+                })
+                .map(|_past| ControlFlow::Continue(()))
+            })?;
+        }
+        self.failures = Some(failures);
+        Ok(())
+    }
+}
+
+/// Shows `see` the records in a block that are of the event and the script which are asked for, up to where no more can
+/// fit.
+pub(super) fn records(
+    block: Block<'_>,
+    filter: &mut Filter,
+    see: &mut dyn FnMut(&mut Filter, Line<'_>, &Fields<'_>) -> Result<(), Failure>,
+) -> Result<ControlFlow<()>, Failure> {
+    let word = filter.word().cloned();
+    let (mut with_word, mut every) = (None, None);
+    match &word {
+        Some(word) => with_word = Some(block.lines_with(word)),
+        None => every = Some(block.lines()),
+    }
+    let lines = with_word.into_iter().flatten().chain(every.into_iter().flatten());
+    for line in lines.filter(Line::is_whole) {
+        let Some(fields) = Fields::split(line.bytes) else { continue };
+        if filter.fits_run(&fields) {
+            if filter.is_past(&fields) && !filter.failed {
+                return Ok(ControlFlow::Break(()));
+            }
+            see(filter, line, &fields)?;
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Where the first record since a time may be, in a file whose records are in order but for some minutes.
+fn first_since(file: &File, size: u64, since: &Moment) -> io::Result<u64> {
+    let mut since = since.clone();
+    // Before `low` all is older; from `high` on all is younger, or the end.
+    let (mut low, mut high) = (0, size);
+    while high - low > TAIL {
+        let middle = low + (high - low) / 2;
+        let mut blocks = Blocks::new(Extent { file, at: middle, end: high }, middle);
+        let mut found = None;
+        while let (None, Some(block)) = (found, blocks.next()?) {
+            // It begins anywhere in a line.
+            let lines = block.lines().filter(|line| line.offset > middle && line.is_whole());
+            found = lines.filter_map(|line| Some((line.offset, since.compare(Fields::split(line.bytes)?.time)))).next();
+        }
+        match found {
+            Some((offset, std::cmp::Ordering::Less)) => low = offset,
+            Some(_) | None => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// Where the last `count` lines of a file begin, and how many they are.
+fn lines_back(file: &File, size: u64, count: usize) -> io::Result<(u64, usize)> {
+    let mut found = 0;
+    let mut end = size;
+    while end > 0 {
+        let begin = end.saturating_sub(TAIL);
+        let mut bytes = Vec::new();
+        Extent { file, at: begin, end }.read_to_end(&mut bytes)?;
+        for newline in memrchr_iter(b'\n', &bytes) {
+            let behind = begin + newline as u64 + 1;
+            // The last newline ends the last line, and begins none.
+            if behind < size {
+                found += 1;
+                if found == count {
+                    return Ok((behind, count));
+                }
+            }
+        }
+        end = begin;
+    }
+    Ok((0, found + usize::from(size > 0)))
+}

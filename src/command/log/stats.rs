@@ -1,0 +1,215 @@
+//! `--stats`: how often each script ran, how it went, and how long it took.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::duration::Milliseconds;
+use super::failures::outcome;
+use super::json;
+use super::width::{cut, right};
+use crate::command::screen::{Meaning, Screen, padded};
+use crate::journal::{Escaped, Fields, Quoted};
+use crate::outcome::Outcome;
+
+/// How many scripts are told apart. The rest is counted together.
+const SCRIPTS: usize = 10_000;
+
+/// How much of a script's name is kept, in bytes.
+const NAME: usize = 512;
+
+/// What is counted, for each script.
+#[derive(Debug, Default)]
+pub(super) struct Stats {
+    scripts: HashMap<Vec<u8>, Tally>,
+    others: Tally,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    runs: u64,
+    failed: u64,
+    timed_out: u64,
+    total: u64,
+    max: u64,
+    /// How many runs took so many milliseconds, to three digits.
+    times: BTreeMap<u64, u64>,
+    timed: u64,
+}
+
+/// What is told of a script.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    script: String,
+    runs: u64,
+    failed: u64,
+    timed_out: u64,
+    p50_ms: u64,
+    p95_ms: u64,
+    max_ms: u64,
+    total_ms: u64,
+}
+
+impl Stats {
+    /// Takes a record.
+    pub(super) fn count(&mut self, fields: &Fields<'_>) {
+        let Some(outcome) = outcome(fields) else { return };
+        if matches!(outcome, Outcome::HandedOver | Outcome::Ignored | Outcome::NotExecutable { .. }) {
+            return;
+        }
+        let Some(name) = fields.script.and_then(|script| script.read()) else { return };
+        let name = name.get(..NAME).unwrap_or(&name);
+        if let Some(tally) = self.scripts.get_mut(name) {
+            tally.count(&outcome);
+        } else if self.scripts.len() < SCRIPTS {
+            self.scripts.entry(name.to_vec()).or_default().count(&outcome);
+        } else {
+            self.others.count(&outcome);
+        }
+    }
+
+    /// Shows a table, or with `json` an array, those first that took most time in all.
+    pub(super) fn show(&self, out: &mut dyn Write, screen: &Screen, json: bool) -> io::Result<()> {
+        let text = |name: &[u8]| {
+            if json { String::from_utf8_lossy(name).into_owned() } else { Quoted::bytes(name).to_string() }
+        };
+        let mut rows: Vec<Row> = self.scripts.iter().map(|(name, tally)| tally.row(text(name))).collect();
+        rows.sort_by(|a, b| {
+            b.total_ms.cmp(&a.total_ms).then(b.runs.cmp(&a.runs)).then_with(|| a.script.cmp(&b.script))
+        });
+        if self.others.runs > 0 {
+            rows.push(self.others.row("(others)".to_owned()));
+        }
+        if json {
+            json::print(out, &rows)?;
+            return out.write_all(b"\n");
+        }
+        table(out, screen, &rows)
+    }
+}
+
+impl Tally {
+    fn count(&mut self, outcome: &Outcome) {
+        self.runs += 1;
+        self.failed += u64::from(outcome.is_failure());
+        self.timed_out += u64::from(matches!(outcome, Outcome::TimedOut { .. }));
+        if let Some(after) = outcome.after() {
+            let after = milliseconds(after);
+            self.total = self.total.saturating_add(after);
+            self.max = self.max.max(after);
+            self.timed += 1;
+            *self.times.entry(three_digits(after)).or_default() += 1;
+        }
+    }
+
+    /// How long the fastest so many hundredths of the runs took at most, in milliseconds.
+    fn percentile(&self, hundredths: u64) -> u64 {
+        let wanted = (self.timed * hundredths).div_ceil(100);
+        let mut counted = 0;
+        let reached = self.times.iter().find(|(_, count)| {
+            counted += **count;
+            counted >= wanted
+        });
+        reached.map_or(0, |(time, _)| *time)
+    }
+
+    fn row(&self, script: String) -> Row {
+        let (p50_ms, p95_ms) = (self.percentile(50), self.percentile(95));
+        let (runs, failed, timed_out) = (self.runs, self.failed, self.timed_out);
+        Row { script, runs, failed, timed_out, p50_ms, p95_ms, max_ms: self.max, total_ms: self.total }
+    }
+}
+
+/// A time in milliseconds.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A number, all but its first three digits cut off. So few different ones are there whatever the log holds.
+fn three_digits(number: u64) -> u64 {
+    let step = 10_u64.saturating_pow(number.checked_ilog10().unwrap_or(0).saturating_sub(2));
+    number / step * step
+}
+
+/// What a column shows of a row.
+type Column = (&'static str, fn(&Row) -> String);
+
+const RUNS: Column = ("runs", |row| row.runs.to_string());
+const FAILED: Column = ("failed", |row| row.failed.to_string());
+const TIMED_OUT: Column = ("timed out", |row| row.timed_out.to_string());
+const P50: Column = ("p50", |row| Milliseconds(row.p50_ms).to_string());
+const P95: Column = ("p95", |row| Milliseconds(row.p95_ms).to_string());
+const MAX: Column = ("max", |row| Milliseconds(row.max_ms).to_string());
+const TOTAL: Column = ("total", |row| Milliseconds(row.total_ms).to_string());
+
+/// The narrowest column of names that tells scripts apart.
+const NARROWEST: usize = 12;
+
+fn table(out: &mut dyn Write, screen: &Screen, rows: &[Row]) -> io::Result<()> {
+    let widths = |columns: &[Column]| -> Vec<usize> {
+        let cells = |(name, cell): &Column| rows.iter().map(|row| cell(row).len()).chain([name.len()]).max();
+        columns.iter().map(|column| cells(column).unwrap_or(0)).collect()
+    };
+    // Where the terminal is narrow, what tells least goes first.
+    let choices: [&[Column]; 4] = [
+        &[RUNS, FAILED, TIMED_OUT, P50, P95, MAX, TOTAL],
+        &[RUNS, FAILED, P50, P95, MAX, TOTAL],
+        &[RUNS, FAILED, P95, TOTAL],
+        &[RUNS, FAILED, TOTAL],
+    ];
+    let numbers = |columns: &[Column]| widths(columns).iter().map(|width| width + 2).sum::<usize>();
+    let name = rows.iter().map(|row| crate::command::screen::columns(&row.script)).chain(["script".len()]).max();
+    let name = name.unwrap_or(0);
+    let fits = |columns: &&&[Column]| numbers(columns) + name.min(2 * NARROWEST) <= screen.width;
+    let [.., fewest] = choices;
+    let columns = choices.iter().find(fits).copied().unwrap_or(fewest);
+    let (widths, name) = (widths(columns), name.min(screen.width.saturating_sub(numbers(columns)).max(NARROWEST)));
+
+    let heading = columns.iter().zip(&widths).map(|((name, _), width)| format!("  {}", right(name, *width)));
+    let heading = padded("script", name) + &heading.collect::<String>();
+    writeln!(out, "{}", screen.paint(Meaning::Strong, heading))?;
+    for row in rows {
+        write!(out, "{}", padded(&cut(&row.script, name), name))?;
+        for ((heading, cell), width) in columns.iter().zip(&widths) {
+            let number = right(&cell(row), *width);
+            let bad = matches!(*heading, "failed" | "timed out") && cell(row) != "0";
+            match bad {
+                true => write!(out, "  {}", screen.paint(Meaning::Bad, number))?,
+                false => write!(out, "  {number}")?,
+            }
+        }
+        writeln!(out)?;
+    }
+    if rows.is_empty() {
+        writeln!(out, "{}", screen.paint(Meaning::Faint, Escaped(b"no script has run")))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_the_runs_that_were_timed() {
+        let mut tally = Tally::default();
+        for after in 1..=100 {
+            tally.count(&Outcome::Exited { code: 0, after: Duration::from_millis(after) });
+        }
+        tally.count(&Outcome::NotStarted { reason: "x".to_owned() });
+        assert_eq!((tally.percentile(50), tally.percentile(95), tally.percentile(100)), (50, 95, 100));
+        assert_eq!((tally.runs, tally.failed, tally.max, tally.total), (101, 1, 100, 5050));
+    }
+
+    #[test]
+    fn three_digits_are_kept() {
+        for (number, kept) in
+            [(0, 0), (7, 7), (999, 999), (1234, 1230), (98765, 98700), (u64::MAX, 18_400_000_000_000_000_000)]
+        {
+            assert_eq!(three_digits(number), kept);
+        }
+    }
+}

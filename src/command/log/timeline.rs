@@ -1,0 +1,222 @@
+//! `--timeline`: each event with its scripts as bars over its time, so that a slow start of a VM explains itself.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use super::bar::bar;
+use super::duration::Milliseconds;
+use super::events::{Event, Run};
+use super::width::{cut, cut_end, right};
+use crate::command::screen::{Meaning, Screen, columns, padded};
+use crate::event::Operation;
+use crate::journal::Quoted;
+use crate::outcome::Outcome;
+
+/// From how long on an event is slow, in milliseconds.
+const SLOW: u64 = 1000;
+
+/// The shortest time axis, in milliseconds: what is shorter than that is all the same.
+const SHORTEST: u64 = 10;
+
+/// Below how many columns all is said in fewer words.
+const NARROW: usize = 60;
+
+/// Draws events.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    screen: Screen,
+    blocks: bool,
+    first: bool,
+}
+
+/// What is said of a run beside its bar.
+struct Row {
+    name: String,
+    duration: String,
+    note: String,
+    meaning: Option<Meaning>,
+}
+
+/// How many columns each part of an event's rows has.
+struct Widths {
+    indent: usize,
+    gap: usize,
+    name: usize,
+    bar: usize,
+    duration: usize,
+    note: usize,
+}
+
+impl Timeline {
+    /// For this screen, in blocks where the locale has them.
+    pub(super) fn new(screen: Screen) -> Self {
+        Self { screen, blocks: is_utf8(|name| std::env::var_os(name)), first: true }
+    }
+
+    /// Draws one event.
+    pub(super) fn draw(&mut self, out: &mut dyn Write, event: &Event) -> io::Result<()> {
+        if !std::mem::replace(&mut self.first, false) {
+            writeln!(out)?;
+        }
+        let slowest = event.slowest().filter(|_| event.runs.len() > 1).map(|(index, _)| index);
+        let rows = event.runs.iter().enumerate().map(|(index, run)| self.row(run, slowest == Some(index)));
+        let rows: Vec<Row> = rows.collect();
+        let took = Milliseconds(event.took()).to_string();
+        let widths = self.widths(&rows, columns(&took));
+        self.heading(out, event, &took, &widths)?;
+        let begin = event.begin();
+        for (run, row) in event.runs.iter().zip(&rows) {
+            self.line(out, event, run, row, begin, &widths)?;
+        }
+        let indent = " ".repeat(widths.indent);
+        if event.more > 0 {
+            let more = format!("{indent}and {} more", event.more);
+            writeln!(out, "{}", self.screen.paint(Meaning::Faint, more))?;
+        }
+        if let Some((run, longest)) = event.slowest().filter(|_| event.took() > SLOW)
+            && let Some(run) = event.runs.get(run)
+        {
+            let name = Quoted::bytes(&run.label).to_string();
+            let begin = format!("{indent}{} of {took} in ", Milliseconds(longest));
+            let name = cut(&name, self.screen.width.saturating_sub(columns(&begin)));
+            writeln!(
+                out,
+                "{}{}",
+                self.screen.paint(Meaning::Warning, begin),
+                self.screen.paint(Meaning::Warning, name)
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The time, the VM and the operation, and over the durations how long all took.
+    fn heading(&self, out: &mut dyn Write, event: &Event, took: &str, widths: &Widths) -> io::Result<()> {
+        let narrow = self.screen.width < NARROW;
+        let time = event.time.get(if narrow { 5..16 } else { 0..19 }).unwrap_or(&event.time).replace('T', " ");
+        let usual = Operation::named(event.operation.as_bytes()).map(Operation::sub_operation);
+        let operation = if usual == Some(event.sub_operation.as_str()) {
+            event.operation.clone()
+        } else {
+            format!("{}/{}", event.operation, event.sub_operation)
+        };
+        let gap = " ".repeat(widths.gap);
+        let notes = if widths.note > 0 && !narrow { widths.note + widths.gap } else { 0 };
+        let end = self.screen.width.saturating_sub(notes);
+        let operation = cut(&operation, self.screen.width / 4);
+        let others = columns(&time) + columns(&operation) + columns(took) + 3 * widths.gap;
+        let domain = cut(&event.domain, end.saturating_sub(others).max(4));
+        let filled = others - widths.gap + columns(&domain);
+        let (time, bold) = (self.screen.paint(Meaning::Faint, time), self.screen.paint(Meaning::Strong, &domain));
+        let blank = " ".repeat(end.saturating_sub(filled));
+        writeln!(out, "{time}{gap}{bold}{gap}{operation}{blank}{}", self.screen.paint(Meaning::Strong, took))
+    }
+
+    fn line(
+        &self,
+        out: &mut dyn Write,
+        event: &Event,
+        run: &Run,
+        row: &Row,
+        begin: i64,
+        widths: &Widths,
+    ) -> io::Result<()> {
+        let axis = event.took().max(SHORTEST);
+        let from = u64::try_from(run.begin.saturating_sub(begin)).unwrap_or(0);
+        // What has no end in the log is drawn to the event's.
+        let to = run.took().map_or(if run.is_open() { axis } else { from }, |took| from.saturating_add(took));
+        let ran = run.is_open() || run.took().is_some();
+        let bar = if ran { bar(from, to, axis, widths.bar, self.blocks) } else { " ".repeat(widths.bar) };
+        let name = padded(&cut(&row.name, widths.name), widths.name);
+        let duration = right(&row.duration, widths.duration);
+        let note = cut_end(&row.note, widths.note);
+        let paint = |text: String| match row.meaning {
+            Some(meaning) => self.screen.paint(meaning, text).to_string(),
+            None => text,
+        };
+        let (indent, gap) = (" ".repeat(widths.indent), " ".repeat(widths.gap));
+        let name = if row.meaning == Some(Meaning::Warning) { name } else { paint(name) };
+        let line = format!("{indent}{name}{gap}{}{gap}{duration}", paint(bar));
+        if note.is_empty() {
+            return writeln!(out, "{}", line.trim_end());
+        }
+        writeln!(out, "{line}{gap}{}", paint(note))
+    }
+
+    fn row(&self, run: &Run, slowest: bool) -> Row {
+        let narrow = self.screen.width < NARROW;
+        let mut notes = Vec::new();
+        let mut meaning = slowest.then_some(Meaning::Warning);
+        if run.background {
+            notes.push("background".to_owned());
+            meaning = Some(Meaning::Faint);
+        }
+        match &run.outcome {
+            Some(outcome) if outcome.is_failure() => {
+                notes.push(if narrow { in_short(outcome) } else { in_words(outcome) });
+                meaning = Some(Meaning::Bad);
+            }
+            Some(Outcome::NotExecutable { .. }) => {
+                notes.push("not executable".to_owned());
+                meaning = Some(Meaning::Faint);
+            }
+            Some(_) => {}
+            None => notes.push(if narrow { "no end" } else { "no end in the log" }.to_owned()),
+        }
+        if slowest {
+            notes.push("slowest".to_owned());
+        }
+        Row {
+            name: Quoted::bytes(&run.label).to_string(),
+            duration: run.took().map(|took| Milliseconds(took).to_string()).unwrap_or_default(),
+            note: notes.join(", "),
+            meaning,
+        }
+    }
+
+    fn widths(&self, rows: &[Row], took: usize) -> Widths {
+        let widest = |text: fn(&Row) -> &str| rows.iter().map(|row| columns(text(row))).max().unwrap_or(0);
+        let width = self.screen.width;
+        let (indent, gap) = if width < NARROW { (1, 1) } else { (2, 2) };
+        let (name, note) = (widest(|row| &row.name).min(width * 3 / 10), widest(|row| &row.note).min(width * 3 / 10));
+        let duration = widest(|row| &row.duration).max(took);
+        let beside = indent + name + gap + gap + duration + if note > 0 { gap + note } else { 0 };
+        Widths { indent, gap, name, bar: width.saturating_sub(beside), duration, note }
+    }
+}
+
+/// What went wrong, as the log says it but for times, which stand beside it.
+fn in_words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Exited { code, .. } => format!("exited with {code}"),
+        Outcome::Signaled { signal, .. } => format!("killed by {}", signal_name(*signal)),
+        Outcome::TimedOut { .. } => "timed out".to_owned(),
+        Outcome::Interrupted { signal, .. } => format!("the hook got {}", signal_name(*signal)),
+        Outcome::NotTaken { reason, .. } => format!("not taken: {reason}"),
+        other => other.to_string(),
+    }
+}
+
+/// The same where there is little room.
+fn in_short(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Exited { code, .. } => format!("exit {code}"),
+        Outcome::Signaled { signal, .. } => signal_name(*signal),
+        Outcome::TimedOut { .. } => "timed out".to_owned(),
+        Outcome::Interrupted { .. } => "cut short".to_owned(),
+        Outcome::NotTaken { .. } => "not taken".to_owned(),
+        _ => "not started".to_owned(),
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = signal_hook::low_level::signal_name(signal);
+    name.map_or_else(|| format!("signal {signal}"), str::to_owned)
+}
+
+/// Whether the locale is one of UTF-8: the first of these that is set says so (locale(7)).
+fn is_utf8(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
+    let locale = locale.to_string_lossy().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
