@@ -30,6 +30,9 @@ const ELF: &[u8] = b"\x7fELF";
 /// What CloudStack's hook has by default, in seconds, and so has this one.
 const USUAL_TIMEOUT: u64 = 600;
 
+/// Where CloudStack's hook has its scripts, and so has this one.
+const USUAL_CUSTOM: &str = "/etc/libvirt/hooks/custom";
+
 /// What lies at the hook's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HookFile {
@@ -41,6 +44,8 @@ pub(super) enum HookFile {
     CloudStack {
         /// The limit for each script in seconds, where it was changed.
         timeout: Option<u64>,
+        /// The folder of its scripts, where it is another than it was.
+        moved_custom: Option<PathBuf>,
         /// It runs the scripts in `custom` itself. Its first versions did not.
         runs_custom: bool,
     },
@@ -127,7 +132,8 @@ impl HookFile {
         let runs_custom = names(&text, b"hooks/custom");
         if is_cloudstack_s(&text) {
             let timeout = timeout(&text).filter(|&seconds| seconds != USUAL_TIMEOUT);
-            return Ok(Self::CloudStack { timeout, runs_custom });
+            let moved_custom = custom(&text).filter(|folder| folder != Path::new(USUAL_CUSTOM));
+            return Ok(Self::CloudStack { timeout, moved_custom, runs_custom });
         }
         let line = first_line(&text).get(..SHOWN).unwrap_or(first_line(&text)).to_vec();
         Ok(Self::Foreign { what: Foreign::File(line), runs_custom })
@@ -180,12 +186,23 @@ fn is_cloudstack_s(text: &[u8]) -> bool {
 
 /// What `timeoutSeconds = 20 * 60` in it says, in seconds.
 fn timeout(text: &[u8]) -> Option<u64> {
+    let factors = set(text, "timeoutSeconds")?.split('*').map(|factor| factor.trim().parse::<u64>().ok());
+    factors.into_iter().try_fold(1_u64, |product, factor| product.checked_mul(factor?))
+}
+
+/// What `customDir = "/etc/libvirt/hooks/custom"` in it says.
+fn custom(text: &[u8]) -> Option<PathBuf> {
+    let value = set(text, "customDir")?.trim();
+    let quoted = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    // Compared without a slash at its end.
+    quoted('"').or_else(|| quoted('\'')).map(|folder| Path::new(folder).components().collect())
+}
+
+/// The right side of the first line that sets a variable, without its comment.
+fn set<'a>(text: &'a [u8], variable: &str) -> Option<&'a str> {
     text.split(|&byte| byte == b'\n').find_map(|line| {
-        let line = str::from_utf8(line).ok()?;
-        let (name, value) = line.split_once('=')?;
-        let value = value.split('#').next().filter(|_| name.trim() == "timeoutSeconds")?;
-        let factors = value.split('*').map(|factor| factor.trim().parse::<u64>().ok());
-        factors.into_iter().try_fold(1_u64, |product, factor| product.checked_mul(factor?))
+        let (name, value) = str::from_utf8(line).ok()?.split_once('=')?;
+        value.split('#').next().filter(|_| name.trim() == variable)
     })
 }
 
@@ -224,6 +241,19 @@ mod tests {
             ("process.wait(timeout=timeoutSeconds)", None),
         ] {
             assert_eq!(timeout(format!("import os\n{line}\nmore\n").as_bytes()), seconds, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_what_stands_in_quotes() {
+        for (line, folder) in [
+            ("customDir = \"/etc/libvirt/hooks/custom\"", Some("/etc/libvirt/hooks/custom")),
+            ("customDir='/etc/libvirt/hooks/custom/' # here", Some("/etc/libvirt/hooks/custom")),
+            ("customDir = '/srv/hooks'", Some("/srv/hooks")),
+            ("customDir = sys.path[0] + '/custom'", None),
+            ("if customDir == '/srv':", None),
+        ] {
+            assert_eq!(custom(format!("import os\n{line}\n").as_bytes()), folder.map(PathBuf::from), "{line}");
         }
     }
 

@@ -65,6 +65,7 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));
     }
+    plan.steps.extend(takeover::what_is_elsewhere(&found, paths));
     plan.steps.extend(takeover::what_runs_twice(paths));
     let mut teller = Teller::new();
     if arguments.dry_run {

@@ -32,6 +32,15 @@ pub(super) fn what_runs_twice(paths: &Paths) -> Vec<Step> {
     programs.into_iter().filter(doubled).map(tell).collect()
 }
 
+/// Tells of the folder whose scripts CloudStack's hook ran, where somebody had it run those of another one.
+pub(super) fn what_is_elsewhere(found: &HookFile, paths: &Paths) -> Option<Step> {
+    let HookFile::CloudStack { moved_custom: Some(folder), .. } = found else { return None };
+    let (seen, custom) = (Quoted::path(folder), Quoted::path(paths.custom()));
+    let what =
+        format!("scripts in {seen}, which the hook before ran, will not run; to have them run: move them to {custom}");
+    Some(Step::tell("warning", what))
+}
+
 /// Tells of each script that ran before and will not now, and of the folders that are VMs' now.
 pub(super) fn what_changes(paths: &Paths) -> Vec<Step> {
     let judge = judge(paths);

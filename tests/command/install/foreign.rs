@@ -319,6 +319,16 @@ fn what_runs_the_scripts_a_second_time_is_told_of() {
 }
 
 #[test]
+fn scripts_that_cloudstack_s_hook_ran_from_another_folder_are_told_of() {
+    let host = with_hook(&CLOUDSTACK.replace("/etc/libvirt/hooks/custom/", "/srv/hooks"));
+    let said = done(&host, &["install"]);
+    let told = format!(
+        "warning    scripts in /srv/hooks, which the hook before ran, will not run; to have them run: move them to {CUSTOM}\n"
+    );
+    assert!(said.contains(&told), "{said}");
+}
+
+#[test]
 fn settings_that_are_a_symlink_are_left_to_whoever_made_it() {
     let host = with_hook(CLOUDSTACK);
     host.file("/etc/site.toml", "", 0o644);
