@@ -2,7 +2,7 @@
 
 use testbed::{Finished, Host};
 
-use super::foreign::CLOUDSTACK;
+use super::cloudstack::CLOUDSTACK;
 use super::tree::Tree;
 use super::{BACKUP, CUSTOM, HOOK, bare, done, refused, with_hook};
 

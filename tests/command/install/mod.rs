@@ -1,5 +1,6 @@
 //! `virt-hooks install` and `uninstall`: what they make of every kind of host.
 
+mod cloudstack;
 mod failures;
 mod foreign;
 mod libvirt;
@@ -98,7 +99,7 @@ fn a_second_time_it_changes_nothing_and_says_so() {
 fn a_dry_run_changes_nothing_and_tells_the_same() {
     for (host, words) in [
         (bare(), ["install"].as_slice()),
-        (with_hook(foreign::CLOUDSTACK), &["install"]),
+        (with_hook(cloudstack::CLOUDSTACK), &["install"]),
         (with_hook("#!/bin/sh\n"), &["install", "--replace"]),
         (with_hook("#!/bin/sh\n"), &["install", "--keep-existing"]),
     ] {
