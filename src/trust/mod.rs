@@ -333,13 +333,4 @@ mod tests {
             assert!(!identity.is_at(&file), "change {number}");
         }
     }
-
-    #[test]
-    fn a_path_is_a_word_for_a_shell_whatever_is_in_it() {
-        let word = |bytes: &[u8]| shell(Path::new(OsStr::from_bytes(bytes)));
-        assert_eq!(word(b"/a/b.sh"), "/a/b.sh");
-        assert_eq!(word(b"/a b/it's"), "\"/a b/it's\"");
-        assert_eq!(word(b"/a\\b\n\xffc"), "/a?b??c");
-        assert_eq!(word("/ä".as_bytes()), "'/ä'");
-    }
 }

@@ -22,3 +22,18 @@ pub(crate) fn shell(path: &Path) -> String {
     }
     word
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+
+    #[test]
+    fn a_path_is_a_word_for_a_shell_whatever_is_in_it() {
+        let word = |bytes: &[u8]| shell(Path::new(OsStr::from_bytes(bytes)));
+        assert_eq!(word(b"/a/b.sh"), "/a/b.sh");
+        assert_eq!(word(b"/a b/it's"), "\"/a b/it's\"");
+        assert_eq!(word(b"/a\\b\n\xffc"), "/a?b??c");
+        assert_eq!(word("/ä".as_bytes()), "'/ä'");
+    }
+}
