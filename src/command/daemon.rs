@@ -104,7 +104,7 @@ impl FirstInstalled {
     }
 
     /// What `install` kept of it.
-    fn kept(paths: &Paths) -> Option<Self> {
+    pub(super) fn kept(paths: &Paths) -> Option<Self> {
         let kept = String::from_utf8(drawer(paths).kept(STAMP)?).ok()?;
         let mut lines = kept.lines();
         let at = UNIX_EPOCH.checked_add(Duration::from_millis(lines.next()?.parse().ok()?))?;
@@ -125,7 +125,7 @@ impl FirstInstalled {
         drawer(paths).keep(STAMP, format!("{at}\n{reloaded}").as_bytes())
     }
 
-    /// Notes that a daemon was reloaded.
+    /// Notes that a daemon was reloaded, or knew of the hook before.
     pub(super) fn reloaded(&mut self, daemon: &Daemon) {
         self.reloaded.push((daemon.name.to_owned(), daemon.pid));
     }

@@ -13,7 +13,7 @@ use super::install::change::Change;
 use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller};
 use super::install::tools::Tools;
-use super::install::{DRY_RUN, backup, carry, later_place, logrotate, only_as_root};
+use super::install::{DRY_RUN, backup, carry, later_place, logrotate, only_as_root, stays_below_the_root};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -34,6 +34,8 @@ pub(super) struct Arguments {
 /// Takes back what `install` put there, and only that.
 pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_as_root(paths, "uninstall")?;
+    stays_below_the_root(paths)?;
+    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
     let mut tools = Tools::new();
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);
@@ -48,7 +50,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else {
-        step::carry_out(&steps, paths, &mut tools)?;
+        step::carry_out(&steps, &mut tools)?;
     }
     for step in &steps {
         teller.say(&step.said);

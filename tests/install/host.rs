@@ -55,6 +55,30 @@ fn a_running_libvirtd_is_reloaded_and_calls_the_hook_at_the_next_start_of_a_vm()
 }
 
 #[test]
+fn a_vm_that_runs_already_has_its_live_xml_when_it_ends() {
+    let machine = Machine::new();
+    machine.start_libvirtd();
+    machine.start_a_vm();
+    let script = "#!/bin/bash\ngrep -o '<name>.*</name>' \"$VIRT_HOOKS_LIVE_XML\" > /run/live-name\n";
+    machine.write(&format!("{CUSTOM}/release_live.sh"), script, 0o755);
+
+    let said = machine.make(&["install"]).success();
+    assert!(said.contains("seeded     the live XML of 1 VM that runs already"), "{said}");
+    assert_eq!(machine.mode("/run/virt-hooks/live/empty.xml"), 0o600);
+
+    // libvirt reloads in the background: other VMs tell when it has.
+    let other = machine.read("/run/empty.xml").replace("<name>empty</name>", "<name>other</name>");
+    machine.write("/run/other.xml", &other, 0o644);
+    eventually("libvirt calls the hook", || {
+        machine.shell("virsh create /run/other.xml && virsh destroy other");
+        machine.read(LOG).contains(" other ") || machine.exists("/run/live-name")
+    });
+    machine.shell("rm -f /run/live-name; virsh destroy empty");
+    assert_eq!(machine.read("/run/live-name"), "<name>empty</name>\n");
+    assert!(!machine.exists("/run/virt-hooks/live/empty.xml"));
+}
+
+#[test]
 fn a_second_installation_keeps_what_the_operator_has_changed_and_renews_the_rest() {
     let machine = Machine::new();
     machine.make(&["install"]).success();

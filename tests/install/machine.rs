@@ -146,12 +146,18 @@ impl Machine {
         self.shell("virsh list");
     }
 
-    /// Starts a VM without disk and guest, and ends it.
-    pub(crate) fn start_and_destroy_a_vm(&self) {
+    /// Starts a VM without disk and guest, called `empty`.
+    pub(crate) fn start_a_vm(&self) {
         let xml = "<domain type='qemu'><name>empty</name><memory unit='MiB'>32</memory>\
                    <os><type arch='x86_64'>hvm</type></os></domain>";
         self.write("/run/empty.xml", xml, 0o644);
-        self.shell("virsh create /run/empty.xml && virsh destroy empty");
+        self.shell("virsh create /run/empty.xml");
+    }
+
+    /// Starts it, and ends it.
+    pub(crate) fn start_and_destroy_a_vm(&self) {
+        self.start_a_vm();
+        self.shell("virsh destroy empty");
     }
 }
 

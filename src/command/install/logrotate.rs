@@ -34,10 +34,29 @@ pub(super) fn is_there(paths: &Paths) -> bool {
 /// The file by which logrotate knows the log already. Named twice, it would be an error, and nothing rotated.
 pub(super) fn covering(paths: &Paths) -> Option<PathBuf> {
     let entries = fs::read_dir(folder(paths)).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_read(file)).collect();
     files.push(paths.elsewhere("etc/logrotate.conf"));
     files.sort();
     files.into_iter().find(|file| covers(&text(file)))
+}
+
+/// Whether logrotate reads a file of its folder: it passes over what is left behind (`tabooext` in logrotate.conf(5)).
+fn is_read(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let passed_over = [
+        "~",
+        ",v",
+        ".swp",
+        ".rpmorig",
+        ".rpmsave",
+        ".rpmnew",
+        ".cfsaved",
+        ".disabled",
+        ".ucf-dist",
+        ".ucf-old",
+        ".ucf-new",
+    ];
+    !passed_over.iter().any(|ending| name.ends_with(ending)) && !name.contains(".dpkg-")
 }
 
 fn text(file: &Path) -> String {

@@ -20,6 +20,7 @@ use clap::Args;
 use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
 use super::hook_file::HookFile;
+use crate::journal::Quoted;
 use crate::paths::Paths;
 
 use self::fate::Fate;
@@ -55,6 +56,8 @@ pub(super) struct Arguments {
 /// Puts the hook in place and has libvirt take notice.
 pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_as_root(paths, "install")?;
+    stays_below_the_root(paths)?;
+    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
     let mut tools = Tools::new();
     let found = HookFile::look(paths.hook());
     let fate = fate::of(&found, arguments, paths, &mut tools)?;
@@ -62,17 +65,18 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));
     }
+    plan.steps.extend(takeover::what_runs_twice(paths));
     let mut teller = Teller::new();
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else if plan.changes_something() {
-        step::carry_out(&plan.steps, paths, &mut tools)?;
+        step::carry_out(&plan.steps, &mut tools)?;
     }
     for step in &plan.steps {
         teller.say(&step.said);
     }
     let mut host = Host { paths, tools: &mut tools, teller: &mut teller, dry_run: arguments.dry_run };
-    let notice = if paths.is_host() { have_libvirt_take_notice(&mut host, &plan, fate) } else { Notice::NotNeeded };
+    let notice = if paths.is_host() { have_libvirt_take_notice(&mut host, &plan) } else { Notice::NotNeeded };
     if fate != Fate::Updated {
         host::next(paths, &mut teller);
     } else if !plan.changes_something() && notice == Notice::NotNeeded {
@@ -86,22 +90,15 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
 pub(super) const DRY_RUN: &str = "This would be done; nothing is changed:";
 
 /// Has libvirt take notice of the hook, where it has not.
-fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan, fate: Fate) -> Notice {
+fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan) -> Notice {
     let mut running = Daemon::running(host.paths);
     let mut first = FirstInstalled::of(host.paths);
     if plan.replaces_the_hook {
         host.label(&[host.paths.hook(), host.paths.settings(), host.paths.custom()]);
-        if !running.is_empty() {
-            host.seed_live_xml();
-        }
         // A daemon that starts later finds it.
         if !running.is_empty() {
-            let mut now = FirstInstalled::now();
-            if fate != Fate::None {
-                // Where another hook was, libvirt calls whatever is at its place.
-                running.iter().for_each(|daemon| now.reloaded(daemon));
-            }
-            host.keep(first.insert(now));
+            host.seed_live_xml();
+            host.keep(first.insert(known(plan, &running, host.paths)));
         }
     } else {
         running.retain(|daemon| first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)));
@@ -112,12 +109,42 @@ fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan, fate: Fate) -> Not
     host.tell_of_the_hook(first, &running)
 }
 
+/// Who knows of the hook that was put in place just now. Where another one was, libvirt calls whatever is at its place.
+fn known(plan: &Plan, running: &[Daemon], paths: &Paths) -> FirstInstalled {
+    let before = FirstInstalled::kept(paths);
+    let mut now = FirstInstalled::now();
+    for daemon in running {
+        let unknown = plan.is_the_first || before.as_ref().is_some_and(|before| before.is_unknown_to(daemon));
+        if !unknown {
+            now.reloaded(daemon);
+        }
+    }
+    now
+}
+
 /// Whoever is not root can't change a host, and may not even see what is there.
 pub(super) fn only_as_root(paths: &Paths, verb: &str) -> Result<(), Failure> {
     if paths.is_host() && !rustix::process::geteuid().is_root() {
         return Err(Failure::failed(format_args!(
             "{verb} needs root; to mend it: sudo virt-hooks {verb}; below a folder of yours: virt-hooks --root DIR {verb}"
         )));
+    }
+    Ok(())
+}
+
+/// A symlink in an image may lead to the host's own files, which are no part of it.
+///
+/// # Errors
+/// Where one does, on the way to what is changed.
+pub(super) fn stays_below_the_root(paths: &Paths) -> Result<(), Failure> {
+    for place in [paths.hook(), paths.custom(), &logrotate::place(paths), paths.state()] {
+        let folder = place.ancestors().skip(1).find_map(|folder| folder.canonicalize().ok());
+        if folder.is_none_or(|folder| !folder.starts_with(paths.root())) {
+            let (place, root) = (Quoted::path(place), Quoted::path(paths.root()));
+            return Err(Failure::failed(format_args!(
+                "a symlink on the way to {place} leads out of {root}; nothing was changed. To mend it: make it a relative one"
+            )));
+        }
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// A hook is put in place, be it the first or another one.
     pub(super) replaces_the_hook: bool,
+    /// So far there is nothing at its place that libvirt would call, and so libvirt knows of none.
+    pub(super) is_the_first: bool,
 }
 
 impl Plan {
@@ -34,11 +36,13 @@ impl Plan {
     pub(super) fn of(fate: Fate, paths: &Paths) -> Result<Self, Failure> {
         let timeout = if let Fate::TakenOver { timeout } = fate { timeout } else { None };
         let replaces_the_hook = fate != Fate::Updated || !is_up_to_date(paths.hook())?;
+        let is_the_first =
+            !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0);
         let mut steps = folders(paths);
         steps.push(settings(paths, timeout)?);
         steps.extend(rotation(paths));
         steps.extend(hook(fate, replaces_the_hook, paths));
-        Ok(Self { steps, replaces_the_hook })
+        Ok(Self { steps, replaces_the_hook, is_the_first })
     }
 
     /// Whether there is anything to do.

@@ -61,8 +61,7 @@ impl Step {
 ///
 /// # Errors
 /// What failed, and whether everything is as it was before.
-pub(in crate::command) fn carry_out(steps: &[Step], paths: &Paths, tools: &mut Tools) -> Result<(), Failure> {
-    let _alone = alone(paths)?;
+pub(in crate::command) fn carry_out(steps: &[Step], tools: &mut Tools) -> Result<(), Failure> {
     let mut changes = Changes::default();
     for change in steps.iter().filter_map(|step| step.change.as_ref()) {
         let made = match tools.interrupted() {
@@ -79,8 +78,11 @@ pub(in crate::command) fn carry_out(steps: &[Step], paths: &Paths, tools: &mut T
     Ok(())
 }
 
-/// Two of them at once would take each other's changes back.
-fn alone(paths: &Paths) -> Result<File, Failure> {
+/// Keeps others out until it is dropped: two at once would take each other's changes back.
+///
+/// # Errors
+/// Where another one is under way.
+pub(in crate::command) fn alone(paths: &Paths) -> Result<File, Failure> {
     let etc = paths.elsewhere("etc");
     let place = if etc.is_dir() { &etc } else { paths.root() };
     let folder = File::open(place).and_then(|folder| {

@@ -1,11 +1,36 @@
-//! What changes for the operator's scripts where a hook that ran them gives way to this one.
+//! What an installation means for the operator's scripts: where a hook that ran them gives way to this one, and where
+//! another one that runs them stays.
+
+use std::fs;
+use std::path::PathBuf;
 
 use super::step::Step;
+use crate::command::hook_file::HookFile;
 use crate::command::inventory::{Entry, Fate, Inventory};
 use crate::command::judge;
 use crate::journal::Quoted;
 use crate::paths::Paths;
-use crate::trust::{Judge, Kind};
+use crate::trust::{Judge, Kind, shell};
+
+/// Tells of each program in `qemu.d` that runs the scripts as well, after this hook. Nothing there is changed.
+pub(super) fn what_runs_twice(paths: &Paths) -> Vec<Step> {
+    let entries = fs::read_dir(paths.later_hooks()).into_iter().flatten().flatten();
+    let mut programs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    programs.sort();
+    let doubled = |program: &PathBuf| {
+        // What a symlink leads to is what libvirt runs.
+        let found = HookFile::look(&program.canonicalize().unwrap_or_else(|_| program.clone()));
+        found == HookFile::Ours || found.runs_custom()
+    };
+    let tell = |program: PathBuf| {
+        let seen = Quoted::path(&program);
+        Step::tell(
+            "warning",
+            format!("{seen} runs the same scripts, each a second time; to mend it: rm {}", shell(&program)),
+        )
+    };
+    programs.into_iter().filter(doubled).map(tell).collect()
+}
 
 /// Tells of each script that ran before and will not now, and of the folders that are VMs' now.
 pub(super) fn what_changes(paths: &Paths) -> Vec<Step> {

@@ -4,10 +4,10 @@ use testbed::{Finished, Host};
 
 use super::foreign::CLOUDSTACK;
 use super::tree::Tree;
-use super::{CUSTOM, HOOK, bare, done, with_hook};
+use super::{BACKUP, CUSTOM, HOOK, bare, done, refused, with_hook};
 
-/// Lists every file with its content's sum, for places that only the call itself sees.
-const LIST: &str = "list() { (cd /etc/libvirt && find . -exec ls -ld {} + | sed 's/ root .* \\./ ./' && \
+/// Lists every file with its mode, owner, links and its content's sum, for places that only the call itself sees.
+const LIST: &str = "list() { (cd /etc/libvirt && find . -printf '%M %U %G %n %p %l\\n' | sort && \
                     find . -type f -exec cksum {} + | sort) > \"/tmp/$1\"; }; \
                     list before; \"$@\"; code=$?; list after; exit $code";
 
@@ -94,6 +94,37 @@ fn where_a_folder_at_the_hook_s_place_was_moved_already() {
     host.file(format!("{HOOK}/note"), "in a folder", 0o644);
     let said = fails(&host, &["install", "--replace"], &file_system("size=256k"));
     assert!(said.contains(&format!("{HOOK} can't be written: No space left on device")), "{said}");
+}
+
+#[test]
+fn where_the_hook_can_t_be_kept_or_replaced() {
+    // A file that is mounted there, as some containers have it.
+    let mount = format!("mount --bind \"$root{HOOK}\" \"$root{HOOK}\"");
+    let host = with_hook(CLOUDSTACK);
+    let said = fails(&host, &["install"], &mount);
+    assert!(said.contains(&format!("{BACKUP} can't be made: ")), "{said}");
+
+    let host = bare();
+    done(&host, &["install"]);
+    let older = [std::fs::read(host.path(HOOK)).unwrap_or_default(), b"older".to_vec()].concat();
+    host.file(HOOK, older, 0o755);
+    let said = fails(&host, &["install"], &mount);
+    assert!(said.contains(&format!("{HOOK} can't be written: ")), "{said}");
+}
+
+#[test]
+fn where_an_image_s_folder_is_a_link_to_the_host_s() {
+    let host = bare();
+    for (link, target) in [("libvirt", "/etc/libvirt"), ("logrotate.d", "/etc/logrotate.d")] {
+        let image = format!("/srv/{link}");
+        host.folder("/etc/libvirt/hooks");
+        host.folder(format!("{image}/etc"));
+        std::os::unix::fs::symlink(target, host.path(format!("{image}/etc/{link}"))).expect("a symlink");
+        for verb in ["install", "uninstall"] {
+            let said = refused(&host, &["--root", &image, verb]);
+            assert!(said.contains(&format!("leads out of {image}; nothing was changed")), "{said}");
+        }
+    }
 }
 
 #[test]

@@ -301,3 +301,29 @@ fn where_the_hook_before_ran_no_custom_scripts_nothing_changes_for_them() {
         assert!(!said.contains("a-vm"), "{said}");
     }
 }
+
+#[test]
+fn what_runs_the_scripts_a_second_time_is_told_of() {
+    let host = bare();
+    host.folder(LATER);
+    symlink("/usr/bin/virt-hooks", host.path(format!("{LATER}/ours"))).expect("a symlink");
+    host.file(format!("{LATER}/cloudstack"), CLOUDSTACK, 0o755);
+    host.file(format!("{LATER}/other"), THEIRS, 0o755);
+    let said = done(&host, &["install"]);
+    for (name, told) in [("ours", true), ("cloudstack", true), ("other", false)] {
+        let line = format!(
+            "warning    {LATER}/{name} runs the same scripts, each a second time; to mend it: rm {LATER}/{name}\n"
+        );
+        assert_eq!(said.contains(&line), told, "{said}");
+    }
+}
+
+#[test]
+fn settings_that_are_a_symlink_are_left_to_whoever_made_it() {
+    let host = with_hook(CLOUDSTACK);
+    host.file("/etc/site.toml", "", 0o644);
+    symlink("/etc/site.toml", host.path(SETTINGS)).expect("a symlink");
+    let said = done(&host, &["install"]);
+    assert!(said.contains("was left as it is; set in it timeoutSeconds = 1200, as CloudStack's hook had it"), "{said}");
+    assert_eq!(host.read("/etc/site.toml"), "");
+}

@@ -83,6 +83,17 @@ fn a_daemon_that_could_not_be_reloaded_is_told_the_next_time() {
 }
 
 #[test]
+fn a_hook_that_libvirt_could_not_run_counts_as_none() {
+    let host = with_libvirt(with_hook("#!/bin/sh\n"), "libvirtd", VIRSH);
+    host.file(HOOK, "#!/bin/sh\n", 0o644);
+    host.file("/extra/bin/systemctl", "#!/bin/bash\nexit 1\n", 0o755);
+    let call = host.command(["install", "--replace"]).through("bash", &["-c", "\"$@\"; \"$@\"", "bash"]);
+    let finished = call.after(&start("libvirtd", true)).run();
+    assert_eq!(finished.stdout.matches("warning    libvirtd can't be reloaded: ").count(), 2, "{}", finished.stdout);
+    assert_eq!(finished.code, Some(1));
+}
+
+#[test]
 fn a_process_id_that_a_daemon_left_behind_is_not_signalled() {
     let host = with_libvirt(bare(), "bystander", VIRSH);
     let commands = format!("{} mv \"$root/run/bystander.pid\" \"$root/run/libvirtd.pid\"", start("bystander", false));

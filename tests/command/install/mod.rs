@@ -176,6 +176,7 @@ fn a_log_that_is_rotated_already_gets_no_second_rotation() {
     for (file, text, covered) in [
         ("/etc/logrotate.d/site", "/var/log/libvirt/*.log {\n  daily\n}\n", true),
         ("/etc/logrotate.d/libvirtd.qemu", "/var/log/libvirt/qemu/*.log {\n  weekly\n}\n", false),
+        ("/etc/logrotate.d/site.dpkg-old", "/var/log/libvirt/*.log {\n  daily\n}\n", false),
         ("/etc/logrotate.conf", "weekly\n/var/log/libvirt/qemu-hook.log {\n}\n", true),
     ] {
         let host = bare();
