@@ -179,7 +179,7 @@ fn names_that_are_nearly_an_operation_s() {
     for (name, meant) in [("strat_x", "start_x"), ("Start_x", "start_x"), ("stop_x", "stopped_x"), ("all-x", "all_x")] {
         let host = host!();
         host.bash(name, ":");
-        let words = format!("its name begins with no operation and _, so that it never runs; did you mean {meant}?");
+        let words = format!("its name begins with no operation and _: it never runs; did you mean {meant}?");
         mended(&host, "warning", &format!("/etc/libvirt/hooks/custom/{name}"), &words);
         assert!(host.path(CUSTOM).join(meant).exists());
     }
@@ -194,7 +194,7 @@ fn names_that_are_nearly_an_operation_s() {
 fn a_script_that_is_not_executable() {
     let host = host!();
     host.file(START_X, "#!/bin/bash\n", 0o644);
-    mended(&host, "error", START_X, "it is not executable, so that it does not run at start");
+    mended(&host, "error", START_X, "it is not executable: it does not run at start");
 }
 
 #[test]

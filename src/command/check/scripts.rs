@@ -42,7 +42,7 @@ fn of_entry(entry: &Entry, names: &HashSet<&[u8]>, findings: &mut Findings) {
     let when = if at == "all" { "at any operation".to_owned() } else { format!("at {at}") };
     match &entry.fate {
         Fate::Unfit(unfit) => {
-            findings.error(subject, format!("{}, so that it does not run {when}", unfit.what), &unfit.remedy);
+            findings.error(subject, format!("{}: it does not run {when}", unfit.what), &unfit.remedy);
         }
         Fate::RunsUntrusted(fault) => {
             let message = format!("{}; it runs all the same {when}, since trust = \"warn\"", fault.what());
@@ -53,7 +53,7 @@ fn of_entry(entry: &Entry, names: &HashSet<&[u8]>, findings: &mut Findings) {
             let taken = [entry.label.get(..folder).unwrap_or_default(), meant.as_bytes()].concat();
             let to = entry.path.with_file_name(OsStr::new(meant));
             let message = format!(
-                "its name begins with no operation and _, so that it never runs; did you mean {}?",
+                "its name begins with no operation and _: it never runs; did you mean {}?",
                 Quoted::bytes(meant.as_bytes())
             );
             let remedy = match names.contains(taken.as_slice()) {

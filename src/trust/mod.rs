@@ -3,102 +3,27 @@
 //! The path is walked name by name from the root of trust, every file opened without following it and judged as
 //! opened, so that nothing can be put in its place between the look and the judgement.
 
+mod fault;
+mod shell;
+
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::journal::{Escaped, Quoted};
+use crate::journal::Quoted;
+
+pub use self::fault::Fault;
+pub(crate) use self::shell::shell;
 
 /// The kernel's own limit on the links that it follows for one path (`MAXSYMLINKS`).
 const MAXIMUM_LINKS: usize = 40;
-
-/// What makes a file untrustworthy. Each names what to mend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// Somebody else owns it.
-    Owner {
-        /// The file, link or folder.
-        path: PathBuf,
-        /// Its owner's user id.
-        uid: u32,
-        /// Whether it is a link, of which the owner is to be changed itself.
-        link: bool,
-    },
-    /// Its group or everybody may write to it.
-    Writable {
-        /// The file or folder.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It runs as its owner or group, whoever starts it.
-    SetId {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-}
-
-impl Fault {
-    /// What is wrong, without what mends it.
-    pub fn what(&self) -> String {
-        match self {
-            Self::Owner { path, uid, link } => {
-                let what = if *link { "link " } else { "" };
-                format!("{what}{} belongs to user {uid}, not to root", Quoted::path(path))
-            }
-            Self::Writable { path, mode } => {
-                format!("{} may be written to by others than its owner (mode {mode:04o})", Quoted::path(path))
-            }
-            Self::SetId { path, mode } => {
-                format!("{} is set-user-id or set-group-id (mode {mode:04o})", Quoted::path(path))
-            }
-        }
-    }
-
-    /// The command that mends it.
-    pub fn remedy(&self) -> String {
-        match self {
-            Self::Owner { path, link, .. } => {
-                format!("chown {}root {}", if *link { "-h " } else { "" }, shell(path))
-            }
-            Self::Writable { path, .. } => format!("chmod go-w {}", shell(path)),
-            Self::SetId { path, .. } => format!("chmod ug-s {}", shell(path)),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}; to mend it: {}", self.what(), self.remedy())
-    }
-}
-
-/// A path as a word that can be pasted from a record into a shell. What a record would write otherwise than it is (a
-/// backslash, a control character, what is no UTF-8) is a `?`, which the shell matches with whatever is there.
-pub(crate) fn shell(path: &Path) -> String {
-    let mut word = String::new();
-    for piece in path.as_os_str().as_bytes().utf8_chunks() {
-        for part in piece.valid().split_inclusive(|character| !Escaped::leaves(character)) {
-            let kept = part.trim_end_matches(|character| !Escaped::leaves(character));
-            if !kept.is_empty() {
-                // Only a NUL has no quoting, and no path holds one.
-                word.push_str(&shlex::try_quote(kept).unwrap_or_default());
-            }
-            word.extend(part.get(kept.len()..).unwrap_or_default().chars().map(|_| '?'));
-        }
-        word.extend(piece.invalid().iter().map(|_| '?'));
-    }
-    word
-}
 
 /// What lies at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -407,14 +332,5 @@ mod tests {
             change(&file);
             assert!(!identity.is_at(&file), "change {number}");
         }
-    }
-
-    #[test]
-    fn a_path_is_a_word_for_a_shell_whatever_is_in_it() {
-        let word = |bytes: &[u8]| shell(Path::new(OsStr::from_bytes(bytes)));
-        assert_eq!(word(b"/a/b.sh"), "/a/b.sh");
-        assert_eq!(word(b"/a b/it's"), "\"/a b/it's\"");
-        assert_eq!(word(b"/a\\b\n\xffc"), "/a?b??c");
-        assert_eq!(word("/ä".as_bytes()), "'/ä'");
     }
 }
