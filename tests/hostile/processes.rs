@@ -223,7 +223,10 @@ fn a_later_scripts_timeout_spares_what_an_earlier_one_left_behind() {
 fn a_daemon_that_detached_only_after_its_script_had_ended_is_spared_too() {
     let host = host!();
     host.settings("timeoutSeconds = 3\ngraceSeconds = 1\n");
-    host.bash("start_a", "(setsid sleep 30 > /dev/null 2>&1 & echo $! > /tmp/left; sleep 1) > /dev/null 2>&1 &");
+    // It is there before the script ends; what it starts only later can't be told from what the next script starts.
+    let wait = "until [ -s /tmp/left ]; do sleep 0.01; done";
+    let detach = "(setsid sleep 30 > /dev/null 2>&1 & echo $! > /tmp/left; sleep 1) > /dev/null 2>&1 &";
+    host.bash("start_a", &format!("{detach}\n{wait}"));
     host.bash("start_b", "sleep 60");
     unharmed_within(BOUND, host.event("start"));
     host.log().assert_says("ERROR", "start_b", "timed out after 3 s");
