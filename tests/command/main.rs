@@ -7,6 +7,7 @@
 
 mod log;
 mod log_follow;
+mod log_speed;
 mod log_timeline;
 mod run;
 
