@@ -264,7 +264,9 @@ mod tests {
                 seen.extend(lines.into_iter().rev());
             }
             seen.reverse();
-            let expected = lines(&text, BLOCK).into_iter().filter(|(at, line, _)| *at >= 7 && line.len() < BLOCK / 2);
+            let expected = lines(&text, BLOCK)
+                .into_iter()
+                .filter(|(at, line, whole)| *whole && *at >= 7 && line.len() < BLOCK / 2);
             let seen: Vec<_> = seen.into_iter().filter(|(_, line)| line.len() < BLOCK / 2).collect();
             assert!(expected.map(|(at, line, _)| (at, line)).eq(seen), "{long}");
         }
