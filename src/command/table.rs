@@ -64,8 +64,9 @@ impl<const N: usize> Table<N> {
                     writeln!(out, "{}", screen.paint(*meaning, self.line(cells, &widths)))?;
                 }
                 Line::Note(text, meaning) => {
-                    let indent = " ".repeat(widths.first().map_or(0, |first| first + 2 * GAP));
-                    writeln!(out, "{indent}{}", screen.paint(*meaning, text))?;
+                    let indent = widths.first().map_or(0, |first| first + 2 * GAP);
+                    let text = screen.wrapped(text, indent);
+                    writeln!(out, "{}{}", " ".repeat(indent), screen.paint(*meaning, text))?;
                 }
             }
         }
