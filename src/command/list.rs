@@ -105,8 +105,10 @@ struct Row {
     /// Its path below `custom/`.
     name: String,
     runs: bool,
-    /// Why it does not run, with what mends it.
+    /// Why it does not run.
     reason: Option<String>,
+    /// The command that mends it.
+    remedy: Option<String>,
     order: Option<usize>,
     path: String,
     /// The operation that it is for, `all`, or nothing where its name is no script's.
@@ -142,13 +144,14 @@ enum Kind {
 
 impl Row {
     fn of(entry: &Entry, settings: &Settings) -> Self {
-        let (reason, meaning) = reason(entry);
+        let (reason, remedy, meaning) = reason(entry);
         let of_script = entry.scope.map(|_| settings.of_script(entry.file_name()));
         Self {
             name: String::from_utf8_lossy(&entry.label).into_owned(),
             shown: Quoted::bytes(&entry.label).to_string(),
             runs: entry.runs(),
             reason,
+            remedy,
             order: None,
             path: entry.path.to_string_lossy().into_owned(),
             operation: entry.scope.map(|scope| scope.name()),
@@ -192,28 +195,28 @@ impl Row {
     }
 }
 
-/// Why it does not run, or what is to be known although it does, and how much that matters.
-fn reason(entry: &Entry) -> (Option<String>, Meaning) {
+/// Why it does not run, or what is to be known although it does; the command that mends it; and how much that matters.
+fn reason(entry: &Entry) -> (Option<String>, Option<String>, Meaning) {
+    let only = |reason: &str, meaning| (Some(reason.to_owned()), None, meaning);
     match &entry.fate {
-        Fate::Runs => (None, Meaning::Good),
+        Fate::Runs => (None, None, Meaning::Good),
         Fate::RunsUntrusted(fault) => {
-            let reason = format!("it runs since trust = \"warn\", although {fault}");
-            (Some(reason), Meaning::Warning)
+            let reason = format!("it runs since trust = \"warn\", although {}", fault.what());
+            (Some(reason), Some(fault.remedy()), Meaning::Warning)
         }
-        Fate::Masked => (Some("it is switched off, by a link to /dev/null".to_owned()), Meaning::Faint),
-        Fate::Unfit(unfit) => (Some(format!("{}; to mend it: {}", unfit.what, unfit.remedy)), Meaning::Bad),
-        Fate::LeftOut => (Some("domains in the settings leaves it no VM to run for".to_owned()), Meaning::Warning),
-        Fate::Leftover => {
-            (Some("it is what an editor or a package manager left behind, by its name".to_owned()), Meaning::Faint)
+        Fate::Masked => only("it is switched off, by a link to /dev/null", Meaning::Faint),
+        Fate::Unfit(unfit) => (Some(unfit.what.clone()), Some(unfit.remedy.clone()), Meaning::Bad),
+        Fate::LeftOut => only("domains in the settings leaves it no VM to run for", Meaning::Warning),
+        Fate::Leftover => only("it is what an editor or a package manager left behind, by its name", Meaning::Faint),
+        Fate::Folder if entry.domain.is_none() => {
+            only("it is a folder, with the scripts of the VM of that name", Meaning::Faint)
         }
-        Fate::Folder => (Some("it is a folder, with the scripts of the VM of that name".to_owned()), Meaning::Faint),
+        Fate::Folder => only("it is a folder", Meaning::Faint),
         Fate::Other(Some(meant)) => {
-            let meant = Quoted::bytes(meant.as_bytes()).to_string();
-            (Some(format!("its name begins with no operation; did you mean {meant}?")), Meaning::Warning)
+            let meant = Quoted::bytes(meant.as_bytes());
+            only(&format!("its name begins with no operation and _; did you mean {meant}?"), Meaning::Warning)
         }
-        Fate::Other(None) => {
-            (Some("its name begins with no operation and _, nor with all_".to_owned()), Meaning::Faint)
-        }
+        Fate::Other(None) => only("its name begins with no operation and _, nor with all_", Meaning::Faint),
     }
 }
 
@@ -265,6 +268,9 @@ fn print(out: &mut impl Write, rows: &[Row], inventory: &Inventory, paths: &Path
             table.row(row.cells(), (!row.runs).then_some(row.meaning));
             if let Some(reason) = &row.reason {
                 table.note(reason, row.meaning);
+            }
+            if let Some(remedy) = &row.remedy {
+                table.command("to mend it:", remedy);
             }
         }
         table.print(out, screen)?;
