@@ -206,6 +206,14 @@ fn set<'a>(text: &'a [u8], variable: &str) -> Option<&'a str> {
     })
 }
 
+/// Where a path leads, with every symlink followed; one of an image as the host sees it that the image becomes. None where
+/// it leads nowhere, or out of `root`.
+pub(super) fn led_to(path: &Path, root: &Path) -> Option<PathBuf> {
+    let target = fs::read_link(path).ok();
+    let in_root = target.as_deref().and_then(|target| target.strip_prefix("/").ok()).map(|target| root.join(target));
+    in_root.as_deref().unwrap_or(path).canonicalize().ok().filter(|target| target.starts_with(root))
+}
+
 /// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to the
 /// same target. Files longer than a script are never told to be.
 pub(super) fn are_alike(one: &Path, other: &Path) -> bool {

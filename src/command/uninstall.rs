@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::daemon::Daemon;
 use super::failure::Failure;
-use super::hook_file::HookFile;
+use super::hook_file::{self, HookFile};
 use super::install::change::Change;
 use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller};
@@ -89,11 +89,13 @@ fn is_there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// What `install` found at the hook's place, wherever it is now. What runs comes before what is only kept.
+/// What `install` found at the hook's place, wherever it is now. Where there is a backup, that is what was there last:
+/// one that is older than what was kept to run later has a number.
 fn before(paths: &Paths) -> Option<PathBuf> {
-    let later = later_place(paths);
-    let runs = !matches!(HookFile::look(&later), HookFile::Missing | HookFile::Ours);
-    if runs { Some(later) } else { Some(backup::place(paths)).filter(|place| is_there(place)) }
+    let could_be_called = |place: &PathBuf| {
+        hook_file::led_to(place, paths.root()).is_some_and(|target| HookFile::look(&target) != HookFile::Ours)
+    };
+    [backup::place(paths), later_place(paths)].into_iter().find(could_be_called)
 }
 
 fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {
@@ -163,7 +165,14 @@ fn remove_state(arguments: &Arguments, paths: &Paths, teller: &mut Teller) {
 fn left(before: Option<&Path>, paths: &Paths) -> Vec<Step> {
     let mut left = Vec::new();
     for backup in backup::all(paths).into_iter().filter(|backup| Some(backup.as_path()) != before) {
-        left.push(Step::tell("left", format!("{}: a hook that was there before", seen(&backup))));
+        let leads_nowhere = hook_file::led_to(&backup, paths.root()).is_none();
+        let what = if leads_nowhere { "a link that leads nowhere" } else { "a hook that was there before" };
+        left.push(Step::tell("left", format!("{}: {what}", seen(&backup))));
+    }
+    let later = later_place(paths);
+    if Some(later.as_path()) != before && is_there(&later) {
+        let what = format!("a hook that was there before; libvirt runs it after {}", seen(paths.hook()));
+        left.push(Step::tell("left", format!("{}: {what}", seen(&later))));
     }
     for path in [&paths.settings_drop_ins(), paths.log()] {
         if is_there(path) {

@@ -150,7 +150,7 @@ pub(super) fn stays_below_the_root(paths: &Paths) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where a hook that is kept beside this one goes.
+/// Where a hook that is kept beside this one goes. Its name tells that it was kept, whatever else an admin has there.
 pub(super) fn later_place(paths: &Paths) -> PathBuf {
-    paths.later_hooks().join(crate::hook::NAME)
+    paths.later_hooks().join("qemu-kept-by-virt-hooks")
 }

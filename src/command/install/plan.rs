@@ -154,6 +154,7 @@ fn kept_for_later(paths: &Paths) -> Vec<Step> {
     let (hook, place) = (paths.hook(), later_place(paths));
     let mut steps: Vec<Step> =
         Some(paths.later_hooks()).filter(|folder| !folder.is_dir()).iter().map(|f| make(f)).collect();
+    steps.extend(backup::of_the_last(paths));
     let what = format!("{} as {}, which libvirt runs after this one", seen(hook), seen(&place));
     steps.push(Step::change("kept", what, Change::Keep { from: hook.to_owned(), to: place.clone() }));
     if fs::metadata(hook).is_ok_and(|status| status.permissions().mode() & 0o111 == 0) {
