@@ -104,7 +104,7 @@ impl HookFile {
                 _ => return Self::read(path),
             };
             // What a symlink leads to may run the scripts as well as a file.
-            let through = if kind.is_symlink() { script(path).unwrap_or_default() } else { Vec::new() };
+            let through = if kind.is_symlink() { beginning(path).unwrap_or_default() } else { Vec::new() };
             Ok(Self::Foreign { what, runs_custom: names(&through, b"hooks/custom") })
         });
         match seen {
@@ -125,7 +125,7 @@ impl HookFile {
     }
 
     fn read(path: &Path) -> io::Result<Self> {
-        let text = script(path)?;
+        let text = beginning(path)?;
         if text.starts_with(ELF) && holds(path, hook::USAGE.as_bytes())? {
             return Ok(Self::Ours);
         }
@@ -146,8 +146,8 @@ fn open(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a file")) }
 }
 
-/// The beginning of a file, [`MAXIMUM_SCRIPT`] of it.
-fn script(path: &Path) -> io::Result<Vec<u8>> {
+/// The beginning of a file, [`MAXIMUM_SCRIPT`] of it. Where a FIFO is, it is not waited for.
+pub(super) fn beginning(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     open(path)?.take(MAXIMUM_SCRIPT).read_to_end(&mut text)?;
     Ok(text)
@@ -226,7 +226,7 @@ pub(super) fn are_alike(one: &Path, other: &Path) -> bool {
             return Ok(fs::read_link(one)?.as_os_str().as_bytes() == fs::read_link(other)?.as_os_str().as_bytes());
         }
         let short = first.is_file() && second.is_file() && first.len() <= MAXIMUM_SCRIPT;
-        Ok(short && script(one)? == script(other)?)
+        Ok(short && beginning(one)? == beginning(other)?)
     };
     // What can't be compared is not known to be the same.
     alike().unwrap_or(false)

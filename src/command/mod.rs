@@ -12,6 +12,7 @@ mod install;
 mod inventory;
 mod list;
 mod log;
+mod logrotate;
 mod new;
 mod operation;
 mod pause;

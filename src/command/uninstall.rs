@@ -13,7 +13,8 @@ use super::install::change::Change;
 use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller};
 use super::install::tools::Tools;
-use super::install::{DRY_RUN, backup, carry, later_place, logrotate, only_as_root, stays_below_the_root};
+use super::install::{DRY_RUN, backup, carry, later_place, only_as_root, stays_below_the_root};
+use super::logrotate;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 

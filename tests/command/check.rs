@@ -386,6 +386,29 @@ fn a_log_that_is_never_rotated() {
     host.folder("/etc/logrotate.d");
     host.file("/etc/logrotate.d/libvirtd", "/var/log/libvirt/libvirtd.log /var/log/libvirt/qemu/*.log {\n}\n", 0o644);
     mended(&host, "warning", &format!("/{LOG}"), "logrotate does not know it");
+    assert_eq!(host.read("/etc/logrotate.d/virt-hooks"), include_str!("../../packaging/logrotate"));
+    assert!(host.path(testbed::SETTINGS).exists(), "it is what install does");
+    for make in [
+        "echo '# nothing' > virt-hooks",
+        "ln -s /nowhere virt-hooks",
+        "mkdir virt-hooks",
+        "mkfifo virt-hooks",
+        "mkfifo other",
+        "echo '/var/log/libvirt/*.log {' > other.dpkg-old",
+        "printf '/a {\\n  postrotate\\n/usr/bin/x /var/log/libvirt/qemu-hook.log {}\\n  endscript\\n}\\n' > other",
+        "echo '/a { olddir /var/log/libvirt/qemu-hook.log }' > other",
+    ] {
+        let host = host!();
+        host.folder("/etc/logrotate.d");
+        assert_eq!(host.shell(&format!("cd /etc/logrotate.d; {make}")).run().code, Some(0));
+        mended(&host, "warning", &format!("/{LOG}"), "logrotate does not know it");
+        assert_eq!(host.read("/etc/logrotate.d/virt-hooks"), include_str!("../../packaging/logrotate"));
+    }
+    let host = host!();
+    host.folder("/etc/logrotate.d");
+    let foreign = b"# \xff in Latin-1: \xe4\n/var/log/libvirt/*.log {\n}\n";
+    host.file("/etc/logrotate.d/other", foreign, 0o644);
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n");
     for covered in ["/var/log/libvirt/*.log", "\"/var/log/libvirt/qemu-hook.log\"", "/var/log/*/*.log"] {
         let host = host!();
         host.folder("/etc/logrotate.d");

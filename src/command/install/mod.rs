@@ -5,7 +5,6 @@ pub(super) mod carry;
 pub(super) mod change;
 mod fate;
 pub(super) mod host;
-pub(super) mod logrotate;
 mod plan;
 pub(super) mod step;
 mod takeover;
@@ -20,6 +19,7 @@ use clap::Args;
 use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
 use super::hook_file::HookFile;
+use super::logrotate;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 

@@ -9,8 +9,9 @@ use super::carry::{self, Carried};
 use super::change::{Change, Content, Put, RUNNING_PROGRAM};
 use super::fate::Fate;
 use super::step::Step;
-use super::{backup, later_place, logrotate};
+use super::{backup, later_place};
 use crate::command::failure::Failure;
+use crate::command::logrotate;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
