@@ -62,9 +62,11 @@ pub(super) fn covering(paths: &Paths) -> Option<PathBuf> {
     files.into_iter().find(|file| covers(&String::from_utf8_lossy(&hook_file::beginning(file).unwrap_or_default())))
 }
 
+/// A draft of ours that was left behind is removed by the next installation.
 fn is_read(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    !LEFT_BEHIND.iter().any(|ending| name.ends_with(ending)) && !name.contains(".rhn-cfg-tmp-")
+    let is_draft = name.starts_with(".virt-hooks.virt-hooks-");
+    !LEFT_BEHIND.iter().any(|ending| name.ends_with(ending)) && !name.contains(".rhn-cfg-tmp-") && !is_draft
 }
 
 /// Whether a section of the file is for the log.
@@ -161,6 +163,7 @@ mod tests {
             ("virt-hooks", true),
             ("site.old", true),
             (".hidden", true),
+            (".virt-hooks.virt-hooks-new", false),
             ("site.dpkg-old", false),
             ("site~", false),
             ("site.rhn-cfg-tmp-1", false),

@@ -9,7 +9,7 @@ use clap::Args;
 use super::daemon::Daemon;
 use super::failure::Failure;
 use super::hook_file::{self, HookFile};
-use super::install::change::Change;
+use super::install::change::{self, Change};
 use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller};
 use super::install::tools::Tools;
@@ -40,7 +40,8 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     let mut tools = Tools::new();
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);
-    let mut steps = hook(&found, before.as_deref(), paths);
+    let mut steps = change::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
+    steps.extend(hook(&found, before.as_deref(), paths));
     steps.extend(as_shipped(&logrotate::place(paths), &[logrotate::TEXT.to_owned()]));
     steps.extend(as_shipped(paths.settings(), &shipped_settings(before.as_deref())));
     steps.extend(emptied(paths.custom()));

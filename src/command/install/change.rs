@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use super::step::Step;
 use super::trial;
 use crate::journal::Quoted;
 
@@ -34,6 +35,8 @@ pub(in crate::command) enum Change {
     },
     /// A file is removed.
     Remove(PathBuf),
+    /// What an installation that was cut off left behind is removed, once all the others are made.
+    Discard(PathBuf),
     /// An empty folder is removed.
     RemoveFolder(PathBuf),
 }
@@ -124,6 +127,10 @@ impl Changes {
             Change::Keep { from, to } => (to, "made", self.keep(from, to)),
             Change::Move { from, to } => (to, "put in place", self.rename(from, to)),
             Change::Remove(path) => (path, "removed", self.remove(path)),
+            Change::Discard(path) => {
+                self.aside.push(path.clone());
+                return Ok(());
+            }
             Change::RemoveFolder(path) => (path, "removed", self.remove_folder(path)),
         };
         made.map_err(|source| ChangeError::Refused { path: path.clone(), act, source })
@@ -162,7 +169,7 @@ impl Changes {
 
     fn put(&mut self, put: &Put) -> Result<(), ChangeError> {
         let refused = |source| ChangeError::Refused { path: put.path.clone(), act: "written", source };
-        let draft = hidden(&put.path, "new");
+        let draft = hidden(&put.path, "new~");
         let made = write(&draft, put).map_err(refused).and_then(|()| match put.content {
             Content::Text(_) => Ok(()),
             Content::Program => trial::of(&draft).map_err(|why| {
@@ -203,7 +210,7 @@ impl Changes {
 
     /// Renames, and sets aside what is replaced.
     fn replace(&mut self, from: &Path, to: &Path) -> io::Result<Replaced> {
-        let aside = hidden(to, "old");
+        let aside = hidden(to, "old~");
         let replaced = match fs::symlink_metadata(to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Replaced::Nothing,
             Err(error) => return Err(error),
@@ -236,7 +243,7 @@ impl Changes {
     }
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
-        let aside = hidden(path, "old");
+        let aside = hidden(path, "old~");
         remove_if_there(&aside)?;
         fs::rename(path, &aside)?;
         self.aside.push(aside.clone());
@@ -254,10 +261,22 @@ impl Changes {
     }
 }
 
-/// A name beside `path` that nothing looks at.
+/// A name beside `path` that nothing looks at: with a `~` at its end, since logrotate reads hidden files as well.
 fn hidden(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.virt-hooks-{what}"))
+}
+
+/// Tells of the drafts beside these places, and of what they had replaced, that an installation left which was cut off.
+/// Those of a version that gave them no `~` are among them.
+pub(in crate::command) fn left_behind(places: &[&Path]) -> Vec<Step> {
+    let hidden = places.iter().flat_map(|place| ["new~", "old~", "new", "old"].map(|what| hidden(place, what)));
+    let left = hidden.filter(|path| fs::symlink_metadata(path).is_ok_and(|status| !status.is_dir()));
+    let tell = |path: PathBuf| {
+        let what = format!("{}: an installation that was cut off left it", Quoted::path(&path));
+        Step::change("removed", what, Change::Discard(path))
+    };
+    left.map(tell).collect()
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::carry::{self, Carried};
-use super::change::{Change, Content, Put, RUNNING_PROGRAM};
+use super::change::{self, Change, Content, Put, RUNNING_PROGRAM};
 use super::fate::Fate;
 use super::step::Step;
 use super::{backup, later_place};
@@ -39,7 +39,8 @@ impl Plan {
         let replaces_the_hook = fate != Fate::Updated || !is_up_to_date(paths.hook())?;
         let is_the_first =
             !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0);
-        let mut steps = folders(paths);
+        let mut steps = change::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
+        steps.extend(folders(paths));
         steps.push(settings(paths, timeout)?);
         steps.extend(rotation(paths));
         steps.extend(hook(fate, replaces_the_hook, paths));

@@ -153,21 +153,59 @@ fn fails_at_once(host: &Host) -> String {
     locked.stderr
 }
 
-#[test]
-fn what_an_earlier_one_left_that_was_cut_off_is_in_nobody_s_way() {
-    let host = with_hook("#!/bin/sh\n");
-    for end in ["new", "old"] {
-        host.file(format!("/etc/libvirt/hooks/.qemu.virt-hooks-{end}"), "half of it", 0o600);
+/// What an installation leaves that is ended at once by SIGKILL: drafts, and what was replaced.
+fn with_what_was_left(host: Host) -> Host {
+    for place in ["/etc/libvirt/hooks/.qemu", "/etc/libvirt/hooks/.virt-hooks.toml", "/etc/logrotate.d/.virt-hooks"] {
+        for ending in ["new", "old", "new~", "old~"] {
+            host.file(format!("{place}.virt-hooks-{ending}"), super::SHIPPED_LOGROTATE, 0o644);
+        }
     }
+    host
+}
+
+fn is_left(host: &Host) -> Vec<String> {
+    let folders = ["/etc/libvirt/hooks", "/etc/logrotate.d"].map(|folder| std::fs::read_dir(host.path(folder)));
+    let entries = folders.into_iter().flatten().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with('.')).collect()
+}
+
+#[test]
+fn what_an_earlier_one_left_that_was_cut_off_is_removed_and_in_nobody_s_way() {
+    for (verb, option) in [("install", Some("--replace")), ("uninstall", None)] {
+        let host = with_what_was_left(with_hook("#!/bin/sh\n"));
+        let before = Tree::of(&host);
+        let words: Vec<&str> = [verb].into_iter().chain(option).collect();
+        done(&host, &[words.as_slice(), &["--dry-run"]].concat());
+        assert_eq!(Tree::of(&host), before);
+        let said = done(&host, &words);
+        assert_eq!(is_left(&host), [""; 0], "{said}");
+        let told = "removed    /etc/logrotate.d/.virt-hooks.virt-hooks-new: an installation that was cut off left it\n";
+        assert!(said.contains(told), "{said}");
+    }
+    let host = with_what_was_left(bare_with_hooks());
+    done(&host, &["install"]);
+    assert_eq!(host.read(super::LOGROTATE), super::SHIPPED_LOGROTATE, "a draft is not the rotation");
+}
+
+fn bare_with_hooks() -> Host {
+    let host = bare();
+    host.folder("/etc/libvirt/hooks");
+    host
+}
+
+#[test]
+fn one_that_is_killed_is_made_good_by_the_next() {
+    // The draft is on the disk before it has its name, and the test of the hook is run in between.
+    let host = with_hook("#!/bin/sh\n");
+    let killed = "\"$@\" & for _ in {1..2000}; do [ -e /etc/libvirt/hooks/.qemu.virt-hooks-new~ ] && break; done; \
+                  kill -KILL $!; wait $!; exit 0";
+    host.command(["install", "--replace"]).through("bash", &["-c", killed, "bash"]).run();
     done(&host, &["install", "--replace"]);
-    let left: Vec<_> = std::fs::read_dir(host.path("/etc/libvirt/hooks"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with('.'))
-        .collect();
-    assert_eq!(left, [""; 0]);
+    assert_eq!(is_left(&host), [""; 0]);
+    assert_eq!(host.read(super::LOGROTATE), super::SHIPPED_LOGROTATE);
+    done(&host, &["uninstall"]);
+    assert_eq!(host.read(HOOK), "#!/bin/sh\n");
 }
 
 #[test]
