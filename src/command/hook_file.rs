@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use memchr::memmem;
 use rustix::fs::OFlags;
 
+use super::limit::Limit;
 use crate::hook;
 use crate::journal::{Escaped, Quoted};
 
@@ -27,8 +28,8 @@ const SHOWN: usize = 80;
 
 const ELF: &[u8] = b"\x7fELF";
 
-/// What CloudStack's hook has by default, in seconds, and so has this one.
-const USUAL_TIMEOUT: u64 = 600;
+/// What CloudStack's hook has by default, and so has this one.
+const USUAL_LIMIT: Limit = Limit::Seconds(600);
 
 /// Where CloudStack's hook has its scripts, and so has this one.
 const USUAL_CUSTOM: &str = "/etc/libvirt/hooks/custom";
@@ -42,8 +43,8 @@ pub(super) enum HookFile {
     Ours,
     /// Apache CloudStack's hook, as it is shipped or changed.
     CloudStack {
-        /// The limit for each script in seconds, where it was changed.
-        timeout: Option<u64>,
+        /// The limit for each script, where it was changed.
+        limit: Option<Limit>,
         /// The folder of its scripts, where it is another than it was.
         moved_custom: Option<PathBuf>,
         /// It runs the scripts in `custom` itself. Its first versions did not.
@@ -116,11 +117,24 @@ impl HookFile {
         }
     }
 
+    /// Looks at what libvirt calls there: at what a symlink leads to.
+    pub(super) fn called(path: &Path, root: &Path) -> Self {
+        led_to(path, root).map_or(Self::Missing, |target| Self::look(&target))
+    }
+
     /// Whether the scripts in `custom` are run by it, other than as this program does.
     pub(super) const fn runs_custom(&self) -> bool {
         match self {
             Self::Missing | Self::Ours => false,
             Self::CloudStack { runs_custom, .. } | Self::Foreign { runs_custom, .. } => *runs_custom,
+        }
+    }
+
+    /// The limit for each script, where this is CloudStack's hook and it was changed.
+    pub(super) const fn limit(&self) -> Option<&Limit> {
+        match self {
+            Self::CloudStack { limit, .. } => limit.as_ref(),
+            _ => None,
         }
     }
 
@@ -131,9 +145,9 @@ impl HookFile {
         }
         let runs_custom = names(&text, b"hooks/custom");
         if is_cloudstack_s(&text) {
-            let timeout = timeout(&text).filter(|&seconds| seconds != USUAL_TIMEOUT);
+            let limit = Limit::of(&text).filter(|limit| *limit != USUAL_LIMIT);
             let moved_custom = custom(&text).filter(|folder| folder != Path::new(USUAL_CUSTOM));
-            return Ok(Self::CloudStack { timeout, moved_custom, runs_custom });
+            return Ok(Self::CloudStack { limit, moved_custom, runs_custom });
         }
         let line = first_line(&text).get(..SHOWN).unwrap_or(first_line(&text)).to_vec();
         Ok(Self::Foreign { what: Foreign::File(line), runs_custom })
@@ -184,12 +198,6 @@ fn is_cloudstack_s(text: &[u8]) -> bool {
     first.starts_with(b"#!") && names(first, b"python") && names(text, b"qemu-hook.log") && names(text, b"cloudVirBr")
 }
 
-/// What `timeoutSeconds = 20 * 60` in it says, in seconds.
-fn timeout(text: &[u8]) -> Option<u64> {
-    let factors = set(text, "timeoutSeconds")?.split('*').map(|factor| factor.trim().parse::<u64>().ok());
-    factors.into_iter().try_fold(1_u64, |product, factor| product.checked_mul(factor?))
-}
-
 /// What `customDir = "/etc/libvirt/hooks/custom"` in it says.
 fn custom(text: &[u8]) -> Option<PathBuf> {
     let value = set(text, "customDir")?.trim();
@@ -235,22 +243,6 @@ pub(super) fn are_alike(one: &Path, other: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_timeout_is_a_number_or_a_product() {
-        for (line, seconds) in [
-            ("timeoutSeconds = 20 * 60", Some(1200)),
-            ("timeoutSeconds=1200 # 20 minutes, or 3 * 4", Some(1200)),
-            ("    timeoutSeconds = 2*3*5", Some(30)),
-            ("timeoutSeconds = 99999999999999999999 * 9", None),
-            ("timeoutSeconds = 18446744073709551615 * 2", None),
-            ("timeoutSeconds = minutes * 60", None),
-            ("# timeoutSeconds = 7", None),
-            ("process.wait(timeout=timeoutSeconds)", None),
-        ] {
-            assert_eq!(timeout(format!("import os\n{line}\nmore\n").as_bytes()), seconds, "{line}");
-        }
-    }
 
     #[test]
     fn a_folder_is_what_stands_in_quotes() {

@@ -10,6 +10,7 @@ mod get;
 mod hook_file;
 mod install;
 mod inventory;
+mod limit;
 mod list;
 mod log;
 mod logrotate;

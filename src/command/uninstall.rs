@@ -14,6 +14,7 @@ use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller};
 use super::install::tools::Tools;
 use super::install::{DRY_RUN, backup, carry, later_place, only_as_root, stays_below_the_root};
+use super::limit::Limit;
 use super::logrotate;
 use crate::journal::Quoted;
 use crate::paths::Paths;
@@ -43,7 +44,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     let mut steps = change::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
     steps.extend(hook(&found, before.as_deref(), paths));
     steps.extend(as_shipped(&logrotate::place(paths), &[logrotate::TEXT.to_owned()]));
-    steps.extend(as_shipped(paths.settings(), &shipped_settings(before.as_deref())));
+    steps.extend(as_shipped(paths.settings(), &shipped_settings(before.as_deref(), paths)));
     steps.extend(emptied(paths.custom()));
     let state = paths.state().is_dir();
     let changed = state || steps.iter().any(|step| step.change.is_some());
@@ -94,9 +95,8 @@ fn is_there(path: &Path) -> bool {
 /// What `install` found at the hook's place, wherever it is now. Where there is a backup, that is what was there last:
 /// one that is older than what was kept to run later has a number.
 fn before(paths: &Paths) -> Option<PathBuf> {
-    let could_be_called = |place: &PathBuf| {
-        hook_file::led_to(place, paths.root()).is_some_and(|target| HookFile::look(&target) != HookFile::Ours)
-    };
+    let could_be_called =
+        |place: &PathBuf| !matches!(HookFile::called(place, paths.root()), HookFile::Missing | HookFile::Ours);
     [backup::place(paths), later_place(paths)].into_iter().find(could_be_called)
 }
 
@@ -122,10 +122,11 @@ fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {
 }
 
 /// The settings that `install` wrote: with the timeout of CloudStack's hook, if that is put back.
-fn shipped_settings(before: Option<&Path>) -> Vec<String> {
-    let carried = before.and_then(|before| match HookFile::look(before) {
-        HookFile::CloudStack { timeout, .. } => carry::template(timeout?),
-        _ => None,
+fn shipped_settings(before: Option<&Path>, paths: &Paths) -> Vec<String> {
+    let called = before.map(|before| HookFile::called(before, paths.root()));
+    let carried = called.and_then(|called| match called.limit()? {
+        Limit::Seconds(seconds) => carry::template(*seconds),
+        Limit::Unclear(_) => None,
     });
     [Some(carry::TEMPLATE.to_owned()), carried].into_iter().flatten().collect()
 }

@@ -24,11 +24,8 @@ pub(super) enum Fate {
     None,
     /// It is this program, of whatever version.
     Updated,
-    /// It is kept as a backup; its timeout in seconds, where that was changed, goes into the settings.
-    TakenOver {
-        /// That timeout.
-        timeout: Option<u64>,
-    },
+    /// It is kept as a backup; a limit that was changed in it goes into the settings.
+    TakenOver,
     /// It moves to `qemu.d`.
     RunsLater,
 }
@@ -41,17 +38,10 @@ pub(super) fn of(found: &HookFile, arguments: &Arguments, paths: &Paths, tools: 
     match found {
         HookFile::Missing => Ok(Fate::None),
         HookFile::Ours => Ok(Fate::Updated),
-        _ if arguments.replace => Ok(Fate::TakenOver { timeout: timeout(found) }),
+        _ if arguments.replace => Ok(Fate::TakenOver),
         _ if arguments.keep_existing => can_run_later(found, paths, tools).map(|()| Fate::RunsLater),
-        HookFile::CloudStack { .. } => Ok(Fate::TakenOver { timeout: timeout(found) }),
+        HookFile::CloudStack { .. } => Ok(Fate::TakenOver),
         HookFile::Foreign { what, .. } => Err(refusal(what, found.runs_custom(), paths)),
-    }
-}
-
-const fn timeout(found: &HookFile) -> Option<u64> {
-    match found {
-        HookFile::CloudStack { timeout, .. } => *timeout,
-        _ => None,
     }
 }
 

@@ -61,11 +61,12 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     let mut tools = Tools::new();
     let found = HookFile::look(paths.hook());
     let fate = fate::of(&found, arguments, paths, &mut tools)?;
-    let mut plan = Plan::of(fate, paths)?;
+    let called = HookFile::called(paths.hook(), paths.root());
+    let mut plan = Plan::of(fate, called.limit().filter(|_| fate == Fate::TakenOver), paths)?;
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));
     }
-    plan.steps.extend(takeover::what_is_elsewhere(&found, paths));
+    plan.steps.extend(takeover::what_is_elsewhere(&called, paths));
     plan.steps.extend(takeover::what_runs_twice(paths));
     let mut teller = Teller::new();
     if arguments.dry_run {

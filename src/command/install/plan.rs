@@ -11,6 +11,7 @@ use super::fate::Fate;
 use super::step::Step;
 use super::{backup, later_place};
 use crate::command::failure::Failure;
+use crate::command::limit::Limit;
 use crate::command::logrotate;
 use crate::journal::Quoted;
 use crate::paths::Paths;
@@ -30,18 +31,19 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Looks at what is there. Nothing is changed.
+    /// Looks at what is there. Nothing is changed. The limit is that of a hook of CloudStack's that is taken over.
     ///
     /// # Errors
     /// Where something that matters can't be read.
-    pub(super) fn of(fate: Fate, paths: &Paths) -> Result<Self, Failure> {
-        let timeout = if let Fate::TakenOver { timeout } = fate { timeout } else { None };
+    pub(super) fn of(fate: Fate, limit: Option<&Limit>, paths: &Paths) -> Result<Self, Failure> {
         let replaces_the_hook = fate != Fate::Updated || !is_up_to_date(paths.hook())?;
         let is_the_first =
             !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0);
         let mut steps = change::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
         steps.extend(folders(paths));
-        steps.push(settings(paths, timeout)?);
+        let seconds = if let Some(Limit::Seconds(seconds)) = limit { Some(*seconds) } else { None };
+        steps.push(settings(paths, seconds)?);
+        steps.extend(limit.and_then(|limit| unclear(limit, paths)));
         steps.extend(rotation(paths));
         steps.extend(hook(fate, replaces_the_hook, paths));
         Ok(Self { steps, replaces_the_hook, is_the_first })
@@ -114,6 +116,22 @@ fn shipped_settings(path: &Path, timeout: Option<u64>) -> Step {
     Step::change("installed", format!("{}, {line}", seen(path)), put(path, Content::Text(text.into()), 0o644))
 }
 
+/// Tells of a limit that can't be carried into the settings, unless they say one themselves.
+fn unclear(limit: &Limit, paths: &Paths) -> Option<Step> {
+    let Limit::Unclear(line) = limit else { return None };
+    let settings = paths.settings();
+    if bounded(settings).is_some_and(|text| carry::says_a_timeout(&text)) {
+        return None;
+    }
+    let what = format!(
+        "the limit of CloudStack's hook can't be told from its line {}; to have it hold: set timeoutSeconds in {} to as \
+         many seconds",
+        Quoted::bytes(line.as_bytes()),
+        seen(settings)
+    );
+    Some(Step::tell("warning", what))
+}
+
 /// The text of a file that is not too long for settings.
 fn bounded(path: &Path) -> Option<String> {
     let mut text = String::new();
@@ -143,7 +161,7 @@ fn hook(fate: Fate, replaces_the_hook: bool, paths: &Paths) -> Vec<Step> {
     }
     let mut steps = match fate {
         Fate::None | Fate::Updated => Vec::new(),
-        Fate::TakenOver { .. } => backup::of_the_hook(paths),
+        Fate::TakenOver => backup::of_the_hook(paths),
         Fate::RunsLater => kept_for_later(paths),
     };
     let word = if fate == Fate::Updated { "updated" } else { "installed" };
