@@ -5,6 +5,7 @@ pub(super) mod carry;
 pub(super) mod change;
 mod fate;
 pub(super) mod host;
+mod obstacle;
 mod plan;
 pub(super) mod step;
 mod takeover;

@@ -9,7 +9,7 @@ use super::carry::{self, Carried};
 use super::change::{self, Change, Content, Put, RUNNING_PROGRAM};
 use super::fate::Fate;
 use super::step::Step;
-use super::{backup, later_place};
+use super::{backup, later_place, obstacle};
 use crate::command::failure::Failure;
 use crate::command::limit::Limit;
 use crate::command::logrotate;
@@ -40,11 +40,15 @@ impl Plan {
         let is_the_first =
             !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0);
         let mut steps = change::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
-        steps.extend(folders(paths));
+        steps.extend(folders(paths)?);
         let seconds = if let Some(Limit::Seconds(seconds)) = limit { Some(*seconds) } else { None };
         steps.push(settings(paths, seconds)?);
         steps.extend(limit.and_then(|limit| unclear(limit, paths)));
         steps.extend(rotation(paths));
+        let later = paths.later_hooks();
+        if let Some(failure) = obstacle::at(&later, paths).filter(|_| fate == Fate::RunsLater && !later.is_dir()) {
+            return Err(failure);
+        }
         steps.extend(hook(fate, replaces_the_hook, paths));
         Ok(Self { steps, replaces_the_hook, is_the_first })
     }
@@ -64,10 +68,10 @@ fn put(path: &Path, content: Content, mode: u32) -> Change {
 }
 
 /// The folder for scripts, and those above it.
-fn folders(paths: &Paths) -> Vec<Step> {
+fn folders(paths: &Paths) -> Result<Vec<Step>, Failure> {
     let mut missing: Vec<&Path> = paths.custom().ancestors().take_while(|folder| !folder.is_dir()).collect();
     missing.reverse();
-    missing.into_iter().map(make).collect()
+    missing.into_iter().map(|folder| obstacle::at(folder, paths).map_or_else(|| Ok(make(folder)), Err)).collect()
 }
 
 fn make(folder: &Path) -> Step {

@@ -43,11 +43,55 @@ fn where_a_folder_can_t_be_made() {
 
 #[test]
 fn where_a_folder_s_place_is_taken() {
+    for (make, place, what, remedy) in [
+        ("touch custom", CUSTOM, "a file", format!("mv {CUSTOM} {CUSTOM}.old")),
+        ("mkfifo custom", CUSTOM, "not a folder", format!("mv {CUSTOM} {CUSTOM}.old")),
+        ("ln -s /srv/scripts custom", CUSTOM, "a link to /srv/scripts, which is not there", format!("rm {CUSTOM}")),
+        ("ln -s /etc/hostname custom", CUSTOM, "a link to /etc/hostname, which is no folder", format!("rm {CUSTOM}")),
+        ("ln -s custom custom", CUSTOM, "a link to itself", format!("rm {CUSTOM}")),
+        ("ln -s x custom; ln -s custom x", CUSTOM, "a link that leads back to itself", format!("rm {CUSTOM}")),
+        (
+            "rmdir ../hooks; ln -s /srv/hooks ../hooks",
+            "/etc/libvirt/hooks",
+            "a link to /srv/hooks, which is not there",
+            "rm /etc/libvirt/hooks".to_owned(),
+        ),
+    ] {
+        let host = bare_with_hooks();
+        host.file("/etc/hostname", "here\n", 0o644);
+        assert_eq!(host.shell(&format!("cd /etc/libvirt/hooks; {make}")).run().code, Some(0));
+        for words in [["install"].as_slice(), &["install", "--dry-run"]] {
+            let said = refused(&host, words);
+            let expected = format!(
+                "virt-hooks: {place} is {what}, and a folder has to be there; nothing was changed. To mend it: {remedy}\n"
+            );
+            assert_eq!(said, expected);
+        }
+        assert_eq!(host.shell(&remedy).run().code, Some(0));
+        done(&host, &["install"]);
+    }
+}
+
+#[test]
+fn where_the_place_of_the_folder_is_taken_in_which_a_hook_is_kept() {
+    let host = with_hook("#!/bin/sh\n");
+    host.file("/etc/libvirt/hooks/qemu.d", "", 0o644);
+    let said = refused(&host, &["install", "--keep-existing"]);
+    assert!(said.contains("/etc/libvirt/hooks/qemu.d is a file, and a folder has to be there"), "{said}");
+    done(&host, &["install", "--replace"]);
+}
+
+#[test]
+fn where_an_image_s_folder_is_a_link_to_another_place_of_the_image() {
     let host = bare();
-    host.folder("/etc/libvirt/hooks");
-    host.file(CUSTOM, "not a folder", 0o644);
-    let said = fails(&host, &["install"], ":");
-    assert!(said.contains(&format!("{CUSTOM} can't be made: File exists")), "{said}");
+    host.folder("/srv/image/etc/libvirt/hooks");
+    host.folder("/srv/image/srv/scripts");
+    std::os::unix::fs::symlink("/srv/scripts", host.path(format!("/srv/image{CUSTOM}"))).expect("a symlink");
+    let said = refused(&host, &["--root", "/srv/image", "install"]);
+    let remedy = format!("To mend it: ln -sfnr /srv/image/srv/scripts /srv/image{CUSTOM}\n");
+    assert!(said.ends_with(&remedy), "{said}");
+    assert_eq!(host.shell(remedy.trim_start_matches("To mend it: ")).run().code, Some(0));
+    done(&host, &["--root", "/srv/image", "install"]);
 }
 
 #[test]
