@@ -9,11 +9,12 @@ use clap::Args;
 use super::daemon::Daemon;
 use super::failure::Failure;
 use super::hook_file::{self, HookFile};
-use super::install::change::{self, Change};
+use super::install::change::Change;
 use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller};
 use super::install::tools::Tools;
-use super::install::{DRY_RUN, backup, carry, later_place, only_as_root, stays_below_the_root};
+use super::install::watch::Watched;
+use super::install::{DRY_RUN, backup, carry, draft, later_place, only_as_root, stays_below_the_root};
 use super::limit::Limit;
 use super::logrotate;
 use crate::journal::Quoted;
@@ -39,9 +40,10 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
     let mut tools = Tools::new();
+    let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);
-    let mut steps = change::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
+    let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
     steps.extend(hook(&found, before.as_deref(), paths));
     steps.extend(as_shipped(&logrotate::place(paths), &[logrotate::TEXT.to_owned()]));
     steps.extend(as_shipped(paths.settings(), &shipped_settings(before.as_deref(), paths)));
@@ -53,7 +55,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else {
-        step::carry_out(&steps, &mut tools)?;
+        step::carry_out(&steps, watched, &mut tools)?;
     }
     for step in &steps {
         teller.say(&step.said);

@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use super::step::Step;
 use super::trial;
+use super::watch::Watched;
 use crate::journal::Quoted;
 
 /// A change that is planned.
@@ -108,14 +108,20 @@ enum Replaced {
 }
 
 /// The changes that were made, and can be taken back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::command) struct Changes {
+    watched: Watched,
     undo: Vec<Undo>,
     /// What was replaced, by another name.
     aside: Vec<PathBuf>,
 }
 
 impl Changes {
+    /// None so far. At the watched place only what was seen there is replaced.
+    pub(in crate::command) const fn watching(watched: Watched) -> Self {
+        Self { watched, undo: Vec::new(), aside: Vec::new() }
+    }
+
     /// Makes one more.
     ///
     /// # Errors
@@ -196,9 +202,12 @@ impl Changes {
         if fs::symlink_metadata(from)?.is_dir() {
             return self.rename(from, to);
         }
+        self.watched.as_seen(from)?;
         // Not over what may have come there meanwhile, which a link never is.
         fs::hard_link(from, to)?;
         self.undo.push(Undo::RemoveFile(to.to_owned()));
+        self.watched.as_linked(from)?;
+        self.watched.changed(from);
         Ok(())
     }
 
@@ -211,6 +220,8 @@ impl Changes {
     /// Renames, and sets aside what is replaced.
     fn replace(&mut self, from: &Path, to: &Path) -> io::Result<Replaced> {
         let aside = hidden(to, "old~");
+        self.watched.as_seen(from)?;
+        self.watched.as_seen(to)?;
         let replaced = match fs::symlink_metadata(to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Replaced::Nothing,
             Err(error) => return Err(error),
@@ -222,6 +233,10 @@ impl Changes {
                     Replaced::Folder
                 } else {
                     fs::hard_link(to, &aside)?;
+                    if let Err(error) = self.watched.as_linked(to) {
+                        _ = fs::remove_file(&aside);
+                        return Err(error);
+                    }
                     Replaced::File
                 }
             }
@@ -238,6 +253,8 @@ impl Changes {
             self.aside.push(aside.clone());
             self.undo.push(Undo::Rename { from: aside, to: to.to_owned() });
         }
+        self.watched.changed(from);
+        self.watched.changed(to);
         persist(to);
         Ok(replaced)
     }
@@ -245,7 +262,9 @@ impl Changes {
     fn remove(&mut self, path: &Path) -> io::Result<()> {
         let aside = hidden(path, "old~");
         remove_if_there(&aside)?;
+        self.watched.as_seen(path)?;
         fs::rename(path, &aside)?;
+        self.watched.changed(path);
         self.aside.push(aside.clone());
         self.undo.push(Undo::Rename { from: aside, to: path.to_owned() });
         persist(path);
@@ -262,21 +281,9 @@ impl Changes {
 }
 
 /// A name beside `path` that nothing looks at: with a `~` at its end, since logrotate reads hidden files as well.
-fn hidden(path: &Path, what: &str) -> PathBuf {
+pub(super) fn hidden(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.virt-hooks-{what}"))
-}
-
-/// Tells of the drafts beside these places, and of what they had replaced, that an installation left which was cut off.
-/// Those of a version that gave them no `~` are among them.
-pub(in crate::command) fn left_behind(places: &[&Path]) -> Vec<Step> {
-    let hidden = places.iter().flat_map(|place| ["new~", "old~", "new", "old"].map(|what| hidden(place, what)));
-    let left = hidden.filter(|path| fs::symlink_metadata(path).is_ok_and(|status| !status.is_dir()));
-    let tell = |path: PathBuf| {
-        let what = format!("{}: an installation that was cut off left it", Quoted::path(&path));
-        Step::change("removed", what, Change::Discard(path))
-    };
-    left.map(tell).collect()
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -319,5 +326,87 @@ fn write(draft: &Path, put: &Put) -> io::Result<()> {
 fn persist(path: &Path) {
     if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
         _ = folder.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: &str = "qemu";
+
+    fn put(folder: &Path) -> Change {
+        let content = Content::Text(b"ours".to_vec());
+        Change::Put(Put { path: folder.join(PLACE), content, mode: 0o755, owner: None })
+    }
+
+    fn keep(folder: &Path) -> Change {
+        Change::Keep { from: folder.join(PLACE), to: folder.join("backup") }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("the folder").flatten();
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_came_to_the_watched_place_since_is_neither_replaced_nor_removed_nor_kept() {
+        type Come = fn(&Path);
+        let by_rename: Come = |place| {
+            fs::write(place.with_file_name("draft"), "theirs").expect("a file");
+            fs::rename(place.with_file_name("draft"), place).expect("a rename");
+        };
+        let by_writing: Come = |place| fs::write(place, "theirs").expect("a file");
+        type Planned = fn(&Path) -> Change;
+        let planned: [Planned; 4] = [
+            put,
+            keep,
+            |folder| Change::Remove(folder.join(PLACE)),
+            |folder| Change::Move { from: folder.join("other"), to: folder.join(PLACE) },
+        ];
+        for before in [Some("before"), None] {
+            for come in [by_rename, by_writing] {
+                for planned in planned {
+                    let folder = tempfile::tempdir().expect("a folder");
+                    let place = folder.path().join(PLACE);
+                    fs::write(folder.path().join("other"), "other").expect("a file");
+                    if let Some(before) = before {
+                        fs::write(&place, before).expect("a file");
+                    }
+                    let mut changes = Changes::watching(Watched::now(&place));
+                    come(&place);
+                    let elsewhere = folder.path().join("other");
+                    let rewritten = Content::Text(b"other".to_vec());
+                    let put = Put { path: elsewhere, content: rewritten, mode: 0o644, owner: None };
+                    changes.make(&Change::Put(put)).expect("a change elsewhere");
+                    let error = changes.make(&planned(folder.path())).expect_err("it is not what was seen");
+                    assert!(error.to_string().contains("something else has changed it in the meantime"), "{error}");
+                    assert_eq!(changes.take_back(), [""; 0]);
+                    assert_eq!(fs::read_to_string(&place).expect("theirs"), "theirs");
+                    assert_eq!(names(folder.path()), ["other", PLACE]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn changes_of_one_s_own_are_none_of_somebody_else_s() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join(PLACE);
+        fs::write(&place, "before").expect("a file");
+        let mut changes = Changes::watching(Watched::now(&place));
+        for change in [keep(folder.path()), put(folder.path())] {
+            changes.make(&change).expect("a change");
+        }
+        fs::write(&place, "theirs").expect("a file");
+        changes.make(&put(folder.path())).expect_err("it is not what was seen");
+        let mut changes = Changes::watching(Watched::now(&place));
+        changes.make(&Change::Remove(place.clone())).expect("a change");
+        changes.make(&put(folder.path())).expect("a change");
+        changes.settle();
+        assert_eq!(names(folder.path()), ["backup", PLACE]);
+        assert_eq!(fs::read_to_string(place).expect("ours"), "ours");
     }
 }

@@ -3,6 +3,7 @@
 pub(super) mod backup;
 pub(super) mod carry;
 pub(super) mod change;
+pub(super) mod draft;
 mod fate;
 pub(super) mod host;
 mod obstacle;
@@ -11,6 +12,7 @@ pub(super) mod step;
 mod takeover;
 pub(super) mod tools;
 mod trial;
+pub(super) mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ use self::host::{Host, Notice};
 use self::plan::Plan;
 use self::step::Teller;
 use self::tools::Tools;
+use self::watch::Watched;
 
 /// What becomes of a hook that is somebody else's.
 #[derive(Debug, Args)]
@@ -60,6 +63,7 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
     let mut tools = Tools::new();
+    let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let fate = fate::of(&found, arguments, paths, &mut tools)?;
     let called = HookFile::called(paths.hook(), paths.root());
@@ -73,7 +77,7 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else if plan.changes_something() {
-        step::carry_out(&plan.steps, &mut tools)?;
+        step::carry_out(&plan.steps, watched, &mut tools)?;
     }
     for step in &plan.steps {
         teller.say(&step.said);

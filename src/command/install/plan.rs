@@ -6,10 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::carry::{self, Carried};
-use super::change::{self, Change, Content, Put, RUNNING_PROGRAM};
+use super::change::{Change, Content, Put, RUNNING_PROGRAM};
 use super::fate::Fate;
 use super::step::Step;
-use super::{backup, later_place, obstacle};
+use super::{backup, draft, later_place, obstacle};
 use crate::command::failure::Failure;
 use crate::command::limit::Limit;
 use crate::command::logrotate;
@@ -39,7 +39,7 @@ impl Plan {
         let replaces_the_hook = fate != Fate::Updated || !is_up_to_date(paths.hook())?;
         let is_the_first =
             !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0);
-        let mut steps = change::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
+        let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
         steps.extend(folders(paths)?);
         let seconds = if let Some(Limit::Seconds(seconds)) = limit { Some(*seconds) } else { None };
         steps.push(settings(paths, seconds)?);

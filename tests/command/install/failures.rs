@@ -269,3 +269,25 @@ fn where_it_is_told_to_end() {
     let said = fails(&host, &["install", "--keep-existing"], ":");
     assert_eq!(said, "virt-hooks: told to end by signal 2 (SIGINT); nothing was changed\n");
 }
+
+#[test]
+fn where_another_hook_comes_to_the_place_in_the_meantime() {
+    // It asks for libvirt's version after it has looked, which gives the test its moment.
+    for come in ["cat /tmp/theirs > /etc/libvirt/hooks/qemu", "mv /tmp/theirs /etc/libvirt/hooks/qemu"] {
+        let host = with_hook("#!/bin/sh\n");
+        host.folder("/extra/sbin");
+        host.file("/tmp/theirs", CLOUDSTACK, 0o755);
+        host.file("/extra/sbin/libvirtd", format!("#!/bin/sh\n{come}\necho 9.0.0\n"), 0o755);
+        let mut expected = Tree::of(&host);
+        let finished = host.command(["install", "--keep-existing"]).run();
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+        let told = "something else has changed it in the meantime; look at it and try again; nothing was changed\n";
+        assert!(finished.stderr.ends_with(told), "{}", finished.stderr);
+        assert_eq!(host.read(HOOK), CLOUDSTACK);
+        let mut seen = Tree::of(&host);
+        for tree in [&mut expected, &mut seen] {
+            tree.forget(HOOK);
+        }
+        assert_eq!(seen, expected);
+    }
+}
