@@ -281,8 +281,9 @@ fn where_another_hook_comes_to_the_place_in_the_meantime() {
         let mut expected = Tree::of(&host);
         let finished = host.command(["install", "--keep-existing"]).run();
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
-        let told = "something else has changed it in the meantime; look at it and try again; nothing was changed\n";
-        assert!(finished.stderr.ends_with(told), "{}", finished.stderr);
+        let told =
+            format!("something else has changed {HOOK} in the meantime; look and try again; nothing was changed\n");
+        assert!(finished.stderr.ends_with(&told), "{}", finished.stderr);
         assert_eq!(host.read(HOOK), CLOUDSTACK);
         let mut seen = Tree::of(&host);
         for tree in [&mut expected, &mut seen] {
