@@ -7,7 +7,7 @@ use super::Arguments;
 use super::tools::Tools;
 use crate::command::call;
 use crate::command::failure::Failure;
-use crate::command::hook_file::{Foreign, HookFile};
+use crate::command::hook_file::{Foreign, HookFile, are_alike};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -98,7 +98,7 @@ fn can_run_later(found: &HookFile, paths: &Paths, tools: &mut Tools) -> Result<(
         return refuse(format!("it is {what}, which libvirt can't run from another folder"));
     }
     let place = super::later_place(paths);
-    if fs::symlink_metadata(&place).is_ok() {
+    if fs::symlink_metadata(&place).is_ok() && !are_alike(paths.hook(), &place) {
         return refuse(format!("{} is there already", Quoted::path(&place)));
     }
     if let Some((program, (major, minor))) = libvirt(paths, tools)

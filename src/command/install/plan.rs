@@ -11,6 +11,7 @@ use super::fate::Fate;
 use super::step::Step;
 use super::{backup, draft, later_place, obstacle};
 use crate::command::failure::Failure;
+use crate::command::hook_file::are_alike;
 use crate::command::limit::Limit;
 use crate::command::logrotate;
 use crate::journal::Quoted;
@@ -180,7 +181,12 @@ fn kept_for_later(paths: &Paths) -> Vec<Step> {
         Some(paths.later_hooks()).filter(|folder| !folder.is_dir()).iter().map(|f| make(f)).collect();
     steps.extend(backup::of_the_last(paths));
     let what = format!("{} as {}, which libvirt runs after this one", seen(hook), seen(&place));
-    steps.push(Step::change("kept", what, Change::Keep { from: hook.to_owned(), to: place.clone() }));
+    // By an installation that was cut off, or before somebody put the same hook back.
+    steps.push(if are_alike(hook, &place) {
+        Step::tell("kept", what)
+    } else {
+        Step::change("kept", what, Change::Keep { from: hook.to_owned(), to: place.clone() })
+    });
     if fs::metadata(hook).is_ok_and(|status| status.permissions().mode() & 0o111 == 0) {
         let what = format!("{} is not executable, so libvirt does not run it; to have it run: chmod +x", seen(&place));
         steps.push(Step::tell("warning", format!("{what} {}", crate::trust::shell(&place))));

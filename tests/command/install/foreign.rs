@@ -209,6 +209,18 @@ fn the_hook_that_was_there_last_is_the_one_that_comes_back() {
 }
 
 #[test]
+fn one_that_was_kept_already_is_no_obstacle() {
+    let host = with_hook(THEIRS);
+    host.folder(LATER);
+    host.file(KEPT, THEIRS, 0o755);
+    done(&host, &["install", "--keep-existing"]);
+    assert!(is_ours(&host, HOOK));
+    assert_eq!(host.read(KEPT), THEIRS);
+    done(&host, &["uninstall"]);
+    assert_eq!(host.read(HOOK), THEIRS);
+}
+
+#[test]
 fn one_that_is_not_executable_is_kept_and_told_of() {
     let host = with_hook(THEIRS);
     host.file(HOOK, THEIRS, 0o644);
