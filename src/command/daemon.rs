@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::install::backup;
 use crate::paths::Paths;
 use crate::state::{Drawer, StateError};
 
@@ -87,6 +88,12 @@ fn drawer(paths: &Paths) -> Drawer {
     Drawer::new(paths.state(), "installed")
 }
 
+/// When a file or folder was made, or where the file system does not know it, when it was last written to.
+fn made(path: &Path) -> Option<SystemTime> {
+    let status = fs::symlink_metadata(path).ok()?;
+    status.created().or_else(|_| status.modified()).ok()
+}
+
 impl FirstInstalled {
     /// Just now, and nothing was reloaded since.
     pub(super) fn now() -> Self {
@@ -94,13 +101,21 @@ impl FirstInstalled {
     }
 
     /// What is known of it: what `install` kept since the host was booted, or else, for a hook that was put there by other
-    /// means, when its file was made.
+    /// means, what its traces tell. None where the hook has been called since the host was booted.
     pub(super) fn of(paths: &Paths) -> Option<Self> {
-        Self::kept(paths).or_else(|| {
-            let status = fs::metadata(paths.hook()).ok()?;
-            let at = status.created().or_else(|_| status.modified()).ok()?;
-            Some(Self { at, reloaded: Vec::new() })
-        })
+        Self::kept(paths).or_else(|| Self::by_its_traces(paths))
+    }
+
+    /// A package that is upgraded puts a new file there. So a hook is taken to be there for as long as anything of it, or of
+    /// a hook before it: a warning too few does less harm than a wrong one.
+    fn by_its_traces(paths: &Paths) -> Option<Self> {
+        // `install` keeps live XML only where it has noted when the hook came. So this is from the hook itself.
+        if !Drawer::new(paths.state(), "live").names().is_empty() {
+            return None;
+        }
+        let at = made(paths.hook())?;
+        let traces = [paths.settings(), paths.custom(), paths.log(), &backup::place(paths)];
+        Some(Self { at: traces.into_iter().filter_map(made).fold(at, SystemTime::min), reloaded: Vec::new() })
     }
 
     /// What `install` kept of it.
@@ -186,6 +201,37 @@ mod tests {
             let reloads: Vec<String> = running.iter().map(|daemon| daemon.reload.to_string()).collect();
             assert_eq!(reloads, [expected], "{cgroup}");
         }
+    }
+
+    #[test]
+    fn a_hook_that_was_put_there_by_other_means_is_as_old_as_its_traces() {
+        let root = tempfile::tempdir().expect("a folder");
+        let paths = Paths::under(root.path());
+        let hook = |text| {
+            write(root.path(), "etc/libvirt/hooks/draft", text);
+            fs::rename(paths.hook().with_file_name("draft"), paths.hook()).expect("the hook");
+        };
+        for trace in [
+            "etc/libvirt/hooks/custom/x",
+            "etc/libvirt/hooks/virt-hooks.toml",
+            "etc/libvirt/hooks/qemu.before-virt-hooks",
+        ] {
+            let before = SystemTime::now();
+            std::thread::sleep(Duration::from_millis(20));
+            hook("first");
+            let alone = FirstInstalled::of(&paths).expect("a hook").at;
+            assert!(alone > before);
+            write(root.path(), trace, "");
+            std::thread::sleep(Duration::from_millis(20));
+            let upgraded = SystemTime::now();
+            std::thread::sleep(Duration::from_millis(20));
+            hook("upgraded");
+            assert!(FirstInstalled::of(&paths).expect("a hook").at < upgraded, "{trace}");
+            fs::remove_dir_all(root.path().join("etc")).expect("another host");
+        }
+        hook("called");
+        write(root.path(), "run/virt-hooks/live/vm.xml", "");
+        assert_eq!(FirstInstalled::of(&paths), None);
     }
 
     #[test]

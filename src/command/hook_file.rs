@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use memchr::memmem;
 use rustix::fs::OFlags;
 
+use super::limit::Limit;
 use crate::hook;
 use crate::journal::{Escaped, Quoted};
 
@@ -27,8 +28,8 @@ const SHOWN: usize = 80;
 
 const ELF: &[u8] = b"\x7fELF";
 
-/// What CloudStack's hook has by default, in seconds, and so has this one.
-const USUAL_TIMEOUT: u64 = 600;
+/// What CloudStack's hook has by default, and so has this one.
+const USUAL_LIMIT: Limit = Limit::Seconds(600);
 
 /// Where CloudStack's hook has its scripts, and so has this one.
 const USUAL_CUSTOM: &str = "/etc/libvirt/hooks/custom";
@@ -42,8 +43,8 @@ pub(super) enum HookFile {
     Ours,
     /// Apache CloudStack's hook, as it is shipped or changed.
     CloudStack {
-        /// The limit for each script in seconds, where it was changed.
-        timeout: Option<u64>,
+        /// The limit for each script, where it was changed.
+        limit: Option<Limit>,
         /// The folder of its scripts, where it is another than it was.
         moved_custom: Option<PathBuf>,
         /// It runs the scripts in `custom` itself. Its first versions did not.
@@ -104,7 +105,7 @@ impl HookFile {
                 _ => return Self::read(path),
             };
             // What a symlink leads to may run the scripts as well as a file.
-            let through = if kind.is_symlink() { script(path).unwrap_or_default() } else { Vec::new() };
+            let through = if kind.is_symlink() { beginning(path).unwrap_or_default() } else { Vec::new() };
             Ok(Self::Foreign { what, runs_custom: names(&through, b"hooks/custom") })
         });
         match seen {
@@ -116,6 +117,11 @@ impl HookFile {
         }
     }
 
+    /// Looks at what libvirt calls there: at what a symlink leads to.
+    pub(super) fn called(path: &Path, root: &Path) -> Self {
+        led_to(path, root).map_or(Self::Missing, |target| Self::look(&target))
+    }
+
     /// Whether the scripts in `custom` are run by it, other than as this program does.
     pub(super) const fn runs_custom(&self) -> bool {
         match self {
@@ -124,16 +130,24 @@ impl HookFile {
         }
     }
 
+    /// The limit for each script, where this is CloudStack's hook and it was changed.
+    pub(super) const fn limit(&self) -> Option<&Limit> {
+        match self {
+            Self::CloudStack { limit, .. } => limit.as_ref(),
+            _ => None,
+        }
+    }
+
     fn read(path: &Path) -> io::Result<Self> {
-        let text = script(path)?;
+        let text = beginning(path)?;
         if text.starts_with(ELF) && holds(path, hook::USAGE.as_bytes())? {
             return Ok(Self::Ours);
         }
         let runs_custom = names(&text, b"hooks/custom");
         if is_cloudstack_s(&text) {
-            let timeout = timeout(&text).filter(|&seconds| seconds != USUAL_TIMEOUT);
+            let limit = Limit::of(&text).filter(|limit| *limit != USUAL_LIMIT);
             let moved_custom = custom(&text).filter(|folder| folder != Path::new(USUAL_CUSTOM));
-            return Ok(Self::CloudStack { timeout, moved_custom, runs_custom });
+            return Ok(Self::CloudStack { limit, moved_custom, runs_custom });
         }
         let line = first_line(&text).get(..SHOWN).unwrap_or(first_line(&text)).to_vec();
         Ok(Self::Foreign { what: Foreign::File(line), runs_custom })
@@ -146,8 +160,8 @@ fn open(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a file")) }
 }
 
-/// The beginning of a file, [`MAXIMUM_SCRIPT`] of it.
-fn script(path: &Path) -> io::Result<Vec<u8>> {
+/// The beginning of a file, [`MAXIMUM_SCRIPT`] of it. Where a FIFO is, it is not waited for.
+pub(super) fn beginning(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     open(path)?.take(MAXIMUM_SCRIPT).read_to_end(&mut text)?;
     Ok(text)
@@ -184,12 +198,6 @@ fn is_cloudstack_s(text: &[u8]) -> bool {
     first.starts_with(b"#!") && names(first, b"python") && names(text, b"qemu-hook.log") && names(text, b"cloudVirBr")
 }
 
-/// What `timeoutSeconds = 20 * 60` in it says, in seconds.
-fn timeout(text: &[u8]) -> Option<u64> {
-    let factors = set(text, "timeoutSeconds")?.split('*').map(|factor| factor.trim().parse::<u64>().ok());
-    factors.into_iter().try_fold(1_u64, |product, factor| product.checked_mul(factor?))
-}
-
 /// What `customDir = "/etc/libvirt/hooks/custom"` in it says.
 fn custom(text: &[u8]) -> Option<PathBuf> {
     let value = set(text, "customDir")?.trim();
@@ -206,6 +214,14 @@ fn set<'a>(text: &'a [u8], variable: &str) -> Option<&'a str> {
     })
 }
 
+/// Where a path leads, with every symlink followed; one of an image as the host sees it that the image becomes. None where
+/// it leads nowhere, or out of `root`.
+pub(super) fn led_to(path: &Path, root: &Path) -> Option<PathBuf> {
+    let target = fs::read_link(path).ok();
+    let in_root = target.as_deref().and_then(|target| target.strip_prefix("/").ok()).map(|target| root.join(target));
+    in_root.as_deref().unwrap_or(path).canonicalize().ok().filter(|target| target.starts_with(root))
+}
+
 /// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to the
 /// same target. Files longer than a script are never told to be.
 pub(super) fn are_alike(one: &Path, other: &Path) -> bool {
@@ -218,7 +234,7 @@ pub(super) fn are_alike(one: &Path, other: &Path) -> bool {
             return Ok(fs::read_link(one)?.as_os_str().as_bytes() == fs::read_link(other)?.as_os_str().as_bytes());
         }
         let short = first.is_file() && second.is_file() && first.len() <= MAXIMUM_SCRIPT;
-        Ok(short && script(one)? == script(other)?)
+        Ok(short && beginning(one)? == beginning(other)?)
     };
     // What can't be compared is not known to be the same.
     alike().unwrap_or(false)
@@ -227,22 +243,6 @@ pub(super) fn are_alike(one: &Path, other: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_timeout_is_a_number_or_a_product() {
-        for (line, seconds) in [
-            ("timeoutSeconds = 20 * 60", Some(1200)),
-            ("timeoutSeconds=1200 # 20 minutes, or 3 * 4", Some(1200)),
-            ("    timeoutSeconds = 2*3*5", Some(30)),
-            ("timeoutSeconds = 99999999999999999999 * 9", None),
-            ("timeoutSeconds = 18446744073709551615 * 2", None),
-            ("timeoutSeconds = minutes * 60", None),
-            ("# timeoutSeconds = 7", None),
-            ("process.wait(timeout=timeoutSeconds)", None),
-        ] {
-            assert_eq!(timeout(format!("import os\n{line}\nmore\n").as_bytes()), seconds, "{line}");
-        }
-    }
 
     #[test]
     fn a_folder_is_what_stands_in_quotes() {

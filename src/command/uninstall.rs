@@ -8,12 +8,15 @@ use clap::Args;
 
 use super::daemon::Daemon;
 use super::failure::Failure;
-use super::hook_file::HookFile;
+use super::hook_file::{self, HookFile};
 use super::install::change::Change;
 use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller};
 use super::install::tools::Tools;
-use super::install::{DRY_RUN, backup, carry, later_place, logrotate, only_as_root, stays_below_the_root};
+use super::install::watch::Watched;
+use super::install::{DRY_RUN, backup, carry, draft, later_place, only_as_root, stays_below_the_root};
+use super::limit::Limit;
+use super::logrotate;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -37,11 +40,13 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
     let mut tools = Tools::new();
+    let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);
-    let mut steps = hook(&found, before.as_deref(), paths);
+    let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
+    steps.extend(hook(&found, before.as_deref(), paths));
     steps.extend(as_shipped(&logrotate::place(paths), &[logrotate::TEXT.to_owned()]));
-    steps.extend(as_shipped(paths.settings(), &shipped_settings(before.as_deref())));
+    steps.extend(as_shipped(paths.settings(), &shipped_settings(before.as_deref(), paths)));
     steps.extend(emptied(paths.custom()));
     let state = paths.state().is_dir();
     let changed = state || steps.iter().any(|step| step.change.is_some());
@@ -50,7 +55,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else {
-        step::carry_out(&steps, &mut tools)?;
+        step::carry_out(&steps, watched, &mut tools)?;
     }
     for step in &steps {
         teller.say(&step.said);
@@ -89,11 +94,12 @@ fn is_there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// What `install` found at the hook's place, wherever it is now. What runs comes before what is only kept.
+/// What `install` found at the hook's place, wherever it is now. Where there is a backup, that is what was there last:
+/// one that is older than what was kept to run later has a number.
 fn before(paths: &Paths) -> Option<PathBuf> {
-    let later = later_place(paths);
-    let runs = !matches!(HookFile::look(&later), HookFile::Missing | HookFile::Ours);
-    if runs { Some(later) } else { Some(backup::place(paths)).filter(|place| is_there(place)) }
+    let could_be_called =
+        |place: &PathBuf| !matches!(HookFile::called(place, paths.root()), HookFile::Missing | HookFile::Ours);
+    [backup::place(paths), later_place(paths)].into_iter().find(could_be_called)
 }
 
 fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {
@@ -118,10 +124,11 @@ fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {
 }
 
 /// The settings that `install` wrote: with the timeout of CloudStack's hook, if that is put back.
-fn shipped_settings(before: Option<&Path>) -> Vec<String> {
-    let carried = before.and_then(|before| match HookFile::look(before) {
-        HookFile::CloudStack { timeout, .. } => carry::template(timeout?),
-        _ => None,
+fn shipped_settings(before: Option<&Path>, paths: &Paths) -> Vec<String> {
+    let called = before.map(|before| HookFile::called(before, paths.root()));
+    let carried = called.and_then(|called| match called.limit()? {
+        Limit::Seconds(seconds) => carry::template(*seconds),
+        Limit::Unclear(_) => None,
     });
     [Some(carry::TEMPLATE.to_owned()), carried].into_iter().flatten().collect()
 }
@@ -163,7 +170,14 @@ fn remove_state(arguments: &Arguments, paths: &Paths, teller: &mut Teller) {
 fn left(before: Option<&Path>, paths: &Paths) -> Vec<Step> {
     let mut left = Vec::new();
     for backup in backup::all(paths).into_iter().filter(|backup| Some(backup.as_path()) != before) {
-        left.push(Step::tell("left", format!("{}: a hook that was there before", seen(&backup))));
+        let leads_nowhere = hook_file::led_to(&backup, paths.root()).is_none();
+        let what = if leads_nowhere { "a link that leads nowhere" } else { "a hook that was there before" };
+        left.push(Step::tell("left", format!("{}: {what}", seen(&backup))));
+    }
+    let later = later_place(paths);
+    if Some(later.as_path()) != before && is_there(&later) {
+        let what = format!("a hook that was there before; libvirt runs it after {}", seen(paths.hook()));
+        left.push(Step::tell("left", format!("{}: {what}", seen(&later))));
     }
     for path in [&paths.settings_drop_ins(), paths.log()] {
         if is_there(path) {

@@ -88,25 +88,43 @@ fn a_hook_that_others_may_write_to() {
     mended(&host, "error", "/etc/libvirt/hooks/qemu", "may be written to by others than its owner");
 }
 
+/// Has a daemon run that has started so long ago.
+fn with_daemon(host: &Host, started: &str) {
+    host.file("/tmp/libvirtd", "#!/bin/bash\ntrap 'touch /tmp/reloaded' HUP\nwhile :; do sleep 0.1; done\n", 0o755);
+    let daemon = host.shell("exec /tmp/libvirtd").spawn();
+    host.file("/tmp/left", daemon.pid().to_string(), 0o644);
+    host.file("/run/libvirtd.pid", daemon.pid().to_string(), 0o644);
+    host.shell(&format!("touch -d '{started}' /run/libvirtd.pid")).run();
+    crate::eventually("the daemon runs", || {
+        host.shell("grep -qx libvirtd /proc/$(cat /run/libvirtd.pid)/comm").run().code == Some(0)
+    });
+}
+
 #[test]
 fn a_hook_that_libvirt_has_perhaps_not_noticed() {
     let host = host!();
     // The hook comes to an empty place, and a daemon runs since before.
-    host.file("/tmp/libvirtd", "#!/bin/bash\ntrap 'touch /tmp/reloaded' HUP\nwhile :; do sleep 0.1; done\n", 0o755);
     std::fs::remove_file(host.path("/etc/libvirt/hooks/qemu")).expect("a host without a hook");
     assert_eq!(host.command(["install"]).run().code, Some(0));
-    let daemon = host.shell("exec /tmp/libvirtd").spawn();
-    host.file("/tmp/left", daemon.pid().to_string(), 0o644);
-    host.file("/run/libvirtd.pid", daemon.pid().to_string(), 0o644);
-    host.shell("touch -d '1 hour ago' /run/libvirtd.pid").run();
-    crate::eventually("the daemon runs", || {
-        host.shell("grep -qx libvirtd /proc/$(cat /run/libvirtd.pid)/comm").run().code == Some(0)
-    });
+    with_daemon(&host, "1 hour ago");
     // What is played by hand is no call of libvirt's.
     host.bash("start_x", ":");
     assert_eq!(host.command(["run", "start", "vm", "--xml", "/dev/null"]).run().code, Some(0));
     mended(&host, "warning", "/etc/libvirt/hooks/qemu", "libvirtd has run since before the hook was first installed");
     crate::eventually("it is reloaded", || host.path("/tmp/reloaded").exists());
+}
+
+#[test]
+fn a_hook_that_a_package_has_upgraded_is_known_to_libvirt() {
+    let upgrade = "sleep 0.1; cd /etc/libvirt/hooks; cp qemu qemu.dpkg-new; mv qemu.dpkg-new qemu";
+    // What was there when the daemon started; or what the hook has left since, which only libvirt has had called.
+    for (started, left) in [("now", ":"), ("1 hour ago", "mkdir -p -m 700 /run/virt-hooks/live; touch $_/vm.xml")] {
+        let host = host!();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        with_daemon(&host, started);
+        assert_eq!(host.shell(&format!("{upgrade}; {left}")).run().code, Some(0));
+        assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n", "{left}");
+    }
 }
 
 #[test]
@@ -538,6 +556,29 @@ fn a_log_that_is_never_rotated() {
     host.folder("/etc/logrotate.d");
     host.file("/etc/logrotate.d/libvirtd", "/var/log/libvirt/libvirtd.log /var/log/libvirt/qemu/*.log {\n}\n", 0o644);
     mended(&host, "warning", &format!("/{LOG}"), "logrotate does not know it");
+    assert_eq!(host.read("/etc/logrotate.d/virt-hooks"), include_str!("../../packaging/logrotate"));
+    assert!(host.path(testbed::SETTINGS).exists(), "it is what install does");
+    for make in [
+        "echo '# nothing' > virt-hooks",
+        "ln -s /nowhere virt-hooks",
+        "mkdir virt-hooks",
+        "mkfifo virt-hooks",
+        "mkfifo other",
+        "echo '/var/log/libvirt/*.log {' > other.dpkg-old",
+        "printf '/a {\\n  postrotate\\n/usr/bin/x /var/log/libvirt/qemu-hook.log {}\\n  endscript\\n}\\n' > other",
+        "echo '/a { olddir /var/log/libvirt/qemu-hook.log }' > other",
+    ] {
+        let host = host!();
+        host.folder("/etc/logrotate.d");
+        assert_eq!(host.shell(&format!("cd /etc/logrotate.d; {make}")).run().code, Some(0));
+        mended(&host, "warning", &format!("/{LOG}"), "logrotate does not know it");
+        assert_eq!(host.read("/etc/logrotate.d/virt-hooks"), include_str!("../../packaging/logrotate"));
+    }
+    let host = host!();
+    host.folder("/etc/logrotate.d");
+    let foreign = b"# \xff in Latin-1: \xe4\n/var/log/libvirt/*.log {\n}\n";
+    host.file("/etc/logrotate.d/other", foreign, 0o644);
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n");
     for covered in ["/var/log/libvirt/*.log", "\"/var/log/libvirt/qemu-hook.log\"", "/var/log/*/*.log"] {
         let host = host!();
         host.folder("/etc/logrotate.d");

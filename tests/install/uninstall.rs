@@ -9,8 +9,11 @@ const EXAMPLES: &str = "/usr/share/doc/virt-hooks/examples";
 fn it_takes_everything_back() {
     let machine = Machine::new();
     machine.make(&["install"]).success();
+    // What an installation leaves that is cut off.
+    let draft = "/usr/sbin/.virt-hooks.virt-hooks-new";
+    machine.write(draft, "half of it", 0o600);
     machine.make(&["uninstall"]).success();
-    for path in [HOOK, BINARY, SETTINGS, CUSTOM, EXAMPLES, "/usr/share/doc/virt-hooks"] {
+    for path in [draft, HOOK, BINARY, SETTINGS, CUSTOM, EXAMPLES, "/usr/share/doc/virt-hooks"] {
         assert!(!machine.exists(path), "{path} is still there");
     }
     assert!(machine.exists("/etc/libvirt/hooks"), "the folder is libvirt's");

@@ -5,41 +5,33 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use glob::Pattern;
 use rustix::fs::{Access, AtFlags, CWD, IFlags, StatVfsMountFlags};
 
 use super::Findings;
+use crate::command::{call, logrotate};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 use crate::trust::shell;
-
-/// What keeps the log within bounds, by logrotate.
-const ROTATION: [&str; 9] = [
-    "{",
-    "    weekly",
-    "    rotate 8",
-    "    compress",
-    "    delaycompress",
-    "    missingok",
-    "    notifempty",
-    "    nocreate",
-    "}",
-];
 
 pub(super) fn check(paths: &Paths, findings: &mut Findings) {
     if let Some((message, remedy)) = why_not_writable(paths.log()) {
         let message = format!("{message}: scripts run, and nobody learns of it");
         findings.error(Quoted::path(paths.log()), message, remedy);
     }
-    let folder = paths.elsewhere("etc/logrotate.d");
-    if folder.is_dir() && !is_rotated(paths) {
-        let heading = format!("{} {}", paths.log().display(), ROTATION.first().unwrap_or(&"{"));
-        let lines = std::iter::once(heading.as_str()).chain(ROTATION.into_iter().skip(1));
-        let words: Vec<String> = lines.map(|line| format!("'{line}'")).collect();
-        let remedy = format!("printf '%s\\n' {} > {}", words.join(" "), shell(&folder.join("virt-hooks")));
+    if logrotate::is_there(paths) && logrotate::covering(paths).is_none() {
         let message = "logrotate does not know it, so that it grows until the disk is full";
-        findings.warning(Quoted::path(paths.log()), message, remedy);
+        findings.warning(Quoted::path(paths.log()), message, rotation(paths));
     }
+}
+
+/// The command that has logrotate know the log.
+fn rotation(paths: &Paths) -> String {
+    let (place, install) = (logrotate::place(paths), call(paths, "install"));
+    if fs::symlink_metadata(&place).is_err() {
+        return install;
+    }
+    // Of what is called so, logrotate takes no notice.
+    format!("mv {0} {0}.disabled && {install}", shell(&place))
 }
 
 /// Why nothing can be written to the log, and the command that mends it.
@@ -87,26 +79,4 @@ fn nearest(path: &Path) -> PathBuf {
 fn is_immutable(path: &Path) -> bool {
     fs::File::open(path)
         .is_ok_and(|file| rustix::fs::ioctl_getflags(&file).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE)))
-}
-
-/// Whether a file of logrotate's names the log.
-fn is_rotated(paths: &Paths) -> bool {
-    let files =
-        fs::read_dir(paths.elsewhere("etc/logrotate.d")).into_iter().flatten().flatten().map(|entry| entry.path());
-    let host_path = Path::new("/").join(paths.log().strip_prefix(paths.root()).unwrap_or(paths.log()));
-    files.chain([paths.elsewhere("etc/logrotate.conf")]).any(|file| {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        words(&text).any(|word| is_pattern_of(&word, paths.log()) || is_pattern_of(&word, &host_path))
-    })
-}
-
-/// The words of a logrotate file that may be patterns of logs: those that begin a section (logrotate.conf(5)).
-fn words(text: &str) -> impl Iterator<Item = String> {
-    let lines = text.lines().map(str::trim_start).filter(|line| line.starts_with('/') || line.starts_with('"'));
-    lines.flat_map(|line| shlex::split(line.trim_end_matches('{')).unwrap_or_default())
-}
-
-fn is_pattern_of(word: &str, path: &Path) -> bool {
-    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
-    Pattern::new(word).is_ok_and(|pattern| pattern.matches_path_with(path, options))
 }

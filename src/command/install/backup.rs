@@ -24,18 +24,13 @@ pub(in crate::command) fn all(paths: &Paths) -> Vec<PathBuf> {
 /// Keeps what is at the hook's place. Nothing that was kept before is lost, and nothing is kept twice.
 pub(super) fn of_the_hook(paths: &Paths) -> Vec<Step> {
     let (hook, last) = (paths.hook(), place(paths));
-    let seen = |path: &Path| Quoted::path(path).to_string();
     let is_kept = format!("{} as {}", seen(hook), seen(&last));
     if are_alike(hook, &last) {
         return vec![Step::tell("kept", format!("{is_kept}, where it was already"))];
     }
     let mut steps = Vec::new();
     let alike = numbered(paths).find(|older| are_alike(hook, older));
-    if is_there(&last) {
-        let free = numbered(paths).find(|path| !is_there(path)).unwrap_or_else(|| named(paths, ".old"));
-        let what = format!("{} as {}", seen(&last), seen(&free));
-        steps.push(Step::change("kept", what, Change::Move { from: last.clone(), to: free }));
-    }
+    steps.extend(of_the_last(paths));
     match alike {
         Some(older) => {
             let what = format!("{is_kept}, which was {}", seen(&older));
@@ -46,6 +41,18 @@ pub(super) fn of_the_hook(paths: &Paths) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Makes the last one an older one, where another hook has been at the place since.
+pub(super) fn of_the_last(paths: &Paths) -> Option<Step> {
+    let last = place(paths);
+    let free = || numbered(paths).find(|path| !is_there(path)).unwrap_or_else(|| named(paths, ".old"));
+    let to = is_there(&last).then(free)?;
+    Some(Step::change("kept", format!("{} as {}", seen(&last), seen(&to)), Change::Move { from: last, to }))
+}
+
+fn seen(path: &Path) -> String {
+    Quoted::path(path).to_string()
 }
 
 fn numbered(paths: &Paths) -> impl Iterator<Item = PathBuf> + use<> {

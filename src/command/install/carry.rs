@@ -28,10 +28,17 @@ pub(super) enum Carried {
     No,
 }
 
+/// Whether these settings say a timeout for every script.
+pub(super) fn says_a_timeout(text: &str) -> bool {
+    DeTable::parse(text).is_ok_and(|table| table.get_ref().contains_key("timeoutSeconds"))
+}
+
 /// Adds the timeout to these settings, in seconds.
 pub(super) fn into(text: &str, seconds: u64) -> Carried {
-    let Ok(table) = DeTable::parse(text) else { return Carried::No };
-    if table.get_ref().contains_key("timeoutSeconds") {
+    if DeTable::parse(text).is_err() {
+        return Carried::No;
+    }
+    if says_a_timeout(text) {
         return Carried::TheyHaveTheirOwn;
     }
     let added = if text == TEMPLATE { template(seconds) } else { on_top(text, seconds) };

@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use super::trial;
+use super::watch::Watched;
 use crate::journal::Quoted;
 
 /// A change that is planned.
@@ -34,6 +35,8 @@ pub(in crate::command) enum Change {
     },
     /// A file is removed.
     Remove(PathBuf),
+    /// What an installation that was cut off left behind is removed, once all the others are made.
+    Discard(PathBuf),
     /// An empty folder is removed.
     RemoveFolder(PathBuf),
 }
@@ -105,14 +108,20 @@ enum Replaced {
 }
 
 /// The changes that were made, and can be taken back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::command) struct Changes {
+    watched: Watched,
     undo: Vec<Undo>,
     /// What was replaced, by another name.
     aside: Vec<PathBuf>,
 }
 
 impl Changes {
+    /// None so far. At the watched place only what was seen there is replaced.
+    pub(in crate::command) const fn watching(watched: Watched) -> Self {
+        Self { watched, undo: Vec::new(), aside: Vec::new() }
+    }
+
     /// Makes one more.
     ///
     /// # Errors
@@ -124,6 +133,10 @@ impl Changes {
             Change::Keep { from, to } => (to, "made", self.keep(from, to)),
             Change::Move { from, to } => (to, "put in place", self.rename(from, to)),
             Change::Remove(path) => (path, "removed", self.remove(path)),
+            Change::Discard(path) => {
+                self.aside.push(path.clone());
+                return Ok(());
+            }
             Change::RemoveFolder(path) => (path, "removed", self.remove_folder(path)),
         };
         made.map_err(|source| ChangeError::Refused { path: path.clone(), act, source })
@@ -162,7 +175,7 @@ impl Changes {
 
     fn put(&mut self, put: &Put) -> Result<(), ChangeError> {
         let refused = |source| ChangeError::Refused { path: put.path.clone(), act: "written", source };
-        let draft = hidden(&put.path, "new");
+        let draft = hidden(&put.path, "new~");
         let made = write(&draft, put).map_err(refused).and_then(|()| match put.content {
             Content::Text(_) => Ok(()),
             Content::Program => trial::of(&draft).map_err(|why| {
@@ -189,9 +202,12 @@ impl Changes {
         if fs::symlink_metadata(from)?.is_dir() {
             return self.rename(from, to);
         }
+        self.watched.as_seen(from)?;
         // Not over what may have come there meanwhile, which a link never is.
         fs::hard_link(from, to)?;
         self.undo.push(Undo::RemoveFile(to.to_owned()));
+        self.watched.as_linked(from)?;
+        self.watched.changed(from);
         Ok(())
     }
 
@@ -203,7 +219,9 @@ impl Changes {
 
     /// Renames, and sets aside what is replaced.
     fn replace(&mut self, from: &Path, to: &Path) -> io::Result<Replaced> {
-        let aside = hidden(to, "old");
+        let aside = hidden(to, "old~");
+        self.watched.as_seen(from)?;
+        self.watched.as_seen(to)?;
         let replaced = match fs::symlink_metadata(to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Replaced::Nothing,
             Err(error) => return Err(error),
@@ -215,6 +233,10 @@ impl Changes {
                     Replaced::Folder
                 } else {
                     fs::hard_link(to, &aside)?;
+                    if let Err(error) = self.watched.as_linked(to) {
+                        _ = fs::remove_file(&aside);
+                        return Err(error);
+                    }
                     Replaced::File
                 }
             }
@@ -231,14 +253,18 @@ impl Changes {
             self.aside.push(aside.clone());
             self.undo.push(Undo::Rename { from: aside, to: to.to_owned() });
         }
+        self.watched.changed(from);
+        self.watched.changed(to);
         persist(to);
         Ok(replaced)
     }
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
-        let aside = hidden(path, "old");
+        let aside = hidden(path, "old~");
         remove_if_there(&aside)?;
+        self.watched.as_seen(path)?;
         fs::rename(path, &aside)?;
+        self.watched.changed(path);
         self.aside.push(aside.clone());
         self.undo.push(Undo::Rename { from: aside, to: path.to_owned() });
         persist(path);
@@ -254,8 +280,8 @@ impl Changes {
     }
 }
 
-/// A name beside `path` that nothing looks at.
-fn hidden(path: &Path, what: &str) -> PathBuf {
+/// A name beside `path` that nothing looks at: with a `~` at its end, since logrotate reads hidden files as well.
+pub(super) fn hidden(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.virt-hooks-{what}"))
 }

@@ -7,7 +7,7 @@ use super::Arguments;
 use super::tools::Tools;
 use crate::command::call;
 use crate::command::failure::Failure;
-use crate::command::hook_file::{Foreign, HookFile};
+use crate::command::hook_file::{Foreign, HookFile, are_alike};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -24,11 +24,8 @@ pub(super) enum Fate {
     None,
     /// It is this program, of whatever version.
     Updated,
-    /// It is kept as a backup; its timeout in seconds, where that was changed, goes into the settings.
-    TakenOver {
-        /// That timeout.
-        timeout: Option<u64>,
-    },
+    /// It is kept as a backup; a limit that was changed in it goes into the settings.
+    TakenOver,
     /// It moves to `qemu.d`.
     RunsLater,
 }
@@ -41,17 +38,10 @@ pub(super) fn of(found: &HookFile, arguments: &Arguments, paths: &Paths, tools: 
     match found {
         HookFile::Missing => Ok(Fate::None),
         HookFile::Ours => Ok(Fate::Updated),
-        _ if arguments.replace => Ok(Fate::TakenOver { timeout: timeout(found) }),
+        _ if arguments.replace => Ok(Fate::TakenOver),
         _ if arguments.keep_existing => can_run_later(found, paths, tools).map(|()| Fate::RunsLater),
-        HookFile::CloudStack { .. } => Ok(Fate::TakenOver { timeout: timeout(found) }),
+        HookFile::CloudStack { .. } => Ok(Fate::TakenOver),
         HookFile::Foreign { what, .. } => Err(refusal(what, found.runs_custom(), paths)),
-    }
-}
-
-const fn timeout(found: &HookFile) -> Option<u64> {
-    match found {
-        HookFile::CloudStack { timeout, .. } => *timeout,
-        _ => None,
     }
 }
 
@@ -108,7 +98,7 @@ fn can_run_later(found: &HookFile, paths: &Paths, tools: &mut Tools) -> Result<(
         return refuse(format!("it is {what}, which libvirt can't run from another folder"));
     }
     let place = super::later_place(paths);
-    if fs::symlink_metadata(&place).is_ok() {
+    if fs::symlink_metadata(&place).is_ok() && !are_alike(paths.hook(), &place) {
         return refuse(format!("{} is there already", Quoted::path(&place)));
     }
     if let Some((program, (major, minor))) = libvirt(paths, tools)

@@ -3,14 +3,16 @@
 pub(super) mod backup;
 pub(super) mod carry;
 pub(super) mod change;
+pub(super) mod draft;
 mod fate;
 pub(super) mod host;
-pub(super) mod logrotate;
+mod obstacle;
 mod plan;
 pub(super) mod step;
 mod takeover;
 pub(super) mod tools;
 mod trial;
+pub(super) mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ use clap::Args;
 use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
 use super::hook_file::HookFile;
+use super::logrotate;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -28,6 +31,7 @@ use self::host::{Host, Notice};
 use self::plan::Plan;
 use self::step::Teller;
 use self::tools::Tools;
+use self::watch::Watched;
 
 /// What becomes of a hook that is somebody else's.
 #[derive(Debug, Args)]
@@ -59,19 +63,21 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
     let mut tools = Tools::new();
+    let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let fate = fate::of(&found, arguments, paths, &mut tools)?;
-    let mut plan = Plan::of(fate, paths)?;
+    let called = HookFile::called(paths.hook(), paths.root());
+    let mut plan = Plan::of(fate, called.limit().filter(|_| fate == Fate::TakenOver), paths)?;
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));
     }
-    plan.steps.extend(takeover::what_is_elsewhere(&found, paths));
+    plan.steps.extend(takeover::what_is_elsewhere(&called, paths));
     plan.steps.extend(takeover::what_runs_twice(paths));
     let mut teller = Teller::new();
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else if plan.changes_something() {
-        step::carry_out(&plan.steps, &mut tools)?;
+        step::carry_out(&plan.steps, watched, &mut tools)?;
     }
     for step in &plan.steps {
         teller.say(&step.said);
@@ -150,7 +156,7 @@ pub(super) fn stays_below_the_root(paths: &Paths) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where a hook that is kept beside this one goes.
+/// Where a hook that is kept beside this one goes. Its name tells that it was kept, whatever else an admin has there.
 pub(super) fn later_place(paths: &Paths) -> PathBuf {
-    paths.later_hooks().join(crate::hook::NAME)
+    paths.later_hooks().join("qemu-kept-by-virt-hooks")
 }

@@ -9,8 +9,11 @@ use super::carry::{self, Carried};
 use super::change::{Change, Content, Put, RUNNING_PROGRAM};
 use super::fate::Fate;
 use super::step::Step;
-use super::{backup, later_place, logrotate};
+use super::{backup, draft, later_place, obstacle};
 use crate::command::failure::Failure;
+use crate::command::hook_file::are_alike;
+use crate::command::limit::Limit;
+use crate::command::logrotate;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -29,18 +32,24 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Looks at what is there. Nothing is changed.
+    /// Looks at what is there. Nothing is changed. The limit is that of a hook of CloudStack's that is taken over.
     ///
     /// # Errors
     /// Where something that matters can't be read.
-    pub(super) fn of(fate: Fate, paths: &Paths) -> Result<Self, Failure> {
-        let timeout = if let Fate::TakenOver { timeout } = fate { timeout } else { None };
+    pub(super) fn of(fate: Fate, limit: Option<&Limit>, paths: &Paths) -> Result<Self, Failure> {
         let replaces_the_hook = fate != Fate::Updated || !is_up_to_date(paths.hook())?;
         let is_the_first =
             !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0);
-        let mut steps = folders(paths);
-        steps.push(settings(paths, timeout)?);
+        let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
+        steps.extend(folders(paths)?);
+        let seconds = if let Some(Limit::Seconds(seconds)) = limit { Some(*seconds) } else { None };
+        steps.push(settings(paths, seconds)?);
+        steps.extend(limit.and_then(|limit| unclear(limit, paths)));
         steps.extend(rotation(paths));
+        let later = paths.later_hooks();
+        if let Some(failure) = obstacle::at(&later, paths).filter(|_| fate == Fate::RunsLater && !later.is_dir()) {
+            return Err(failure);
+        }
         steps.extend(hook(fate, replaces_the_hook, paths));
         Ok(Self { steps, replaces_the_hook, is_the_first })
     }
@@ -60,10 +69,10 @@ fn put(path: &Path, content: Content, mode: u32) -> Change {
 }
 
 /// The folder for scripts, and those above it.
-fn folders(paths: &Paths) -> Vec<Step> {
+fn folders(paths: &Paths) -> Result<Vec<Step>, Failure> {
     let mut missing: Vec<&Path> = paths.custom().ancestors().take_while(|folder| !folder.is_dir()).collect();
     missing.reverse();
-    missing.into_iter().map(make).collect()
+    missing.into_iter().map(|folder| obstacle::at(folder, paths).map_or_else(|| Ok(make(folder)), Err)).collect()
 }
 
 fn make(folder: &Path) -> Step {
@@ -112,6 +121,22 @@ fn shipped_settings(path: &Path, timeout: Option<u64>) -> Step {
     Step::change("installed", format!("{}, {line}", seen(path)), put(path, Content::Text(text.into()), 0o644))
 }
 
+/// Tells of a limit that can't be carried into the settings, unless they say one themselves.
+fn unclear(limit: &Limit, paths: &Paths) -> Option<Step> {
+    let Limit::Unclear(line) = limit else { return None };
+    let settings = paths.settings();
+    if bounded(settings).is_some_and(|text| carry::says_a_timeout(&text)) {
+        return None;
+    }
+    let what = format!(
+        "the limit of CloudStack's hook can't be told from its line {}; to have it hold: set timeoutSeconds in {} to as \
+         many seconds",
+        Quoted::bytes(line.as_bytes()),
+        seen(settings)
+    );
+    Some(Step::tell("warning", what))
+}
+
 /// The text of a file that is not too long for settings.
 fn bounded(path: &Path) -> Option<String> {
     let mut text = String::new();
@@ -141,7 +166,7 @@ fn hook(fate: Fate, replaces_the_hook: bool, paths: &Paths) -> Vec<Step> {
     }
     let mut steps = match fate {
         Fate::None | Fate::Updated => Vec::new(),
-        Fate::TakenOver { .. } => backup::of_the_hook(paths),
+        Fate::TakenOver => backup::of_the_hook(paths),
         Fate::RunsLater => kept_for_later(paths),
     };
     let word = if fate == Fate::Updated { "updated" } else { "installed" };
@@ -154,8 +179,14 @@ fn kept_for_later(paths: &Paths) -> Vec<Step> {
     let (hook, place) = (paths.hook(), later_place(paths));
     let mut steps: Vec<Step> =
         Some(paths.later_hooks()).filter(|folder| !folder.is_dir()).iter().map(|f| make(f)).collect();
+    steps.extend(backup::of_the_last(paths));
     let what = format!("{} as {}, which libvirt runs after this one", seen(hook), seen(&place));
-    steps.push(Step::change("kept", what, Change::Keep { from: hook.to_owned(), to: place.clone() }));
+    // By an installation that was cut off, or before somebody put the same hook back.
+    steps.push(if are_alike(hook, &place) {
+        Step::tell("kept", what)
+    } else {
+        Step::change("kept", what, Change::Keep { from: hook.to_owned(), to: place.clone() })
+    });
     if fs::metadata(hook).is_ok_and(|status| status.permissions().mode() & 0o111 == 0) {
         let what = format!("{} is not executable, so libvirt does not run it; to have it run: chmod +x", seen(&place));
         steps.push(Step::tell("warning", format!("{what} {}", crate::trust::shell(&place))));

@@ -7,6 +7,7 @@ use rustix::fs::FlockOperation;
 
 use super::change::{Change, Changes};
 use super::tools::Tools;
+use super::watch::Watched;
 use crate::command::failure::Failure;
 use crate::command::screen::{Meaning, Screen, padded};
 use crate::journal::Quoted;
@@ -61,8 +62,8 @@ impl Step {
 ///
 /// # Errors
 /// What failed, and whether everything is as it was before.
-pub(in crate::command) fn carry_out(steps: &[Step], tools: &mut Tools) -> Result<(), Failure> {
-    let mut changes = Changes::default();
+pub(in crate::command) fn carry_out(steps: &[Step], watched: Watched, tools: &mut Tools) -> Result<(), Failure> {
+    let mut changes = Changes::watching(watched);
     for change in steps.iter().filter_map(|step| step.change.as_ref()) {
         let made = match tools.interrupted() {
             Some(signal) => Err(format!("told to end by signal {}", Signal(signal))),

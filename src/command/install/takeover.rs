@@ -33,8 +33,8 @@ pub(super) fn what_runs_twice(paths: &Paths) -> Vec<Step> {
 }
 
 /// Tells of the folder whose scripts CloudStack's hook ran, where somebody had it run those of another one.
-pub(super) fn what_is_elsewhere(found: &HookFile, paths: &Paths) -> Option<Step> {
-    let HookFile::CloudStack { moved_custom: Some(folder), .. } = found else { return None };
+pub(super) fn what_is_elsewhere(called: &HookFile, paths: &Paths) -> Option<Step> {
+    let HookFile::CloudStack { moved_custom: Some(folder), .. } = called else { return None };
     let (seen, custom) = (Quoted::path(folder), Quoted::path(paths.custom()));
     let what =
         format!("scripts in {seen}, which the hook before ran, will not run; to have them run: move them to {custom}");

@@ -50,6 +50,56 @@ fn one_with_the_usual_limit_changes_no_settings() {
 }
 
 #[test]
+fn a_limit_in_whatever_notation_is_carried_or_told_of() {
+    for notation in ["(20 * 60)", "1200.0", "1_200", "1.2e3", "0x4b0"] {
+        let host = with_hook(&CLOUDSTACK.replace("20 * 60", notation));
+        done(&host, &["install"]);
+        assert!(host.read(SETTINGS).contains("\ntimeoutSeconds = 1200\n"), "{notation}");
+    }
+    for (notation, told) in [("minutes * 60", "minutes * 60"), ("5 + \u{1b}[2J", "5 + \\x1b[2J")] {
+        let host = with_hook(&CLOUDSTACK.replace("20 * 60", notation));
+        let said = done(&host, &["install"]);
+        let expected = format!(
+            "warning    the limit of CloudStack's hook can't be told from its line \"timeoutSeconds = {told}\"; to have it \
+             hold: set timeoutSeconds in {SETTINGS} to as many seconds\n"
+        );
+        assert!(said.contains(&expected), "{said}");
+        assert_eq!(host.read(SETTINGS), SHIPPED_SETTINGS);
+
+        // Who has set it is told nothing at the next upgrade of the agent.
+        host.settings("timeoutSeconds = 7\n");
+        fs::remove_file(host.path(HOOK)).expect("the hook");
+        host.file(HOOK, CLOUDSTACK.replace("20 * 60", notation), 0o755);
+        assert!(!done(&host, &["install"]).contains("warning"));
+    }
+}
+
+#[test]
+fn a_link_to_cloudstack_s_hook_has_its_limit_as_well() {
+    let theirs = "/usr/share/cloudstack-agent/lib/libvirtqemuhook";
+    for root in ["", "/srv/image"] {
+        let host = with_hook("");
+        host.folder(format!("{root}/etc/libvirt/hooks"));
+        let place = if root.is_empty() {
+            "/extra/share/cloudstack-agent/lib".to_owned()
+        } else {
+            format!("{root}/usr/share/cloudstack-agent/lib")
+        };
+        host.folder(&place);
+        host.file(format!("{place}/libvirtqemuhook"), CLOUDSTACK, 0o755);
+        _ = fs::remove_file(host.path(HOOK));
+        symlink(theirs, host.path(format!("{root}{HOOK}"))).expect("a symlink");
+        let call: Vec<&str> = if root.is_empty() { Vec::new() } else { vec!["--root", root] };
+        done(&host, &[call.as_slice(), &["install", "--replace"]].concat());
+        assert!(host.read(format!("{root}{SETTINGS}")).contains("\ntimeoutSeconds = 1200\n"));
+        done(&host, &[call.as_slice(), &["uninstall"]].concat());
+        assert!(!host.path(format!("{root}{SETTINGS}")).exists(), "they are as install wrote them");
+        let link = fs::read_link(host.path(format!("{root}{HOOK}"))).expect("the symlink");
+        assert_eq!(link.to_str(), Some(theirs));
+    }
+}
+
+#[test]
 fn a_limit_goes_into_settings_that_do_not_say_it_and_they_stay_valid() {
     let host = with_hook(CLOUDSTACK);
     host.file(SETTINGS, "[[script]]\nname = \"start_a\"\ntimeoutSeconds = 5\n", 0o600);

@@ -43,11 +43,55 @@ fn where_a_folder_can_t_be_made() {
 
 #[test]
 fn where_a_folder_s_place_is_taken() {
+    for (make, place, what, remedy) in [
+        ("touch custom", CUSTOM, "a file", format!("mv {CUSTOM} {CUSTOM}.old")),
+        ("mkfifo custom", CUSTOM, "not a folder", format!("mv {CUSTOM} {CUSTOM}.old")),
+        ("ln -s /srv/scripts custom", CUSTOM, "a link to /srv/scripts, which is not there", format!("rm {CUSTOM}")),
+        ("ln -s /etc/hostname custom", CUSTOM, "a link to /etc/hostname, which is no folder", format!("rm {CUSTOM}")),
+        ("ln -s custom custom", CUSTOM, "a link to itself", format!("rm {CUSTOM}")),
+        ("ln -s x custom; ln -s custom x", CUSTOM, "a link that leads back to itself", format!("rm {CUSTOM}")),
+        (
+            "rmdir ../hooks; ln -s /srv/hooks ../hooks",
+            "/etc/libvirt/hooks",
+            "a link to /srv/hooks, which is not there",
+            "rm /etc/libvirt/hooks".to_owned(),
+        ),
+    ] {
+        let host = bare_with_hooks();
+        host.file("/etc/hostname", "here\n", 0o644);
+        assert_eq!(host.shell(&format!("cd /etc/libvirt/hooks; {make}")).run().code, Some(0));
+        for words in [["install"].as_slice(), &["install", "--dry-run"]] {
+            let said = refused(&host, words);
+            let expected = format!(
+                "virt-hooks: {place} is {what}, and a folder has to be there; nothing was changed. To mend it: {remedy}\n"
+            );
+            assert_eq!(said, expected);
+        }
+        assert_eq!(host.shell(&remedy).run().code, Some(0));
+        done(&host, &["install"]);
+    }
+}
+
+#[test]
+fn where_the_place_of_the_folder_is_taken_in_which_a_hook_is_kept() {
+    let host = with_hook("#!/bin/sh\n");
+    host.file("/etc/libvirt/hooks/qemu.d", "", 0o644);
+    let said = refused(&host, &["install", "--keep-existing"]);
+    assert!(said.contains("/etc/libvirt/hooks/qemu.d is a file, and a folder has to be there"), "{said}");
+    done(&host, &["install", "--replace"]);
+}
+
+#[test]
+fn where_an_image_s_folder_is_a_link_to_another_place_of_the_image() {
     let host = bare();
-    host.folder("/etc/libvirt/hooks");
-    host.file(CUSTOM, "not a folder", 0o644);
-    let said = fails(&host, &["install"], ":");
-    assert!(said.contains(&format!("{CUSTOM} can't be made: File exists")), "{said}");
+    host.folder("/srv/image/etc/libvirt/hooks");
+    host.folder("/srv/image/srv/scripts");
+    std::os::unix::fs::symlink("/srv/scripts", host.path(format!("/srv/image{CUSTOM}"))).expect("a symlink");
+    let said = refused(&host, &["--root", "/srv/image", "install"]);
+    let remedy = format!("To mend it: ln -sfnr /srv/image/srv/scripts /srv/image{CUSTOM}\n");
+    assert!(said.ends_with(&remedy), "{said}");
+    assert_eq!(host.shell(remedy.trim_start_matches("To mend it: ")).run().code, Some(0));
+    done(&host, &["--root", "/srv/image", "install"]);
 }
 
 #[test]
@@ -153,21 +197,59 @@ fn fails_at_once(host: &Host) -> String {
     locked.stderr
 }
 
-#[test]
-fn what_an_earlier_one_left_that_was_cut_off_is_in_nobody_s_way() {
-    let host = with_hook("#!/bin/sh\n");
-    for end in ["new", "old"] {
-        host.file(format!("/etc/libvirt/hooks/.qemu.virt-hooks-{end}"), "half of it", 0o600);
+/// What an installation leaves that is ended at once by SIGKILL: drafts, and what was replaced.
+fn with_what_was_left(host: Host) -> Host {
+    for place in ["/etc/libvirt/hooks/.qemu", "/etc/libvirt/hooks/.virt-hooks.toml", "/etc/logrotate.d/.virt-hooks"] {
+        for ending in ["new", "old", "new~", "old~"] {
+            host.file(format!("{place}.virt-hooks-{ending}"), super::SHIPPED_LOGROTATE, 0o644);
+        }
     }
+    host
+}
+
+fn is_left(host: &Host) -> Vec<String> {
+    let folders = ["/etc/libvirt/hooks", "/etc/logrotate.d"].map(|folder| std::fs::read_dir(host.path(folder)));
+    let entries = folders.into_iter().flatten().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with('.')).collect()
+}
+
+#[test]
+fn what_an_earlier_one_left_that_was_cut_off_is_removed_and_in_nobody_s_way() {
+    for (verb, option) in [("install", Some("--replace")), ("uninstall", None)] {
+        let host = with_what_was_left(with_hook("#!/bin/sh\n"));
+        let before = Tree::of(&host);
+        let words: Vec<&str> = [verb].into_iter().chain(option).collect();
+        done(&host, &[words.as_slice(), &["--dry-run"]].concat());
+        assert_eq!(Tree::of(&host), before);
+        let said = done(&host, &words);
+        assert_eq!(is_left(&host), [""; 0], "{said}");
+        let told = "removed    /etc/logrotate.d/.virt-hooks.virt-hooks-new: an installation that was cut off left it\n";
+        assert!(said.contains(told), "{said}");
+    }
+    let host = with_what_was_left(bare_with_hooks());
+    done(&host, &["install"]);
+    assert_eq!(host.read(super::LOGROTATE), super::SHIPPED_LOGROTATE, "a draft is not the rotation");
+}
+
+fn bare_with_hooks() -> Host {
+    let host = bare();
+    host.folder("/etc/libvirt/hooks");
+    host
+}
+
+#[test]
+fn one_that_is_killed_is_made_good_by_the_next() {
+    // The draft is on the disk before it has its name, and the test of the hook is run in between.
+    let host = with_hook("#!/bin/sh\n");
+    let killed = "\"$@\" & for _ in {1..2000}; do [ -e /etc/libvirt/hooks/.qemu.virt-hooks-new~ ] && break; done; \
+                  kill -KILL $!; wait $!; exit 0";
+    host.command(["install", "--replace"]).through("bash", &["-c", killed, "bash"]).run();
     done(&host, &["install", "--replace"]);
-    let left: Vec<_> = std::fs::read_dir(host.path("/etc/libvirt/hooks"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with('.'))
-        .collect();
-    assert_eq!(left, [""; 0]);
+    assert_eq!(is_left(&host), [""; 0]);
+    assert_eq!(host.read(super::LOGROTATE), super::SHIPPED_LOGROTATE);
+    done(&host, &["uninstall"]);
+    assert_eq!(host.read(HOOK), "#!/bin/sh\n");
 }
 
 #[test]
@@ -186,4 +268,27 @@ fn where_it_is_told_to_end() {
     host.file("/extra/sbin/libvirtd", "#!/bin/sh\nkill -INT $PPID\necho 9.0.0\n", 0o755);
     let said = fails(&host, &["install", "--keep-existing"], ":");
     assert_eq!(said, "virt-hooks: told to end by signal 2 (SIGINT); nothing was changed\n");
+}
+
+#[test]
+fn where_another_hook_comes_to_the_place_in_the_meantime() {
+    // It asks for libvirt's version after it has looked, which gives the test its moment.
+    for come in ["cat /tmp/theirs > /etc/libvirt/hooks/qemu", "mv /tmp/theirs /etc/libvirt/hooks/qemu"] {
+        let host = with_hook("#!/bin/sh\n");
+        host.folder("/extra/sbin");
+        host.file("/tmp/theirs", CLOUDSTACK, 0o755);
+        host.file("/extra/sbin/libvirtd", format!("#!/bin/sh\n{come}\necho 9.0.0\n"), 0o755);
+        let mut expected = Tree::of(&host);
+        let finished = host.command(["install", "--keep-existing"]).run();
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+        let told =
+            format!("something else has changed {HOOK} in the meantime; look and try again; nothing was changed\n");
+        assert!(finished.stderr.ends_with(&told), "{}", finished.stderr);
+        assert_eq!(host.read(HOOK), CLOUDSTACK);
+        let mut seen = Tree::of(&host);
+        for tree in [&mut expected, &mut seen] {
+            tree.forget(HOOK);
+        }
+        assert_eq!(seen, expected);
+    }
 }

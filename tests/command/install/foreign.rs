@@ -7,7 +7,7 @@ use testbed::Host;
 
 use super::cloudstack::CLOUDSTACK;
 use super::tree::Tree;
-use super::{BACKUP, CUSTOM, HOOK, LATER, bare, done, refused, with_hook};
+use super::{BACKUP, CUSTOM, HOOK, KEPT, LATER, bare, done, refused, with_hook};
 use crate::assert_looks_like;
 
 const THEIRS: &str = "#!/bin/sh\necho theirs \"$@\" >> /tmp/theirs\n";
@@ -72,10 +72,12 @@ fn every_kind_of_thing_is_left_alone_and_named() {
 #[test]
 fn each_of_them_can_be_replaced_and_comes_back_at_the_end() {
     type Make = fn(&Host);
-    let kinds: [Make; 5] = [
+    let kinds: [Make; 4] = [
         |host| drop(host.file(HOOK, THEIRS, 0o700)),
-        |host| symlink("/etc/hostname", host.path(HOOK)).expect("a symlink"),
-        |host| symlink("custom/nothing", host.path(HOOK)).expect("a symlink"),
+        |host| {
+            host.file("/etc/site-hook", THEIRS, 0o755);
+            symlink("/etc/site-hook", host.path(HOOK)).expect("a symlink");
+        },
         |host| {
             host.folder(HOOK);
             host.file(format!("{HOOK}/note"), "in a folder", 0o644);
@@ -143,7 +145,7 @@ fn a_hook_that_is_kept_runs_after_ours_and_comes_back_at_the_end() {
     let before = Tree::of(&host);
     assert_looks_like("install-keep.txt", &done(&host, &["install", "--keep-existing"]));
     assert!(is_ours(&host, HOOK));
-    assert_eq!(host.read(format!("{LATER}/qemu")), THEIRS);
+    assert_eq!(host.read(KEPT), THEIRS);
     let again = done(&host, &["install"]);
     assert!(again.contains("nothing was changed"), "{again}");
     assert_looks_like("uninstall-kept.txt", &done(&host, &["uninstall"]));
@@ -151,12 +153,79 @@ fn a_hook_that_is_kept_runs_after_ours_and_comes_back_at_the_end() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_kept_and_not_put_back() {
+    for target in ["custom/nothing", "qemu.before-virt-hooks"] {
+        let host = bare();
+        host.folder("/etc/libvirt/hooks");
+        symlink(target, host.path(HOOK)).expect("a symlink");
+        done(&host, &["install", "--replace"]);
+        let said = done(&host, &["uninstall"]);
+        assert!(said.contains(&format!("left       {BACKUP}: a link that leads nowhere\n")), "{said}");
+        assert_eq!(Tree::of(&host).mode(HOOK), None);
+    }
+}
+
+#[test]
+fn what_an_admin_has_in_qemu_d_is_never_taken_for_a_hook_that_was_kept() {
+    const ADMIN_S: &str = "#!/bin/sh\n# an admin's own\n";
+    for before in ["", CLOUDSTACK] {
+        let host = bare();
+        host.folder(LATER);
+        host.file(format!("{LATER}/qemu"), ADMIN_S, 0o755);
+        if !before.is_empty() {
+            host.file(HOOK, before, 0o755);
+        }
+        let tree = Tree::of(&host);
+        done(&host, &["install"]);
+        done(&host, &["uninstall"]);
+        assert_eq!(host.read(HOOK), before);
+        assert_eq!(host.read(format!("{LATER}/qemu")), ADMIN_S);
+        assert_eq!(Tree::of(&host), tree);
+    }
+}
+
+#[test]
+fn the_hook_that_was_there_last_is_the_one_that_comes_back() {
+    // Kept to run later, and then the agent's package put its own in place of ours.
+    let host = with_hook(THEIRS);
+    done(&host, &["install", "--keep-existing"]);
+    fs::remove_file(host.path(HOOK)).expect("the hook");
+    host.file(HOOK, CLOUDSTACK, 0o755);
+    done(&host, &["install"]);
+    let said = done(&host, &["uninstall"]);
+    assert_eq!(host.read(HOOK), CLOUDSTACK);
+    assert_eq!(host.read(KEPT), THEIRS);
+    assert!(said.contains(&format!("left       {KEPT}: a hook that was there before; libvirt runs it after {HOOK}\n")));
+
+    // Replaced, and then another one was kept to run later.
+    let host = with_hook("#!/bin/sh\n# first\n");
+    done(&host, &["install", "--replace"]);
+    fs::remove_file(host.path(HOOK)).expect("the hook");
+    host.file(HOOK, THEIRS, 0o755);
+    done(&host, &["install", "--keep-existing"]);
+    let said = done(&host, &["uninstall"]);
+    assert_eq!(host.read(HOOK), THEIRS, "{said}");
+    assert_eq!(host.read(format!("{BACKUP}.1")), "#!/bin/sh\n# first\n");
+}
+
+#[test]
+fn one_that_was_kept_already_is_no_obstacle() {
+    let host = with_hook(THEIRS);
+    host.folder(LATER);
+    host.file(KEPT, THEIRS, 0o755);
+    done(&host, &["install", "--keep-existing"]);
+    assert!(is_ours(&host, HOOK));
+    assert_eq!(host.read(KEPT), THEIRS);
+    done(&host, &["uninstall"]);
+    assert_eq!(host.read(HOOK), THEIRS);
+}
+
+#[test]
 fn one_that_is_not_executable_is_kept_and_told_of() {
     let host = with_hook(THEIRS);
     host.file(HOOK, THEIRS, 0o644);
     let said = done(&host, &["install", "--keep-existing"]);
-    let told =
-        format!("warning    {LATER}/qemu is not executable, so libvirt does not run it; to have it run: chmod +x");
+    let told = format!("warning    {KEPT} is not executable, so libvirt does not run it; to have it run: chmod +x");
     assert!(said.contains(&told), "{said}");
 }
 
@@ -176,8 +245,8 @@ fn what_can_t_run_beside_ours_is_not_kept() {
 
     let host = with_hook(THEIRS);
     host.folder(LATER);
-    host.file(format!("{LATER}/qemu"), "#!/bin/sh\n", 0o755);
-    assert!(refused(&host, &words).contains(&format!("{LATER}/qemu is there already")));
+    host.file(KEPT, "#!/bin/sh\n", 0o755);
+    assert!(refused(&host, &words).contains(&format!("{KEPT} is there already")));
 
     for (program, version, taken) in [
         ("libvirtd", "libvirtd (libvirt) 6.4.0", false),

@@ -47,6 +47,10 @@ impl Tree {
         }
     }
 
+    pub(crate) fn forget(&mut self, path: &str) {
+        self.0.remove(path);
+    }
+
     /// All but what lies in one folder.
     pub(crate) fn outside(mut self, folder: &str) -> Self {
         self.0.retain(|path, _| !path.starts_with(folder));
