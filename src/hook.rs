@@ -42,7 +42,10 @@ pub(crate) const USAGE: &str =
 pub enum Occasion {
     /// libvirt called.
     Call,
-    /// An operator tries it out: what is known of real VMs stays as it is, and a pause does not hold.
+    /// libvirt called, and has not been kept waiting: the supervisor of one script goes on.
+    Background,
+    /// An operator tries it out: what is known of real VMs stays as it is, a pause does not hold, and every script is waited
+    /// for.
     Rehearsal,
 }
 
@@ -71,7 +74,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
     let document = Document::unread(Input::Stdin);
     let conclusion = handle(&event, Occasion::Call, document, &paths, &mut journal, interruption);
-    conclusion.hand_back_xml(&mut journal);
+    // It is no veto: whatever libvirt got, it takes or refuses itself.
+    _ = conclusion.hand_back_xml(&mut journal);
     match (&conclusion.verdict, journal.fault()) {
         // libvirt shows it to whoever asked for the operation: one line, about that.
         (Verdict::Refuse { reason }, _) => tell(reason),
@@ -99,7 +103,7 @@ pub fn handle(
     };
 
     let live_xml = match occasion {
-        Occasion::Call => LiveXml::of(paths.state(), event.domain()),
+        Occasion::Call | Occasion::Background => LiveXml::of(paths.state(), event.domain()),
         Occasion::Rehearsal => LiveXml::rehearsed(paths.state(), event.domain()),
     };
     if let Some(live_xml) = &live_xml {
@@ -144,7 +148,7 @@ pub fn handle(
             document: &mut document,
             document_asked_for: false,
             few_descriptors: scripts::few_descriptors(),
-            in_background: false,
+            occasion,
             supervisor,
             journal,
         };
@@ -162,15 +166,18 @@ pub fn handle(
 impl Conclusion {
     /// Prints the domain's new XML, which libvirt takes, if there is one. Where nothing has changed nothing is printed,
     /// since any output taints the domain (libvirt.org/hooks.html).
-    pub fn hand_back_xml(&self, journal: &mut Journal) {
-        let Some(xml) = &self.xml else { return };
-        if let Err(error) = print_whole(xml) {
+    ///
+    /// # Errors
+    /// Where it can't be printed, which has been recorded.
+    pub fn hand_back_xml(&self, journal: &mut Journal) -> io::Result<()> {
+        let Some(xml) = &self.xml else { return Ok(()) };
+        print_whole(xml).inspect_err(|error| {
             let message = format!(
                 "the changed XML could not be printed: {error}; what libvirt got of it is not whole, and it refuses the VM \
                  or takes the XML as it was; try the operation again"
             );
             journal.error(None, message);
-        }
+        })
     }
 }
 

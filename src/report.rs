@@ -11,6 +11,9 @@ use crate::script::Script;
 use crate::settings::{Place, Problem};
 use crate::supervise::{Lines, Process, Progress, Remaining, Stream, Why};
 
+/// The first record of an event that an operator played, by which it is told from libvirt's.
+pub const BY_HAND: &str = "called by hand, by virt-hooks run";
+
 /// How many processes a record names.
 const NAMED: usize = 16;
 

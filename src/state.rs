@@ -27,7 +27,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// A folder belongs to somebody else or others may write to it, so that it may hold anything.
-    #[error("the folder {0} belongs to somebody else or others may write to it; to mend it: rm -r {0} (it is made anew)", Quoted::path(.folder))]
+    #[error("the folder {0} belongs to somebody else or others may write to it, and is made anew once it is away; to mend it: mv {0} {0}.old", Quoted::path(.folder))]
     Untrusted {
         /// Which one.
         folder: PathBuf,
@@ -184,6 +184,17 @@ fn make(folder: &Path) -> Result<(), StateError> {
     match made {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(StateError::Folder { folder: folder.to_owned(), source: error.into() }),
+    }
+}
+
+/// Whether the state folder can be used, or made where it is missing.
+///
+/// # Errors
+/// Where it is something else, somebody else's, or open to others.
+pub fn usable(state: &Path) -> Result<(), StateError> {
+    match open(state) {
+        Err(Errno::NOENT) => Ok(()),
+        _ => checked(state).map(drop),
     }
 }
 

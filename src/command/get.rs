@@ -22,7 +22,7 @@ use crate::paths::Paths;
 #[command(after_help = "\
 In a script it reads the XML that the script has on stdin, from its beginning each time, so that it can be called again and \
 again. At stopped and release, where that XML names no tap any more, it reads the live XML instead. It never asks \
-libvirt, and so never waits for it. The exit code is 1 if there is no XML, or no such thing in it.
+libvirt, and so never waits for it. The exit code is 1 if there is no XML, or no name or UUID in it; no tap is no failure.
 
 Examples, in a script:
   uuid=$(virt-hooks get uuid)
@@ -99,8 +99,8 @@ pub(super) fn get(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     let identity = domain.identity();
     let missing = |what: &str| Failure::failed(format_args!("the XML from {from} has no {what}"));
     let (json, lines) = match arguments.what {
-        What::Name => one(identity.name.ok_or_else(|| missing("name"))?),
-        What::Uuid => one(domain.uuid().ok_or_else(|| missing("uuid"))?),
+        What::Name => one(identity.name.filter(|name| !name.is_empty()).ok_or_else(|| missing("name"))?),
+        What::Uuid => one(domain.uuid().filter(|uuid| !uuid.is_empty()).ok_or_else(|| missing("uuid"))?),
         What::Macs => several(interfaces.iter().filter_map(|interface| interface.mac)),
         What::Taps => several(interfaces.iter().filter_map(|interface| interface.tap)),
         What::Bridges => {

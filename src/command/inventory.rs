@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::event::Operation;
@@ -52,10 +53,12 @@ pub(super) enum Fate {
     Unfit(Unfit),
     /// An editor or a package manager left it behind.
     Leftover,
-    /// A VM's folder; inside of one, a folder that means nothing.
+    /// A VM's folder; inside of one, something of the operator's own.
     Folder,
     /// Its name is no script's; perhaps it was meant to be this one.
     Other(Option<String>),
+    /// The settings leave it no VM to run for.
+    LeftOut,
 }
 
 /// Why a script can't run.
@@ -72,19 +75,21 @@ impl Inventory {
         let judge = super::judge(paths);
         let (settings, problems) = settings::load(paths, &judge, Keep::Nothing);
         let mut inventory = Self { entries: Vec::new(), missing: false, unread: Vec::new(), settings, problems };
-        let look = Look { judge: &judge, trust: inventory.settings.trust, programs: programs(paths) };
+        let settings = inventory.settings.clone();
+        let look = Look { judge: &judge, settings: &settings, programs: programs(paths) };
         match names(paths.custom()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => inventory.missing = true,
             names => {
                 for name in inventory.readable(paths.custom(), names) {
                     let path = paths.custom().join(&name);
-                    let entry = look.at(path.clone(), None);
+                    let Some(entry) = look.at(path.clone(), None) else { continue };
                     let is_folder = matches!(entry.fate, Fate::Folder);
                     inventory.entries.push(entry);
-                    if is_folder {
+                    // What begins with a dot is a tool's, such as git's.
+                    if is_folder && !name.as_bytes().starts_with(b".") {
                         let inside = inventory.readable(&path, self::names(&path));
                         let own = |inner: OsString| look.at(path.join(inner), Some(&name));
-                        inventory.entries.extend(inside.into_iter().map(own));
+                        inventory.entries.extend(inside.into_iter().filter_map(own));
                     }
                 }
             }
@@ -121,12 +126,14 @@ impl Entry {
 
 struct Look<'a> {
     judge: &'a Judge,
-    trust: Trust,
+    settings: &'a Settings,
     programs: PathBuf,
 }
 
 impl Look<'_> {
-    fn at(&self, path: PathBuf, domain: Option<&OsStr>) -> Entry {
+    /// What lies there; nothing where it is gone by now.
+    fn at(&self, path: PathBuf, domain: Option<&OsStr>) -> Option<Entry> {
+        fs::symlink_metadata(&path).ok()?;
         let name = path.file_name().unwrap_or_default().to_owned();
         let label = match domain {
             Some(domain) => [domain.as_bytes(), b"/", name.as_bytes()].concat(),
@@ -138,11 +145,21 @@ impl Look<'_> {
         } else if script::is_leftover(name.as_bytes()) {
             Fate::Leftover
         } else if scope.is_none() {
-            Fate::Other(script::meant(name.as_bytes()))
+            Fate::Other(script::meant(name.as_bytes()).filter(|_| looks_like_a_program(&path)))
+        } else if self.is_left_out(&name, domain) {
+            Fate::LeftOut
         } else {
             self.fate(&path)
         };
-        Entry { path, label, domain: domain.map(OsStr::to_owned), scope, fate }
+        Some(Entry { path, label, domain: domain.map(OsStr::to_owned), scope, fate })
+    }
+
+    /// Whether `domains` in the settings leaves a script no VM that it could run for.
+    fn is_left_out(&self, name: &OsStr, domain: Option<&OsStr>) -> bool {
+        match domain {
+            Some(domain) => !self.settings.is_for(name, domain),
+            None => self.settings.domains_of(name).is_some_and(<[_]>::is_empty),
+        }
     }
 
     /// What the hook would do with a script, as far as that can be told without running it.
@@ -159,7 +176,7 @@ impl Look<'_> {
             (Kind::NotExecutable, _) => {
                 return unfit("it is not executable".to_owned(), format!("chmod +x {}", shell(path)));
             }
-            (Kind::Program, Some(fault)) if self.trust == Trust::Strict => {
+            (Kind::Program, Some(fault)) if self.settings.trust == Trust::Strict => {
                 return unfit(format!("it can't be trusted: {}", fault.what()), fault.remedy());
             }
             (Kind::Program, _) => {}
@@ -173,6 +190,12 @@ impl Look<'_> {
             (None, None) => Fate::Runs,
         }
     }
+}
+
+/// Whether somebody means a file to be run: notes and libraries are not.
+fn looks_like_a_program(path: &Path) -> bool {
+    let executable = fs::metadata(path).is_ok_and(|status| status.permissions().mode() & 0o111 != 0);
+    executable || script::interpreter_of(path).is_some()
 }
 
 fn remedy_for(unusable: &Unusable, path: &Path) -> String {

@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -58,16 +57,25 @@ pub(super) fn show(
 ) -> Result<ExitCode, Failure> {
     let inventory = Inventory::take(paths);
     if let Some((folder, error)) = inventory.unread.first() {
-        return Err(Failure::failed(format_args!("{} can't be read: {error}; run it as root", Quoted::path(folder))));
+        let mend =
+            if error.kind() == io::ErrorKind::PermissionDenied { "run it as root" } else { "see virt-hooks check" };
+        return Err(Failure::failed(format_args!("{} can't be read: {error}; {mend}", Quoted::path(folder))));
     }
     let wanted = |entry: &&Entry| {
         operation.is_none_or(|operation| may_be_for(entry, operation))
-            && domain.is_none_or(|domain| may_be_of(entry, domain, &inventory.settings))
+            && domain.is_none_or(|domain| entry.domain.as_deref().is_none_or(|own| own == domain))
     };
     let mut order = 0;
     let rows = inventory.entries.iter().filter(wanted).map(|entry| {
-        order += usize::from(entry.runs());
-        Row::of(entry, &inventory.settings, entry.runs().then_some(order))
+        let mut row = Row::of(entry, &inventory.settings);
+        if let Some(domain) = domain.filter(|domain| !inventory.settings.is_for(entry.file_name(), domain)) {
+            row.leave_out(domain);
+        }
+        if row.runs {
+            order += 1;
+            row.order = Some(order);
+        }
+        row
     });
     let rows: Vec<Row> = rows.collect();
     let mut out = BufWriter::new(io::stdout().lock());
@@ -90,10 +98,6 @@ fn may_be_for(entry: &Entry, operation: Operation) -> bool {
     }
 }
 
-fn may_be_of(entry: &Entry, domain: &OsStr, settings: &Settings) -> bool {
-    entry.domain.as_deref().is_none_or(|own| own == domain) && settings.is_for(entry.file_name(), domain)
-}
-
 /// A script, as it is listed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -101,10 +105,12 @@ struct Row {
     /// Its path below `custom/`.
     name: String,
     runs: bool,
-    /// Why it does not run, with what mends it.
+    /// Why it does not run.
     reason: Option<String>,
+    /// The command that mends it.
+    remedy: Option<String>,
     order: Option<usize>,
-    path: PathBuf,
+    path: String,
     /// The operation that it is for, `all`, or nothing where its name is no script's.
     operation: Option<&'static str>,
     /// The VMs that it is for: a pattern or several; nothing where it is every VM's.
@@ -114,6 +120,9 @@ struct Row {
     filter: Option<bool>,
     exclusive: Option<bool>,
     wait: Option<bool>,
+    /// Its name, as records have it.
+    #[serde(skip)]
+    shown: String,
     #[serde(skip)]
     settings: String,
     #[serde(skip)]
@@ -134,15 +143,17 @@ enum Kind {
 }
 
 impl Row {
-    fn of(entry: &Entry, settings: &Settings, order: Option<usize>) -> Self {
-        let (reason, meaning) = reason(entry);
+    fn of(entry: &Entry, settings: &Settings) -> Self {
+        let (reason, remedy, meaning) = reason(entry);
         let of_script = entry.scope.map(|_| settings.of_script(entry.file_name()));
         Self {
-            name: Quoted::bytes(&entry.label).to_string(),
+            name: String::from_utf8_lossy(&entry.label).into_owned(),
+            shown: Quoted::bytes(&entry.label).to_string(),
             runs: entry.runs(),
             reason,
-            order,
-            path: entry.path.clone(),
+            remedy,
+            order: None,
+            path: entry.path.to_string_lossy().into_owned(),
             operation: entry.scope.map(|scope| scope.name()),
             domains: domains_of(entry, settings),
             timeout_seconds: of_script.map(|settings| settings.timeout.as_secs_f64()),
@@ -154,9 +165,20 @@ impl Row {
             meaning,
             kind: match entry.fate {
                 Fate::Other(None) => Kind::Foreign,
-                Fate::Folder => Kind::Folder,
+                Fate::Folder if entry.domain.is_none() => Kind::Folder,
+                Fate::Folder => Kind::Foreign,
                 _ => Kind::Script,
             },
+        }
+    }
+
+    /// What it is for a domain that the settings keep it from.
+    fn leave_out(&mut self, domain: &OsStr) {
+        if self.runs {
+            self.runs = false;
+            let domains = self.domains.as_deref().unwrap_or("other VMs");
+            self.reason = Some(format!("domains in the settings is for {domains}, not for {}", Quoted::name(domain)));
+            self.meaning = Meaning::Faint;
         }
     }
 
@@ -164,7 +186,7 @@ impl Row {
         let timeout = self.timeout_seconds.filter(|_| self.runs).map(std::time::Duration::from_secs_f64);
         [
             self.order.map(|order| order.to_string()).unwrap_or_default(),
-            self.name.clone(),
+            self.shown.clone(),
             self.operation.unwrap_or("-").to_owned(),
             self.domains.clone().unwrap_or_else(|| "every".to_owned()),
             timeout.map(|timeout| Seconds(timeout).to_string()).unwrap_or_default(),
@@ -173,27 +195,28 @@ impl Row {
     }
 }
 
-/// Why it does not run, or what is to be known although it does, and how much that matters.
-fn reason(entry: &Entry) -> (Option<String>, Meaning) {
+/// Why it does not run, or what is to be known although it does; the command that mends it; and how much that matters.
+fn reason(entry: &Entry) -> (Option<String>, Option<String>, Meaning) {
+    let only = |reason: &str, meaning| (Some(reason.to_owned()), None, meaning);
     match &entry.fate {
-        Fate::Runs => (None, Meaning::Good),
+        Fate::Runs => (None, None, Meaning::Good),
         Fate::RunsUntrusted(fault) => {
-            let reason = format!("it runs since trust = \"warn\", although {fault}");
-            (Some(reason), Meaning::Warning)
+            let reason = format!("it runs since trust = \"warn\", although {}", fault.what());
+            (Some(reason), Some(fault.remedy()), Meaning::Warning)
         }
-        Fate::Masked => (Some("it is switched off, by a link to /dev/null".to_owned()), Meaning::Faint),
-        Fate::Unfit(unfit) => (Some(format!("{}; to mend it: {}", unfit.what, unfit.remedy)), Meaning::Bad),
-        Fate::Leftover => {
-            (Some("it is what an editor or a package manager left behind, by its name".to_owned()), Meaning::Faint)
+        Fate::Masked => only("it is switched off, by a link to /dev/null", Meaning::Faint),
+        Fate::Unfit(unfit) => (Some(unfit.what.clone()), Some(unfit.remedy.clone()), Meaning::Bad),
+        Fate::LeftOut => only("domains in the settings leaves it no VM to run for", Meaning::Warning),
+        Fate::Leftover => only("it is what an editor or a package manager left behind, by its name", Meaning::Faint),
+        Fate::Folder if entry.domain.is_none() => {
+            only("it is a folder, with the scripts of the VM of that name", Meaning::Faint)
         }
-        Fate::Folder => (Some("it is a folder, with the scripts of the VM of that name".to_owned()), Meaning::Faint),
+        Fate::Folder => only("it is a folder", Meaning::Faint),
         Fate::Other(Some(meant)) => {
-            let meant = Quoted::bytes(meant.as_bytes()).to_string();
-            (Some(format!("its name begins with no operation; did you mean {meant}?")), Meaning::Warning)
+            let meant = Quoted::bytes(meant.as_bytes());
+            only(&format!("its name begins with no operation and _; did you mean {meant}?"), Meaning::Warning)
         }
-        Fate::Other(None) => {
-            (Some("its name begins with no operation and _, nor with all_".to_owned()), Meaning::Faint)
-        }
+        Fate::Other(None) => only("its name begins with no operation and _, nor with all_", Meaning::Faint),
     }
 }
 
@@ -230,8 +253,8 @@ fn print(out: &mut impl Write, rows: &[Row], inventory: &Inventory, paths: &Path
     let listed: Vec<&Row> = rows.iter().filter(|row| row.kind == Kind::Script).collect();
     if listed.is_empty() {
         let custom = Quoted::path(paths.custom()).to_string();
-        let what = if inventory.missing { "does not exist" } else { "has no script for that" };
-        writeln!(out, "{custom} {what}. To make one: {}", super::call(paths, "new OPERATION NAME"))?;
+        let what = if inventory.missing { "does not exist" } else { "has no such script" };
+        writeln!(out, "{custom} {what}. To make one: {}", super::call(paths, "new start hello.sh"))?;
     } else {
         let mut table = Table::new([
             Column::right("ORDER"),
@@ -246,6 +269,9 @@ fn print(out: &mut impl Write, rows: &[Row], inventory: &Inventory, paths: &Path
             if let Some(reason) = &row.reason {
                 table.note(reason, row.meaning);
             }
+            if let Some(remedy) = &row.remedy {
+                table.command("to mend it:", remedy);
+            }
         }
         table.print(out, screen)?;
     }
@@ -257,7 +283,7 @@ fn print(out: &mut impl Write, rows: &[Row], inventory: &Inventory, paths: &Path
 const NAMED: usize = 5;
 
 fn name<'a>(out: &mut impl Write, what: &str, rows: impl Iterator<Item = &'a Row>, screen: Screen) -> io::Result<()> {
-    let names: Vec<&str> = rows.map(|row| row.name.as_str()).collect();
+    let names: Vec<&str> = rows.map(|row| row.shown.as_str()).collect();
     let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     let more = match names.len().saturating_sub(NAMED) {
         0 => String::new(),

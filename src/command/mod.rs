@@ -115,9 +115,20 @@ impl Verb {
 fn paths(root: Option<&Path>) -> Result<Paths, Failure> {
     let Some(root) = root else { return Ok(Paths::system()) };
     match root.canonicalize() {
-        Ok(root) => Ok(Paths::under(&root)),
+        Ok(root) if root.is_dir() => Ok(Paths::under(&root)),
+        Ok(_) => Err(Failure::usage(format_args!("--root {}: it is no folder", Quoted::path(root)))),
         Err(error) => Err(Failure::usage(format_args!("--root {}: {error}", Quoted::path(root)))),
     }
+}
+
+/// Whoever is not root can't change a host, and does not see all that the hook sees.
+fn only_as_root(paths: &Paths, verb: &str) -> Result<(), Failure> {
+    if paths.is_host() && !rustix::process::geteuid().is_root() {
+        return Err(Failure::failed(format_args!(
+            "{verb} needs root; to mend it: sudo virt-hooks {verb}; below a folder of yours: virt-hooks --root DIR {verb}"
+        )));
+    }
+    Ok(())
 }
 
 /// Trust as the hook judges it: on the host the hook is root's, below a folder it is whoever tries it.

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::call;
 use super::failure::Failure;
 use super::operation;
+use super::{call, judge};
 use crate::event::Operation;
 use crate::journal::Quoted;
 use crate::paths::Paths;
@@ -76,11 +76,15 @@ pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     };
     let of = arguments.domain.as_deref().map(|domain| format!(" of {}", Quoted::name(domain))).unwrap_or_default();
     let mut out = io::stdout();
-    writeln!(out, "{} is there, and runs {when}{of}.", Quoted::path(&path))?;
+    let fault = judge(paths).inspect(&path).ok().and_then(|inspection| inspection.fault);
+    match &fault {
+        None => writeln!(out, "{} is there, and runs {when}{of}.", Quoted::path(&path))?,
+        Some(fault) => writeln!(out, "{} is there, and does not run: {fault}", Quoted::path(&path))?,
+    }
     writeln!(out, "To edit it:  ${{EDITOR:-vi}} {}", shell(&path))?;
     let run = format!("run {} {}", operation.name(), shell(Path::new(domain)));
     writeln!(out, "To try it:   {}", call(paths, &run))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(u8::from(fault.is_some())))
 }
 
 /// The whole name, if a file that is called so is a script.
@@ -125,7 +129,7 @@ fn write(path: &PathBuf, text: &[u8]) -> io::Result<()> {
 
 fn mend(error: &io::Error, path: &Path) -> String {
     match error.kind() {
-        io::ErrorKind::AlreadyExists => format!("; to see it: cat {}", shell(path)),
+        io::ErrorKind::AlreadyExists => format!("; it is left as it is, and can be seen by: cat {}", shell(path)),
         io::ErrorKind::PermissionDenied => "; run it as root".to_owned(),
         _ => String::new(),
     }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use super::call;
 use super::failure::Failure;
+use super::{call, only_as_root};
 use crate::journal::Escaped;
 use crate::paths::Paths;
 use crate::pause::Pause;
@@ -31,6 +31,7 @@ pub(super) struct PauseArguments {
 
 /// Keeps scripts from running, from the next event on.
 pub(super) fn pause(arguments: &PauseArguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    only_as_root(paths, "pause")?;
     let until = arguments.duration.as_deref().map(end_of).transpose()?;
     let pause = Pause { until };
     pause.begin(paths.state()).map_err(|error| Failure::failed(format_args!("scripts can't be paused: {error}")))?;
@@ -42,6 +43,7 @@ pub(super) fn pause(arguments: &PauseArguments, paths: &Paths) -> Result<ExitCod
 
 /// Has scripts run again.
 pub(super) fn resume(paths: &Paths) -> Result<ExitCode, Failure> {
+    only_as_root(paths, "resume")?;
     let paused = Pause::in_force(paths.state()).is_some();
     Pause::end(paths.state()).map_err(|error| Failure::failed(format_args!("the pause can't be ended: {error}")))?;
     let said = if paused { "resumed: scripts run again, from the next event on." } else { "There was no pause." };

@@ -2,12 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
-use std::fs::File;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use rustix::fs::OFlags;
 
 use super::failure::Failure;
 use super::list;
@@ -21,6 +23,7 @@ use crate::journal::{Journal, Level, Quoted};
 use crate::outcome::Outcome;
 use crate::paths::Paths;
 use crate::pause::Pause;
+use crate::report;
 use crate::supervise::Interruption;
 use crate::trust::shell;
 use crate::verdict::Verdict;
@@ -90,10 +93,11 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         tell(format_args!("{pause}, for libvirt's events; what is called by hand runs all the same"));
     }
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
+    journal.info(None, report::BY_HAND);
     journal.listen(Box::new(move |level, script, message| show(screen, level, script, message)));
     let document = Document::unread(input);
     let conclusion = hook::handle(&event, Occasion::Rehearsal, document, paths, &mut journal, Interruption::watch());
-    conclusion.hand_back_xml(&mut journal);
+    let handed_back = conclusion.hand_back_xml(&mut journal);
     if let Some(fault) = journal.fault() {
         tell(format_args!("virt-hooks: {fault}"));
     }
@@ -101,7 +105,7 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         tell(screen.paint(Meaning::Bad, reason));
     }
     sum_up(&conclusion, &event, operation, paths, screen);
-    let failed = conclusion.runs.iter().any(|run| run.outcome.is_failure());
+    let failed = handed_back.is_err() || conclusion.runs.iter().any(|run| run.outcome.is_failure());
     Ok(ExitCode::from(u8::from(failed)))
 }
 
@@ -109,12 +113,17 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
 fn input(arguments: &Arguments, paths: &Paths) -> Result<Input, Failure> {
     match arguments.xml.as_deref() {
         Some(path) if path == Path::new("-") => Ok(Input::Stdin),
-        Some(path) => File::open(path)
-            .map(Input::File)
-            .map_err(|error| Failure::usage(format_args!("{}: {error}", Quoted::path(path)))),
+        Some(path) => {
+            open(path).map(Input::File).map_err(|error| Failure::usage(format_args!("{}: {error}", Quoted::path(path))))
+        }
         None if paths.is_host() => ask_libvirt(&arguments.domain),
         None => Ok(Input::Nothing),
     }
+}
+
+/// Opens a file, and waits for nobody: a FIFO without a writer is at its end.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
 }
 
 fn ask_libvirt(domain: &OsStr) -> Result<Input, Failure> {

@@ -35,6 +35,7 @@ pub(super) struct Table<const N: usize> {
 enum Line<const N: usize> {
     Row([String; N], Option<Meaning>),
     Note(String, Meaning),
+    Command(&'static str, String),
 }
 
 impl<const N: usize> Table<N> {
@@ -52,9 +53,15 @@ impl<const N: usize> Table<N> {
         self.lines.push(Line::Note(text.to_owned(), meaning));
     }
 
+    /// Adds a command about the row before, which stays on one line whatever the width: it is to be pasted.
+    pub(super) fn command(&mut self, heading: &'static str, command: &str) {
+        self.lines.push(Line::Command(heading, command.to_owned()));
+    }
+
     /// Prints it. Notes begin below the second column.
     pub(super) fn print(&self, out: &mut impl Write, screen: Screen) -> io::Result<()> {
         let widths = self.widths();
+        let indent = widths.first().map_or(0, |first| first + 2 * GAP);
         let headings = self.columns.map(|column| column.heading.to_owned());
         writeln!(out, "{}", screen.paint(Meaning::Strong, self.line(&headings, &widths)))?;
         for line in &self.lines {
@@ -64,8 +71,11 @@ impl<const N: usize> Table<N> {
                     writeln!(out, "{}", screen.paint(*meaning, self.line(cells, &widths)))?;
                 }
                 Line::Note(text, meaning) => {
-                    let indent = " ".repeat(widths.first().map_or(0, |first| first + 2 * GAP));
-                    writeln!(out, "{indent}{}", screen.paint(*meaning, text))?;
+                    let text = screen.wrapped(text, indent);
+                    writeln!(out, "{}{}", " ".repeat(indent), screen.paint(*meaning, text))?;
+                }
+                Line::Command(heading, command) => {
+                    writeln!(out, "{}{} {command}", " ".repeat(indent), screen.paint(Meaning::Faint, heading))?;
                 }
             }
         }

@@ -26,6 +26,7 @@ use crate::settings::{self, Keep, ScriptSettings};
 use crate::supervise::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::trust::Judge;
 
+use super::Occasion;
 use super::scripts::Runner;
 
 /// The name by which the program is called for this.
@@ -39,7 +40,12 @@ impl Runner<'_> {
                            libvirt has to wait";
             self.journal.warn(Some(script.label()), message);
         }
-        !settings.wait && !settings.must_be_waited_for() && !self.in_background
+        let background = !settings.wait && !settings.must_be_waited_for();
+        if background && self.occasion == Occasion::Rehearsal {
+            let message = "is waited for, since this was called by hand; libvirt would not wait (wait = false)";
+            self.journal.info(Some(script.label()), message);
+        }
+        background && self.occasion == Occasion::Call
     }
 
     /// Gives a script to a supervisor of its own. False where none can be had, and libvirt has to wait.
@@ -134,7 +140,7 @@ fn supervise(arguments: Vec<OsString>) -> ExitCode {
         document: &mut Document::unread(Input::Stdin),
         document_asked_for: false,
         few_descriptors: super::scripts::few_descriptors(),
-        in_background: true,
+        occasion: Occasion::Background,
         supervisor: Supervisor::new(interruption),
         journal: &mut journal,
     };

@@ -15,6 +15,7 @@ use crate::settings::ScriptSettings;
 use crate::supervise::{HeldPipes, Launch, Lines, Progress, Stream};
 use crate::trust::Identity;
 
+use super::Occasion;
 use super::exclusive;
 use super::filter::{self, Change, Output};
 use super::scripts::{Look, Runner};
@@ -136,7 +137,8 @@ impl Runner<'_> {
             timeout,
             grace: self.settings.grace,
         };
-        let (journal, event, in_background) = (&mut *self.journal, self.event, self.in_background);
+        let (journal, event) = (&mut *self.journal, self.event);
+        let in_background = self.occasion == Occasion::Background;
         self.supervisor.run(launch, &mut |mut progress| {
             if let (true, Progress::Terminating { remaining, .. }) = (in_background, &mut progress) {
                 // libvirt does not wait for this one, so it may have talked to it all the same.

@@ -17,6 +17,8 @@ use crate::supervise::Supervisor;
 use crate::trust::{Identity, Judge, Kind, Unusable, shell};
 use crate::verdict::{Run, refuses};
 
+use super::Occasion;
+
 /// Runs the scripts of one event.
 pub(super) struct Runner<'a> {
     pub(super) event: &'a Event,
@@ -31,8 +33,8 @@ pub(super) struct Runner<'a> {
     pub(super) document_asked_for: bool,
     /// The process may have so few descriptors that none can be held without need.
     pub(super) few_descriptors: bool,
-    /// It runs in the background already.
-    pub(super) in_background: bool,
+    /// Why the event is handled.
+    pub(super) occasion: Occasion,
     pub(super) supervisor: Supervisor,
     pub(super) journal: &'a mut Journal,
 }
@@ -70,7 +72,7 @@ impl Runner<'_> {
                 continue;
             }
             let mut settings = self.settings.of_script(script.file_name());
-            if self.in_background {
+            if self.occasion == Occasion::Background {
                 // Whatever the settings say by now, nobody waits for a veto or for the XML.
                 settings = ScriptSettings { on_failure: OnFailure::Continue, wait: false, ..settings };
                 settings.filter = if settings.filter == Filter::No { Filter::No } else { Filter::Unclear };

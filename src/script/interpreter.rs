@@ -35,14 +35,15 @@ pub fn why_it_would_not_start<'a>(path: &'a Path, programs: &Path) -> Option<Not
     } else if head.starts_with(b"\x7fELF") {
         None
     } else {
-        why_its_interpreter_would_not_start(&head, programs)
+        why_its_interpreter_would_not_start(path, &head, programs)
     };
     cause.map(|cause| NotStarted { path, cause })
 }
 
-fn why_its_interpreter_would_not_start(head: &[u8], programs: &Path) -> Option<Cause> {
-    let Some(name) = interpreter(head) else { return Some(why_no_format(head)) };
-    if name.ends_with(b"\r") {
+fn why_its_interpreter_would_not_start(path: &Path, head: &[u8], programs: &Path) -> Option<Cause> {
+    let Some(name) = interpreter(head) else { return Some(why_no_format(path, head)) };
+    // A carriage return behind an option starts the interpreter, and the interpreter fails.
+    if first_line(head).ends_with(b"\r") {
         return Some(Cause::CarriageReturn);
     }
     if head.len() == HEAD && head.ends_with(name) {
@@ -55,16 +56,26 @@ fn why_its_interpreter_would_not_start(head: &[u8], programs: &Path) -> Option<C
     if is_noexec(&there) {
         return Some(Cause::MountedNoexec(there));
     }
-    if fs::metadata(&there).is_ok_and(|status| status.permissions().mode() & 0o111 == 0) {
-        return Some(Cause::InterpreterNotExecutable(there));
+    if let Ok(status) = fs::metadata(&there) {
+        if !status.is_file() || status.len() == 0 || is_broken_itself(&there, programs) {
+            return Some(Cause::BrokenInterpreter(there));
+        }
+        if status.permissions().mode() & 0o111 == 0 {
+            return Some(Cause::InterpreterNotExecutable(there));
+        }
     }
     why_env_finds_nothing(head, programs)
 }
 
+/// Whether an interpreter is a script whose own interpreter is missing.
+fn is_broken_itself(interpreter: &Path, programs: &Path) -> bool {
+    let Ok(head) = head(interpreter) else { return false };
+    self::interpreter(&head).is_some_and(|name| fs::metadata(below(programs, OsStr::from_bytes(name))).is_err())
+}
+
 /// `#!/usr/bin/env python`: the kernel starts `env`, which finds nothing to start in its turn.
 fn why_env_finds_nothing(head: &[u8], programs: &Path) -> Option<Cause> {
-    let mut words =
-        head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?.split(|byte| b" \t\r".contains(byte));
+    let mut words = first_line(head).strip_prefix(b"#!")?.split(|byte| b" \t\r".contains(byte));
     let mut next = || words.find(|word| !word.is_empty());
     let name = next().filter(|name| name.ends_with(b"/env")).and_then(|_env| next())?;
     // Options and assignments are for env itself.
@@ -81,7 +92,7 @@ fn why_env_finds_nothing(head: &[u8], programs: &Path) -> Option<Cause> {
 fn cause(path: &Path, head: &[u8], error: io::Error) -> Cause {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOEXEC | Errno::NOENT) if head.starts_with(b"\x7fELF") => Cause::ForeignProgram,
-        Some(Errno::NOEXEC) => why_no_format(head),
+        Some(Errno::NOEXEC) => why_no_format(path, head),
         Some(Errno::NOENT) => match interpreter(head) {
             Some(name) if name.ends_with(b"\r") => Cause::CarriageReturn,
             Some(name) => missing(name, Path::new("/")),
@@ -101,20 +112,48 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
 
 /// What the `#!` line names, as the kernel reads it: up to a blank, a tab or the line's end.
 fn interpreter(head: &[u8]) -> Option<&[u8]> {
-    let line = head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+    let line = first_line(head).strip_prefix(b"#!")?;
     line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty())
 }
 
-fn why_no_format(head: &[u8]) -> Cause {
+fn first_line(head: &[u8]) -> &[u8] {
+    head.split(|&byte| byte == b'\n').next().unwrap_or_default()
+}
+
+/// The interpreter that a script names in its `#!` line, if it does.
+pub fn interpreter_of(script: &Path) -> Option<PathBuf> {
+    let head = head(script).ok()?;
+    let name = interpreter(&head)?;
+    Some(PathBuf::from(OsStr::from_bytes(name.strip_suffix(b"\r").unwrap_or(name))))
+}
+
+/// The interpreter of the language that a script without a `#!` line is probably in, by its name; none where it is no text.
+fn language(path: &Path, head: &[u8]) -> Option<&'static str> {
+    if head.contains(&0) || head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        return None;
+    }
+    match path.extension().map(OsStrExt::as_bytes) {
+        Some(b"py") => Some("/usr/bin/python3"),
+        Some(b"pl") => Some("/usr/bin/perl"),
+        Some(b"sh" | b"bash") | None => Some("/bin/bash"),
+        Some(_) => None,
+    }
+}
+
+fn why_no_format(path: &Path, head: &[u8]) -> Cause {
     let text = head.trim_ascii_start();
     if head.starts_with(b"\xef\xbb\xbf#!") {
         Cause::ByteOrderMark
     } else if head.starts_with(b"#!") {
-        if interpreter(head).is_none() { Cause::EmptyInterpreter } else { Cause::LongLine }
+        match interpreter(head) {
+            None => Cause::EmptyInterpreter { meant: language(path, head) },
+            Some(name) if head.len() == HEAD && head.ends_with(name) => Cause::LongLine,
+            Some(name) => Cause::BrokenInterpreter(PathBuf::from(OsStr::from_bytes(name))),
+        }
     } else if text.starts_with(b"#!") {
         Cause::NotFirst
     } else {
-        Cause::NoInterpreter
+        Cause::NoInterpreter { meant: language(path, head) }
     }
 }
 
@@ -158,7 +197,7 @@ fn why_denied(path: &Path, head: &[u8], error: io::Error) -> Cause {
         return Cause::MountedNoexec(path.to_owned());
     }
     let Some(interpreter) = interpreter(head).map(|name| PathBuf::from(OsStr::from_bytes(name))) else {
-        return Cause::Denied(error);
+        return if head.starts_with(b"#!") { why_no_format(path, head) } else { Cause::Denied(error) };
     };
     if is_noexec(&interpreter) {
         return Cause::MountedNoexec(interpreter);

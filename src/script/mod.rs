@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use self::folder::{FolderError, discover};
-pub use self::interpreter::{why_it_would_not_start, why_not_started};
+pub use self::interpreter::{interpreter_of, why_it_would_not_start, why_not_started};
 pub use self::misnamed::meant;
 pub use self::name::{Scope, is_leftover, order, rest_for};
 pub use self::not_started::{Cause, NotStarted};

@@ -14,9 +14,15 @@ use crate::trust::shell;
 #[derive(Debug)]
 pub enum Cause {
     /// It has no `#!` line and is no program.
-    NoInterpreter,
+    NoInterpreter {
+        /// The interpreter that it is probably for.
+        meant: Option<&'static str>,
+    },
     /// Nothing stands behind the `#!`.
-    EmptyInterpreter,
+    EmptyInterpreter {
+        /// The interpreter that it is probably for.
+        meant: Option<&'static str>,
+    },
     /// The `#!` line is longer than the kernel reads.
     LongLine,
     /// An editor put a byte order mark before the `#!`.
@@ -61,8 +67,8 @@ impl NotStarted<'_> {
     /// What is wrong, without what mends it.
     pub fn what(&self) -> String {
         match &self.cause {
-            Cause::NoInterpreter => "it has no #! line".to_owned(),
-            Cause::EmptyInterpreter => "its #! line names no interpreter".to_owned(),
+            Cause::NoInterpreter { .. } => "it has no #! line".to_owned(),
+            Cause::EmptyInterpreter { .. } => "its #! line names no interpreter".to_owned(),
             Cause::LongLine => format!("its #! line is longer than the {HEAD} bytes that the kernel reads"),
             Cause::ByteOrderMark => "a byte order mark stands before its #! line".to_owned(),
             Cause::NotFirst => "something stands before its #! line".to_owned(),
@@ -100,11 +106,15 @@ impl NotStarted<'_> {
 
     /// The command that mends it, or that shows what is to be mended. Without a backslash, which a record would double.
     pub fn remedy(&self) -> Option<String> {
-        let script = shell(self.path);
+        // sed puts a file of its own in the place of a link.
+        let file = if self.path.is_symlink() { self.path.canonicalize().ok() } else { None };
+        let script = shell(file.as_deref().unwrap_or(self.path));
         Some(match &self.cause {
-            Cause::NoInterpreter => format!("sed -i '1i #!/bin/bash' {script}"),
-            Cause::EmptyInterpreter => format!("sed -i '1s|.*|#!/bin/bash|' {script}"),
-            Cause::LongLine => format!("${{EDITOR:-vi}} +1 {script}"),
+            Cause::NoInterpreter { meant: Some(meant) } => format!("sed -i '1i #!{meant}' {script}"),
+            Cause::EmptyInterpreter { meant: Some(meant) } => format!("sed -i '1s|.*|#!{meant}|' {script}"),
+            Cause::NoInterpreter { meant: None } | Cause::EmptyInterpreter { meant: None } | Cause::LongLine => {
+                format!("${{EDITOR:-vi}} +1 {script}")
+            }
             Cause::ByteOrderMark => format!("LC_ALL=C sed -i '1s/^...//' {script}"),
             Cause::NotFirst => format!("sed -i '0,/#!/{{/#!/!d;s/^[[:space:]]*//}}' {script}"),
             Cause::CarriageReturn => format!("sed -i 's/[[:cntrl:]]$//' {script}"),

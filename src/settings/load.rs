@@ -15,7 +15,7 @@ use super::problem::{Cost, Problem};
 use super::{Settings, parse};
 use crate::paths::Paths;
 use crate::state::Drawer;
-use crate::trust::{Judge, Unusable};
+use crate::trust::{Judge, Unusable, shell};
 
 /// The most that is read of a settings file, in bytes.
 const MAXIMUM_BYTES: u64 = 1 << 20;
@@ -163,7 +163,11 @@ fn read(file: &Path, judge: &Judge) -> Result<Option<String>, Refusal> {
         }
         Err(Unusable::Vanished) => return Ok(None),
         Err(Unusable::Empty) => return Ok(Some(String::new())),
-        Err(unusable) => return Err((unusable.to_string(), None)),
+        Err(unusable) => {
+            // A folder, a FIFO, a link to nothing: nothing that an editor could open.
+            let word = shell(file);
+            return Err((unusable.to_string(), Some(format!("mv {word} {word}.old"))));
+        }
     }
     // NONBLOCK, should a FIFO have taken its place since.
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();

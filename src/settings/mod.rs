@@ -100,6 +100,12 @@ pub struct Table<'a> {
     pub file: &'a Path,
     /// Its line there, from 1.
     pub line: usize,
+    /// It says which domains the scripts are for.
+    pub restricts: bool,
+    /// It says `onFailure = "abort"`.
+    pub vetoes: bool,
+    /// It says `wait = false`.
+    pub lets_go_on: bool,
     name: &'a Pattern,
 }
 
@@ -170,7 +176,14 @@ impl Settings {
 
     /// All `[[script]]` tables, in the order in which they count.
     pub fn tables(&self) -> impl Iterator<Item = Table<'_>> {
-        self.rules.iter().map(|rule| Table { file: &rule.place.0, line: rule.place.1, name: &rule.name })
+        self.rules.iter().map(|rule| Table {
+            file: &rule.place.0,
+            line: rule.place.1,
+            restricts: rule.domains.is_some(),
+            vetoes: rule.on_failure == Some(OnFailure::Abort),
+            lets_go_on: rule.wait == Some(false),
+            name: &rule.name,
+        })
     }
 
     fn rules_for<'a>(&'a self, file_name: &'a OsStr) -> impl DoubleEndedIterator<Item = &'a Rule> {

@@ -3,24 +3,22 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::journal::Escaped;
 
-/// A path as a word that can be pasted from a record into a shell. What a record would write otherwise than it is (a
-/// backslash, a control character, what is no UTF-8) is a `?`, which the shell matches with whatever is there.
+/// A path as a word that can be pasted into a shell, from a record or from a terminal, and means this path and no other.
+///
+/// What a record would write otherwise than it is (a backslash, a control character, what is no UTF-8) has no quoting that
+/// survives that; such a path is given in base64, which the shell has decoded.
 pub(crate) fn shell(path: &Path) -> String {
-    let mut word = String::new();
-    for piece in path.as_os_str().as_bytes().utf8_chunks() {
-        for part in piece.valid().split_inclusive(|character| !Escaped::leaves(character)) {
-            let kept = part.trim_end_matches(|character| !Escaped::leaves(character));
-            if !kept.is_empty() {
-                // Only a NUL has no quoting, and no path holds one.
-                word.push_str(&shlex::try_quote(kept).unwrap_or_default());
-            }
-            word.extend(part.get(kept.len()..).unwrap_or_default().chars().map(|_| '?'));
-        }
-        word.extend(piece.invalid().iter().map(|_| '?'));
+    let bytes = path.as_os_str().as_bytes();
+    let plain = std::str::from_utf8(bytes).ok().filter(|text| text.chars().all(Escaped::leaves));
+    match plain.and_then(|text| shlex::try_quote(text).ok()) {
+        Some(word) => word.into_owned(),
+        None => format!("\"$(echo {} | base64 -d)\"", STANDARD.encode(bytes)),
     }
-    word
 }
 
 #[cfg(test)]
@@ -33,7 +31,7 @@ mod tests {
         let word = |bytes: &[u8]| shell(Path::new(OsStr::from_bytes(bytes)));
         assert_eq!(word(b"/a/b.sh"), "/a/b.sh");
         assert_eq!(word(b"/a b/it's"), "\"/a b/it's\"");
-        assert_eq!(word(b"/a\\b\n\xffc"), "/a?b??c");
+        assert_eq!(word(b"/a\\b\n\xffc"), "\"$(echo L2FcYgr/Yw== | base64 -d)\"");
         assert_eq!(word("/ä".as_bytes()), "'/ä'");
     }
 }

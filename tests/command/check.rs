@@ -107,6 +107,9 @@ fn a_hook_that_libvirt_has_perhaps_not_noticed() {
     std::fs::remove_file(host.path("/etc/libvirt/hooks/qemu")).expect("a host without a hook");
     assert_eq!(host.command(["install"]).run().code, Some(0));
     with_daemon(&host, "1 hour ago");
+    // What is played by hand is no call of libvirt's.
+    host.bash("start_x", ":");
+    assert_eq!(host.command(["run", "start", "vm", "--xml", "/dev/null"]).run().code, Some(0));
     mended(&host, "warning", "/etc/libvirt/hooks/qemu", "libvirtd has run since before the hook was first installed");
     crate::eventually("it is reloaded", || host.path("/tmp/reloaded").exists());
 }
@@ -129,6 +132,8 @@ fn a_pause() {
     let host = host!();
     host.bash("start_a", ":");
     assert_eq!(host.command(["pause"]).run().code, Some(0));
+    let found = host.command(["check"]).run().stdout;
+    assert!(found.ends_with("1 error; no script runs\n"), "{found}");
     mended(&host, "error", "/run/virt-hooks/pause/until", "no script runs at any event");
 }
 
@@ -174,15 +179,43 @@ fn a_veto_where_it_can_t_act() {
         ("stopped_gate.sh", "libvirt pays no heed to it at stopped"),
         ("all_gate.sh", "counts at prepare, start, migrate and restore only"),
     ] {
-        let host = host!();
+        let host = with_editor(host!(), "[ $1 = +3 ] && sed -i /onFailure/d $2");
         host.bash(name, ":");
-        host.settings("[[script]]\nname = \"*gate*\"\nonFailure = \"abort\"\n");
+        host.settings("timeoutSeconds = 5\n\n[[script]]\nname = \"*gate*\"\nonFailure = \"abort\"\n");
         mended(&host, "warning", &format!("/etc/libvirt/hooks/custom/{name}"), words);
     }
     let host = host!();
     host.bash("start_gate.sh", ":");
     host.settings("[[script]]\nname = \"*gate*\"\nonFailure = \"abort\"\n");
     assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n", "where it can act it is no finding");
+}
+
+#[test]
+fn a_wait_that_another_table_makes_impossible() {
+    let host = with_editor(host!(), "[ $1 = +4 ] && sed -i s/false/true/ $2");
+    host.bash("start_gate.sh", ":");
+    host.settings(
+        "[[script]]\nname = \"*gate*\"\nonFailure = \"abort\"\n[[script]]\nname = \"start*\"\nwait = false\n",
+    );
+    mended(
+        &host,
+        "warning",
+        "/etc/libvirt/hooks/custom/start_gate.sh",
+        "wait = false is set for it and does not count",
+    );
+}
+
+#[test]
+fn a_script_that_the_settings_leave_no_vm() {
+    let host = with_editor(host!(), "[ $1 = +1 ] && sed -i s/vm1/vm2/ $2");
+    host.folder(format!("{CUSTOM}/vm2"));
+    host.bash("vm2/start_x", ":");
+    host.settings("[[script]]\nname = \"start_*\"\ndomains = [\"vm1\"]\n");
+    mended(&host, "warning", "/etc/libvirt/hooks/custom/vm2/start_x", "leaves it no VM to run for");
+    let host = with_editor(host!(), "sed -i /domains/d $2");
+    host.bash("start_x", ":");
+    host.settings("[[script]]\nname = \"start_*\"\ndomains = []\n");
+    mended(&host, "warning", START_X, "leaves it no VM to run for");
 }
 
 #[test]
@@ -204,8 +237,13 @@ fn names_that_are_nearly_an_operation_s() {
     let host = host!();
     host.bash("start_x", "echo the right one");
     host.bash("strat_x", "echo another");
-    mended(&host, "warning", "/etc/libvirt/hooks/custom/strat_x", "did you mean start_x?");
-    assert!(host.read(START_X).contains("the right one"), "what is there is not overwritten");
+    let found = host.command(["check"]).run().stdout;
+    assert!(found.contains("That is there, and is another: keep one of them"), "{found}");
+    let diff = "to mend it: diff /etc/libvirt/hooks/custom/strat_x /etc/libvirt/hooks/custom/start_x\n";
+    assert!(found.contains(diff), "nothing that somebody wrote is removed: {found}");
+    host.bash("strat_x", "echo the right one");
+    mended(&host, "warning", "/etc/libvirt/hooks/custom/strat_x", "That is there, and is the same");
+    assert!(host.read(START_X).contains("the right one"));
 }
 
 #[test]
@@ -272,6 +310,9 @@ fn scripts_that_the_kernel_would_not_start() {
         ("echo hi\n", "it has no #! line"),
         ("#!\necho hi\n", "its #! line names no interpreter"),
         ("#!/bin/bash\r\necho hi\r\n", "its lines end as on Windows"),
+        ("#!/bin/bash -e\r\necho hi\r\n", "its lines end as on Windows"),
+        ("#!/usr/bin/env bash\r\necho hi\r\n", "its lines end as on Windows"),
+        ("#!/usr/bin\n", "its interpreter /usr/bin can't be started itself"),
         ("\u{feff}#!/bin/bash\n", "a byte order mark stands before its #! line"),
         ("\n  #!/bin/bash\n", "something stands before its #! line"),
         ("#!/usr/bin/pythom\n", "its interpreter /usr/bin/pythom does not exist"),
@@ -282,9 +323,61 @@ fn scripts_that_the_kernel_would_not_start() {
     ] {
         let host = with_editor(host!(), edit);
         host.script("start_x", text);
+        let host = if text == "#!/usr/bin\n" { with_editor(host, edit) } else { host };
+        if text == "#!/usr/bin\n" {
+            // What is to be done about it only its owner knows.
+            let found = host.command(["check"]).run().stdout;
+            assert!(found.contains(words) && found.contains("to mend it: file /usr/bin\n"), "{found}");
+            continue;
+        }
         mended(&host, "error", START_X, words);
         assert_eq!(host.event("start").run().code, Some(0));
         host.log().assert_says("INFO", "start_x", "exited with 0");
+    }
+}
+
+#[test]
+fn a_script_in_another_language_gets_that_one_s_interpreter() {
+    let host = host!();
+    host.script("start_x.py", "import sys\nprint('hi from python')\n");
+    mended(&host, "error", "/etc/libvirt/hooks/custom/start_x.py", "it has no #! line");
+    assert_eq!(host.event("start").run().code, Some(0));
+    host.log().assert_says("INFO", "start_x.py", "stdout: hi from python");
+    // Of what is no text, or in a language that is not known, nothing is guessed.
+    for (name, text) in [("start_x.lua", b"print()\n".as_slice()), ("start_x", b"\xff\xfee\0c\0h\0o\0")] {
+        let host = host!();
+        host.script(name, text);
+        let found = host.command(["check"]).run().stdout;
+        assert!(found.contains("to mend it: ${EDITOR:-vi} +1 "), "{found}");
+    }
+}
+
+#[test]
+fn a_link_to_a_script_stays_a_link() {
+    let host = host!();
+    host.folder("/etc/libvirt/repo");
+    host.file("/etc/libvirt/repo/x.sh", "#!/bin/bash\r\necho hi\r\n", 0o755);
+    host.shell("ln -s /etc/libvirt/repo/x.sh /etc/libvirt/hooks/custom/start_x").run();
+    mended(&host, "error", START_X, "its lines end as on Windows");
+    assert!(host.path(START_X).is_symlink());
+    assert_eq!(host.read("/etc/libvirt/repo/x.sh"), "#!/bin/bash\necho hi\n");
+}
+
+#[test]
+fn a_remedy_is_for_the_one_file_whatever_it_is_called() {
+    let host = host!();
+    for name in ["start_axb", "start_a-b"] {
+        host.bash(name, ":");
+    }
+    for odd in ["start_a\nb", "start_a\\b", "start_a b;touch pwned", "start_$(touch pwned)", "start_'\"`*?"] {
+        let host = host!();
+        host.bash("start_axb", ":");
+        host.file(format!("{CUSTOM}/{odd}"), "", 0o755);
+        let finished = host.shell(MEND).run();
+        assert_eq!(finished.code, Some(0), "{odd:?}: {}{}", host.read("/tmp/remedy"), finished.stderr);
+        assert_eq!(host.read("/tmp/after").trim(), "[]", "{odd:?}: {}", host.read("/tmp/remedy"));
+        let left = host.shell("ls /etc/libvirt/hooks/custom").run().stdout;
+        assert_eq!(left, "start_axb\n", "{odd:?}: {}", host.read("/tmp/remedy"));
     }
 }
 
@@ -340,6 +433,13 @@ fn a_folder_that_is_called_like_a_script() {
 #[test]
 fn what_is_switched_off_or_no_script_is_no_finding() {
     let host = host!();
+    // Scripts that are kept in git, a library's folder, notes.
+    for folder in [".git/objects/start_x", "my-vm/lib", "my-vm/.git"] {
+        host.folder(format!("{CUSTOM}/{folder}"));
+    }
+    for notes in ["release-notes.md", "all-functions.sh", "start.md"] {
+        host.file(format!("{CUSTOM}/{notes}"), "read me\n", 0o644);
+    }
     host.folder(format!("{CUSTOM}/my-vm"));
     host.shell("cd /etc/libvirt/hooks/custom; ln -s /dev/null start_off; touch README lib.sh start_a~ .start_a.swp")
         .run();
@@ -357,9 +457,61 @@ fn a_script_of_one_vm() {
 #[test]
 fn a_script_that_calls_virsh() {
     let host = host!();
-    host.bash("start_x", "# virsh is not called here\nvirsh-like --thing\nxml=$(/usr/bin/virsh dumpxml \"$1\")");
+    host.bash(
+        "start_x",
+        "# virsh is not called here\nvirsh-like --thing # virsh\nxml=$(/usr/bin/virsh dumpxml \"$1\")",
+    );
     mended(&host, "warning", START_X, "line 4 calls virsh");
     assert!(host.read(testbed::SETTINGS).ends_with("[[script]]\nname = \"start_x\"\nwait = false\n"));
+}
+
+#[test]
+fn a_filter_or_a_veto_that_calls_virsh_is_for_its_owner_to_mend() {
+    for setting in ["filter = true", "onFailure = \"abort\""] {
+        let host = with_editor(host!(), "[ $1 = +2 ] && sed -i 2d $2");
+        host.bash("migrate_x", "virsh list");
+        host.settings(&format!("[[script]]\nname = \"migrate_x\"\n{setting}\n"));
+        mended(&host, "warning", "/etc/libvirt/hooks/custom/migrate_x", "line 2 calls virsh");
+    }
+    let host = host!();
+    host.bash("migrate_x", "virsh list");
+    host.settings("[[script]]\nname = \"migrate_x\"\nwait = false\n");
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n", "libvirt does not wait for it");
+}
+
+#[test]
+fn a_state_folder_that_can_t_be_used() {
+    for make in ["mkdir -m 0777 /run/virt-hooks", "touch /run/virt-hooks"] {
+        let host = host!();
+        assert_eq!(host.shell(make).run().code, Some(0));
+        mended(&host, "error", "/run/virt-hooks", "no live XML is kept for stopped and release");
+        assert_eq!(host.event("start").run().code, Some(0));
+        assert!(host.path("/run/virt-hooks/live/vm.xml").exists());
+    }
+}
+
+#[test]
+fn a_folder_for_scripts_that_is_none() {
+    for make in ["touch custom", "ln -s custom custom"] {
+        let host = host!();
+        let line = format!("cd /etc/libvirt/hooks && rmdir custom && {make}");
+        assert_eq!(host.shell(&line).run().code, Some(0));
+        mended(&host, "error", "/etc/libvirt/hooks/custom", "it can't be read");
+    }
+    let host = host!();
+    host.shell("cd /etc/libvirt/hooks && rmdir custom && ln -s /no/such custom").run();
+    mended(&host, "warning", "/etc/libvirt/hooks/custom", "the folder for scripts is not there");
+}
+
+#[test]
+fn who_is_not_root_is_told_that_it_is_root_s() {
+    let Some(host) = host!().or_leave_out() else { return };
+    for verb in ["check", "pause", "resume"] {
+        let nobody = host.command([verb]).through("/usr/bin/setpriv", &["--reuid=4711", "--clear-groups"]).run();
+        assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(1), ""), "{verb}");
+        let expected = format!("virt-hooks: {verb} needs root; to mend it: sudo virt-hooks {verb}");
+        assert!(nobody.stderr.starts_with(&expected), "{}", nobody.stderr);
+    }
 }
 
 #[test]
@@ -453,13 +605,22 @@ fn apparmor_in_the_way() {
     host.file("/opt/site/gate", "#!/bin/bash\n", 0o755);
     host.shell("ln -sf /opt/site/gate /etc/libvirt/hooks/custom/start_x").run();
     mended(&host, "error", START_X, "AppArmor confines libvirt and does not let its hook start /opt/site/gate");
-    assert_eq!(host.read("/etc/apparmor.d/local/usr.sbin.libvirtd"), "/opt/site/gate rix,\n");
+    assert_eq!(host.read("/etc/apparmor.d/local/usr.sbin.libvirtd"), "\"/opt/site/gate\" rix,\n");
     assert_eq!(host.read("/tmp/parsed"), "-r /etc/apparmor.d/usr.sbin.libvirtd\n");
 
     let host = confined();
     host.file("/opt/site/interpreter", "#!/bin/bash\n", 0o755);
     host.script("start_x", "#!/opt/site/interpreter\n");
     mended(&host, "error", START_X, "does not let its hook start /opt/site/interpreter");
+
+    // A modular host has another profile; and a name is no command.
+    let host = confined();
+    host.file("/sys/kernel/security/apparmor/profiles", "virtqemud (enforce)\n", 0o444);
+    host.file("/opt/site/my o'gate", "#!/bin/bash\n", 0o755);
+    host.shell("ln -sf \"/opt/site/my o'gate\" /etc/libvirt/hooks/custom/start_x").run();
+    mended(&host, "error", START_X, "does not let its hook start \"/opt/site/my o'gate\"");
+    assert_eq!(host.read("/etc/apparmor.d/local/usr.sbin.virtqemud"), "\"/opt/site/my o'gate\" rix,\n");
+    assert_eq!(host.read("/tmp/parsed"), "-r /etc/apparmor.d/usr.sbin.virtqemud\n");
 }
 
 #[test]

@@ -67,10 +67,11 @@ fn one_operation_s_scripts_in_the_order_in_which_they_run() {
 }
 
 #[test]
-fn of_a_vm_that_the_settings_leave_out_the_script_is_not_listed() {
+fn for_a_vm_that_the_settings_leave_out_the_script_does_not_run_and_the_reason_is_told() {
     let host = with_everything();
     let listed = host.command(["list", "start", "--domain", "db"]).run().stdout;
-    assert!(!listed.contains("start_10-gate.sh") && !listed.contains("start_12-own.sh"), "{listed}");
+    assert!(!listed.contains("start_12-own.sh"), "{listed}");
+    assert!(listed.contains("domains in the settings is for i-2-*, web, not for db"), "{listed}");
     assert!(listed.contains("start_9-late"), "{listed}");
 }
 
@@ -78,7 +79,7 @@ fn of_a_vm_that_the_settings_leave_out_the_script_is_not_listed() {
 fn nothing_at_all() {
     let host = host!();
     let finished = host.command(["list"]).run();
-    let expected = "/etc/libvirt/hooks/custom has no script for that. To make one: virt-hooks new OPERATION NAME\n";
+    let expected = "/etc/libvirt/hooks/custom has no such script. To make one: virt-hooks new start hello.sh\n";
     assert_eq!(finished.stdout, expected);
     std::fs::remove_dir(host.path(CUSTOM)).expect("no folder");
     let finished = host.command(["list"]).run();
@@ -145,4 +146,24 @@ fn a_reader_who_has_seen_enough_is_no_failure() {
         let code = finished.stdout.lines().last();
         assert!(matches!(code, Some("0" | "1")), "{verb}: {}", finished.stdout);
     }
+}
+
+#[test]
+fn names_that_are_no_utf8_make_json_all_the_same() {
+    let host = host!();
+    host.shell("cd /etc/libvirt/hooks/custom; printf '#!/bin/bash\n' > $'start_\\xff'; chmod 755 *").run();
+    let finished = host.command(["list", "--json"]).run();
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&finished.stdout).expect("JSON");
+    assert_eq!(rows.len(), 1);
+    assert!(rows.iter().all(|row| row["name"] == "start_\u{fffd}"), "{rows:?}");
+}
+
+#[test]
+fn a_root_that_is_no_folder_is_refused() {
+    let host = host!();
+    host.file("/tmp/file", "x", 0o644);
+    let finished = host.command(["--root", "/tmp/file", "list"]).run();
+    assert_eq!(finished.code, Some(2));
+    assert_eq!(finished.stderr, "virt-hooks: --root /tmp/file: it is no folder\n");
 }

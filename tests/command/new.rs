@@ -70,7 +70,10 @@ fn a_script_that_is_there_is_left_alone() {
     let finished = host.command(["new", "start", "gate.sh"]).run();
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
     let path = "/etc/libvirt/hooks/custom/start_gate.sh";
-    assert_eq!(finished.stderr, format!("virt-hooks: {path}: File exists (os error 17); to see it: cat {path}\n"));
+    assert_eq!(
+        finished.stderr,
+        format!("virt-hooks: {path}: File exists (os error 17); it is left as it is, and can be seen by: cat {path}\n")
+    );
     assert_eq!(std::fs::read(host.path(path)).expect("a script"), before);
 
     // Nor is what a link leads to.

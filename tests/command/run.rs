@@ -53,7 +53,7 @@ fn run_plays_an_event_below_a_folder_and_shows_what_is_logged() {
     // The host's own scripts, log and state have no part in it.
     assert_eq!(host.log().text, "");
     assert!(!host.path("/tmp/ran").exists() && !host.path("/run/virt-hooks").exists());
-    assert_eq!(host.read(format!("{TRY}/var/log/libvirt/qemu-hook.log")).lines().count(), expected.len() - 1);
+    assert_eq!(host.read(format!("{TRY}/var/log/libvirt/qemu-hook.log")).lines().count(), expected.len());
 }
 
 #[test]
@@ -290,4 +290,42 @@ fn scripts_show_what_they_print_while_they_run() {
     let watch = "virt-hooks run start my-vm 2>&1 | while read -r line; do \
                  case $line in *'stdout: first') touch /tmp/seen;; esac; done; ls /tmp/seen";
     assert_eq!(host.shell(watch).run().stdout, "/tmp/seen\n");
+}
+
+#[test]
+fn a_script_that_libvirt_would_not_wait_for_is_waited_for() {
+    let host = with_libvirt();
+    host.bash("start_a", "exit 3");
+    host.settings("[[script]]\nname = \"start_a\"\nwait = false\n");
+    let finished = host.command(["run", "start", "my-vm"]).run();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(finished.stderr.contains("is waited for, since this was called by hand"), "{}", finished.stderr);
+    assert!(finished.stderr.ends_with("0 of 1 scripts ran well; failed: start_a\n"), "{}", finished.stderr);
+}
+
+#[test]
+fn the_log_tells_what_was_called_by_hand() {
+    let host = with_libvirt();
+    host.bash("start_a", ":");
+    host.command(["run", "start", "my-vm"]).run();
+    assert_eq!(host.log().of("-"), ["called by hand, by virt-hooks run"]);
+    host.event("start").run();
+    assert_eq!(host.log().of("-").len(), 1);
+}
+
+#[test]
+fn xml_that_can_t_be_printed_is_a_failure() {
+    let host = with_libvirt();
+    host.bash("migrate_a", "sed s/my-vm/my-vm/; echo '<!-- changed -->'");
+    host.settings("[[script]]\nname = \"migrate_a\"\nfilter = true\n");
+    let finished = host.shell("virt-hooks run migrate my-vm > /dev/full").run();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(finished.stderr.contains("the changed XML could not be printed"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_fifo_without_a_writer_is_not_waited_for() {
+    let host = with_libvirt();
+    let finished = host.shell("mkfifo /tmp/fifo; virt-hooks run start my-vm --xml /tmp/fifo").run();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
 }

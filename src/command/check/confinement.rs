@@ -1,19 +1,19 @@
 //! Whether AppArmor or SELinux keep scripts from running, where one of them confines libvirt.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 use super::Findings;
 use crate::command::inventory::{Entry, Inventory};
 use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::script::interpreter_of;
 use crate::trust::shell;
 
 pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
-    if is_confined_by_apparmor(paths) {
+    for profile in profiles(paths) {
         for entry in inventory.entries.iter().filter(|entry| entry.runs()) {
-            apparmor(entry, paths, findings);
+            apparmor(entry, profile, paths, findings);
         }
     }
     if read(&paths.elsewhere("sys/fs/selinux/enforce")).trim() == "1" {
@@ -25,49 +25,44 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The shipped profile of both daemons that call the hook (libvirt, `src/security/apparmor`).
-const PROFILES: [&str; 2] = ["libvirtd", "virtqemud"];
+/// The shipped profiles of both daemons that call the hook, with their files (libvirt, `src/security/apparmor`).
+const PROFILES: [(&str, &str); 2] = [("libvirtd", "usr.sbin.libvirtd"), ("virtqemud", "usr.sbin.virtqemud")];
 
-fn is_confined_by_apparmor(paths: &Paths) -> bool {
+/// The files of the profiles that are enforced here.
+fn profiles(paths: &Paths) -> impl Iterator<Item = &'static str> {
     let loaded = read(&paths.elsewhere("sys/kernel/security/apparmor/profiles"));
-    loaded.lines().any(|line| PROFILES.iter().any(|profile| line.trim() == format!("{profile} (enforce)")))
+    let enforced = move |profile: &str| loaded.lines().any(|line| line.trim() == format!("{profile} (enforce)"));
+    PROFILES.into_iter().filter(move |(profile, _)| enforced(profile)).map(|(_, file)| file)
 }
 
-/// From where the profile lets the hook start programs: what lies in these folders themselves, and all below hooks.
+/// From where a profile lets the hook start programs: what lies in these folders themselves, and all below hooks.
 const ALLOWED: [&str; 4] = ["/bin", "/sbin", "/usr/bin", "/usr/sbin"];
 const HOOKS: &str = "/etc/libvirt/hooks";
 
 /// A script starts if the profile lets its file, wherever links lead, and its interpreter start.
-fn apparmor(entry: &Entry, paths: &Paths, findings: &mut Findings) {
+fn apparmor(entry: &Entry, profile: &str, paths: &Paths, findings: &mut Findings) {
     let file = fs::canonicalize(&entry.path).unwrap_or_else(|_| entry.path.clone());
-    let interpreter = interpreter(&file).map(|interpreter| fs::canonicalize(&interpreter).unwrap_or(interpreter));
+    let interpreter = interpreter_of(&file).map(|interpreter| fs::canonicalize(&interpreter).unwrap_or(interpreter));
     for program in [Some(file), interpreter].into_iter().flatten() {
         let seen = Path::new("/").join(program.strip_prefix(paths.root()).unwrap_or(&program));
-        let local = paths.elsewhere("etc/apparmor.d/local/usr.sbin.libvirtd");
-        if is_allowed(&seen)
-            || read(&local).lines().any(|rule| rule.trim().starts_with(&format!("{} ", seen.display())))
-        {
+        // A rule's path stands in quotes, where a blank does no harm (apparmor.d(5)).
+        let rule = format!("\"{}\" rix,", seen.display());
+        let local = paths.elsewhere(&format!("etc/apparmor.d/local/{profile}"));
+        if is_allowed(&seen) || read(&local).lines().any(|line| line.trim() == rule) {
             continue;
         }
         let message = format!(
-            "AppArmor confines libvirt and does not let its hook start {}, so that it does not run",
+            "AppArmor confines libvirt and does not let its hook start {}: it does not run",
             Quoted::path(&seen)
         );
-        let profile = shell(&paths.elsewhere("etc/apparmor.d/usr.sbin.libvirtd"));
-        let remedy = format!("echo '{} rix,' >> {} && apparmor_parser -r {profile}", seen.display(), shell(&local));
+        let whole = shell(&paths.elsewhere(&format!("etc/apparmor.d/{profile}")));
+        let remedy = format!("echo {} >> {} && apparmor_parser -r {whole}", shell(Path::new(&rule)), shell(&local));
         findings.error(Quoted::path(&entry.path), message, remedy);
     }
 }
 
 fn is_allowed(program: &Path) -> bool {
     program.starts_with(HOOKS) || ALLOWED.iter().any(|folder| program.parent() == Some(Path::new(folder)))
-}
-
-fn interpreter(script: &Path) -> Option<PathBuf> {
-    let mut head = Vec::new();
-    File::open(script).ok()?.take(256).read_to_end(&mut head).ok()?;
-    let line = String::from_utf8(head.split(|&byte| byte == b'\n').next()?.to_vec()).ok()?;
-    line.strip_prefix("#!")?.split_ascii_whitespace().next().map(PathBuf::from)
 }
 
 /// What hooks are labelled (selinux-policy, `virt.fc`).

@@ -14,6 +14,7 @@ use crate::command::hook_file::HookFile;
 use crate::journal::{Quoted, Record};
 use crate::paths::Paths;
 use crate::pause::Pause;
+use crate::report;
 use crate::trust::shell;
 
 /// How much of the log's end is looked through for an event, in bytes.
@@ -24,22 +25,25 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
     match HookFile::look(paths.hook()) {
         HookFile::Missing => {
             let message = "the hook is not there, so that libvirt runs no script at all";
-            findings.error(hook, message, call(paths, "install"));
+            findings.stop(hook, message, call(paths, "install"));
         }
         HookFile::CloudStack { .. } => {
             let message = "it is Apache CloudStack's own hook, perhaps put back by an upgrade of its agent; none of the \
                            settings here holds";
-            findings.error(hook, message, call(paths, "install"));
+            findings.stop(hook, message, call(paths, "install"));
         }
         HookFile::Foreign { what, .. } => {
-            let message = format!("it is not virt-hooks but {what}; no script runs, unless by that");
-            findings.error(hook, message, call(paths, "install --replace"));
+            let message = format!(
+                "it is not virt-hooks but {what}; no script runs, unless by that. The command below keeps it as a backup; to \
+                 have it run after ours, install --keep-existing"
+            );
+            findings.stop(hook, message, call(paths, "install --replace"));
         }
         HookFile::Ours => ours(paths, findings),
     }
     if let Some(pause) = Pause::in_force(paths.state()) {
         let subject = Quoted::path(&Pause::place(paths.state())).to_string();
-        findings.error(subject, format!("{pause}: no script runs at any event"), call(paths, "resume"));
+        findings.stop(subject, format!("{pause}: no script runs at any event"), call(paths, "resume"));
     }
 }
 
@@ -48,7 +52,7 @@ fn ours(paths: &Paths, findings: &mut Findings) {
     let mode = fs::metadata(paths.hook()).map(|status| status.permissions().mode()).unwrap_or_default();
     if mode & 0o111 == 0 {
         let message = "it is not executable, and libvirt passes it over without a word";
-        findings.error(&hook, message, format!("chmod 0755 {}", shell(paths.hook())));
+        findings.stop(&hook, message, format!("chmod 0755 {}", shell(paths.hook())));
     } else if let Ok(inspection) = crate::command::judge(paths).inspect(paths.hook())
         && let Some(fault) = inspection.fault
     {
@@ -80,7 +84,13 @@ fn was_called_since(then: SystemTime, paths: &Paths) -> bool {
         log.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
         log.take(TAIL).read_to_end(&mut tail)
     });
-    let times =
-        tail.split(|&byte| byte == b'\n').filter_map(|line| Record::parse(line)?.time.parse::<Timestamp>().ok());
-    read.is_ok() && times.max().is_some_and(|last| last >= then)
+    let records: Vec<Record<'_>> = tail.split(|&byte| byte == b'\n').filter_map(Record::parse).collect();
+    // What an operator played by hand is no call of libvirt's.
+    let by_hand = |record: &Record<'_>| {
+        let same = |other: &&Record<'_>| other.heading.pid == record.heading.pid;
+        records.iter().filter(same).any(|other| other.message.as_ref() == report::BY_HAND.as_bytes())
+    };
+    let times = records.iter().filter_map(|record| Some((record, record.time.parse::<Timestamp>().ok()?)));
+    let called = times.filter(|(_, time)| *time >= then).any(|(record, _)| !by_hand(record));
+    read.is_ok() && called
 }

@@ -5,8 +5,11 @@ mod hook;
 mod log;
 mod scripts;
 mod settings;
+mod state;
+mod virsh;
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -14,8 +17,10 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::inventory::Inventory;
+use super::only_as_root;
 use super::screen::{Meaning, Screen};
 use crate::paths::Paths;
+use crate::trust::shell;
 
 /// How the findings are shown.
 #[derive(Debug, Args)]
@@ -53,6 +58,9 @@ struct Finding {
     message: String,
     /// The command that mends it.
     remedy: String,
+    /// While it is so no script runs at all.
+    #[serde(skip)]
+    stops_all: bool,
 }
 
 /// What has been found so far.
@@ -64,23 +72,38 @@ impl Findings {
         self.add(Severity::Error, subject, message, remedy);
     }
 
+    /// An error because of which no script runs at all.
+    fn stop(&mut self, subject: impl ToString, message: impl ToString, remedy: impl ToString) {
+        self.error(subject, message, remedy);
+        if let Some(finding) = self.0.last_mut() {
+            finding.stops_all = true;
+        }
+    }
+
     fn warning(&mut self, subject: impl ToString, message: impl ToString, remedy: impl ToString) {
         self.add(Severity::Warning, subject, message, remedy);
     }
 
     fn add(&mut self, severity: Severity, subject: impl ToString, message: impl ToString, remedy: impl ToString) {
         let (subject, message, remedy) = (subject.to_string(), message.to_string(), remedy.to_string());
-        self.0.push(Finding { severity, subject, message, remedy });
+        self.0.push(Finding { severity, subject, message, remedy, stops_all: false });
     }
+}
+
+/// The command that opens a file at a line, from 1, where only a person can tell what was meant there.
+fn editor(file: &Path, line: usize) -> String {
+    format!("${{EDITOR:-vi}} +{line} {}", shell(file))
 }
 
 /// Looks at everything, and changes nothing.
 pub(super) fn check(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    only_as_root(paths, "check")?;
     let inventory = Inventory::take(paths);
     let mut findings = Findings::default();
     hook::check(paths, &mut findings);
     settings::check(paths, &inventory, &mut findings);
     scripts::check(paths, &inventory, &mut findings);
+    state::check(paths, &mut findings);
     log::check(paths, &mut findings);
     confinement::check(paths, &inventory, &mut findings);
     let Findings(mut findings) = findings;
@@ -113,7 +136,11 @@ fn print(out: &mut impl Write, findings: &[Finding], inventory: &Inventory) -> i
         writeln!(out)?;
     }
     let scripts = inventory.entries.iter().filter(|entry| entry.runs()).count();
-    let scripts = if scripts == 1 { "1 script runs".to_owned() } else { format!("{scripts} scripts run") };
+    let scripts = match (scripts, findings.iter().any(|finding| finding.stops_all)) {
+        (_, true) => "no script runs".to_owned(),
+        (1, _) => "1 script runs".to_owned(),
+        (scripts, _) => format!("{scripts} scripts run"),
+    };
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let sum = match (errors, findings.len() - errors) {
         (0, 0) => "0 problems".to_owned(),

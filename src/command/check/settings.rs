@@ -1,16 +1,14 @@
 //! Whether the settings say what their writer meant.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
-use super::Findings;
+use super::{Findings, editor};
 use crate::command::inventory::{Entry, Inventory};
 use crate::event::Operation;
 use crate::journal::{Escaped, Quoted};
 use crate::paths::Paths;
 use crate::script::Scope;
 use crate::settings::{OnFailure, Problem};
-use crate::trust::shell;
 
 pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
     for (file, problem) in &inventory.problems {
@@ -29,6 +27,7 @@ pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Finding
     }
     for entry in &inventory.entries {
         vain_veto(entry, inventory, findings);
+        vain_background(entry, inventory, findings);
     }
 }
 
@@ -48,38 +47,40 @@ fn mistake(file: &Path, problem: &Problem, findings: &mut Findings) {
 
 /// A script that is to refuse an operation that can't be refused.
 fn vain_veto(entry: &Entry, inventory: &Inventory, findings: &mut Findings) {
-    let asked = inventory.settings.of_script(entry.file_name()).on_failure == OnFailure::Abort;
+    let settings = &inventory.settings;
+    let asked = settings.of_script(entry.file_name()).on_failure == OnFailure::Abort;
     let (Some(scope), true) = (entry.scope, asked) else { return };
-    let subject = Quoted::path(&entry.path).to_string();
-    let rest = entry.file_name().to_string_lossy();
-    let rest = rest.split_once('_').map_or("", |(_, rest)| rest);
-    let (message, meant) = match scope {
+    let message = match scope {
         Scope::Of(operation) if operation.can_be_refused() => return,
-        Scope::Of(operation @ (Operation::Started | Operation::Reconnect)) => {
-            let message = format!(
-                "onFailure = \"abort\" is set for it and does not count: at {} it would kill the running VM",
-                operation.name()
-            );
-            (message, Operation::Start)
-        }
-        Scope::Of(operation) => {
-            let message = format!(
-                "onFailure = \"abort\" is set for it and does not count: libvirt pays no heed to it at {}",
-                operation.name()
-            );
-            (message, Operation::Start)
-        }
-        Scope::All => {
-            let message = "onFailure = \"abort\" is set for it and counts at prepare, start, migrate and restore only: at \
-                           started and reconnect it would kill the running VM, and at the others libvirt pays no heed";
-            (message.to_owned(), Operation::Start)
-        }
+        Scope::Of(operation @ (Operation::Started | Operation::Reconnect)) => format!(
+            "onFailure = \"abort\" is set for it and does not count: at {} it would kill the running VM",
+            operation.name()
+        ),
+        Scope::Of(operation) => format!(
+            "onFailure = \"abort\" is set for it and does not count: libvirt pays no heed to it at {}",
+            operation.name()
+        ),
+        Scope::All => "onFailure = \"abort\" is set for it and counts at prepare, start, migrate and restore only: at started \
+                       and reconnect it would kill the running VM, and at the others libvirt pays no heed. A gate is better \
+                       named by its operation"
+            .to_owned(),
     };
-    let to = entry.path.with_file_name(OsStr::new(&format!("{}_{rest}", meant.name())));
-    findings.warning(subject, message, format!("mv -n {} {}", shell(&entry.path), shell(&to)));
+    let tables = settings.tables().filter(|table| table.vetoes && table.is_about(entry.file_name()));
+    if let Some(table) = tables.last() {
+        findings.warning(Quoted::path(&entry.path), message, editor(table.file, table.line));
+    }
 }
 
-/// The command that opens a file at a line. Only a person can tell what was meant there.
-pub(super) fn editor(file: &Path, line: usize) -> String {
-    format!("${{EDITOR:-vi}} +{line} {}", shell(file))
+/// A script for which one table asks what another makes impossible.
+fn vain_background(entry: &Entry, inventory: &Inventory, findings: &mut Findings) {
+    let settings = &inventory.settings;
+    if entry.scope.is_none() || !settings.of_script(entry.file_name()).must_be_waited_for() {
+        return;
+    }
+    let tables = settings.tables().filter(|table| table.lets_go_on && table.is_about(entry.file_name()));
+    if let Some(table) = tables.last() {
+        let message = "wait = false is set for it and does not count, since another [[script]] makes it a filter or a veto, \
+                       for which libvirt has to wait";
+        findings.warning(Quoted::path(&entry.path), message, editor(table.file, table.line));
+    }
 }

@@ -7,14 +7,14 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
+use memchr::memmem::Finder;
+use memchr::{memchr, memrchr};
+
+use super::lines::Block;
+use super::marks::Marks;
+use super::moment::{DISORDER, millisecond};
 use crate::journal::Fields;
 use crate::outcome::Outcome;
-
-/// No two records that begin a run, each with its time, process id and words, begin within so few bytes.
-const SLOT: u64 = 64;
-
-/// How many marks are in one piece of the map, which is there only where there is a mark.
-const PIECE: u64 = 1 << 13;
 
 /// How many runs may be under way. What a crash of the host left without an end goes first.
 const UNDER_WAY: usize = 100_000;
@@ -103,34 +103,18 @@ impl<T> UnderWay<T> {
     }
 }
 
-/// Where in a file runs begin that failed.
-#[derive(Debug, Default)]
-pub(super) struct Marks {
-    pieces: HashMap<u64, Box<[u64; (PIECE / 64) as usize]>>,
+/// The end of a run that failed.
+#[derive(Debug, Clone, Copy)]
+struct Failed {
+    /// Where it is: the file and the offset.
+    file: usize,
+    offset: u64,
+    /// When the run began at the earliest, in milliseconds since 1970.
+    begun: i64,
 }
 
-impl Marks {
-    fn set(&mut self, offset: u64) {
-        let slot = offset / SLOT;
-        let piece = self.pieces.entry(slot / PIECE).or_insert_with(|| Box::new([0; (PIECE / 64) as usize]));
-        if let Some(word) = usize::try_from(slot % PIECE / 64).ok().and_then(|index| piece.get_mut(index)) {
-            *word |= 1 << (slot % 64);
-        }
-    }
-
-    fn has(&self, offset: u64) -> bool {
-        let slot = offset / SLOT;
-        let piece = self.pieces.get(&(slot / PIECE));
-        let word = piece.and_then(|piece| piece.get(usize::try_from(slot % PIECE / 64).ok()?));
-        word.is_some_and(|word| word & (1 << (slot % 64)) != 0)
-    }
-
-    /// Whether there may be one among so many bytes from `offset` on.
-    fn any_within(&self, offset: u64, length: u64) -> bool {
-        let (first, last) = (offset / SLOT / PIECE, (offset + length) / SLOT / PIECE);
-        !self.pieces.is_empty() && (first..=last).any(|piece| self.pieces.contains_key(&piece))
-    }
-}
+/// What stands in every record of a failure, and in few others.
+const FAILURES: [&str; 2] = [" WARN  qemu-hook[", " ERROR qemu-hook["];
 
 /// The failed runs of all files.
 #[derive(Debug, Default)]
@@ -139,6 +123,8 @@ pub(super) struct Failures {
     marks: Vec<Marks>,
     /// Where each run that is under way began, while marking: the file and the offset.
     begun: UnderWay<(usize, u64)>,
+    /// The failed runs whose beginnings have not been found yet, while marking backwards.
+    failed: HashMap<Run, Failed>,
     /// The failed runs that are being shown.
     shown: HashSet<Run>,
 }
@@ -157,11 +143,95 @@ impl Failures {
             Step::Ended => _ = self.begun.end(self.runs.of(fields)),
             Step::Failed => {
                 // Whose beginning was rotated away, and what did not even start, is one record.
-                let (file, offset) = self.begun.end(self.runs.of(fields)).unwrap_or((file, offset));
-                if let Some(marks) = self.marks.get_mut(file) {
-                    marks.set(offset);
-                }
+                self.mark_run(self.runs.of(fields), file, offset);
             }
+        }
+    }
+
+    /// The first time, backwards, behind the files that can only be read forwards: takes the records of a block that fit. As
+    /// long as no run is looked for, all that lies between failures is passed over unread.
+    pub(super) fn mark_back(&mut self, file: usize, block: Block<'_>, fits: &dyn Fn(&Fields<'_>) -> bool) {
+        let mut found: Vec<usize> = Vec::new();
+        for words in FAILURES {
+            let words = Finder::new(words);
+            let lines = block.lines_with(&words);
+            found.extend(lines.filter_map(|line| usize::try_from(line.offset - block.offset).ok()));
+        }
+        found.sort_unstable();
+        self.give_up_before(block);
+        let mut rest = block.bytes;
+        loop {
+            let start = if self.failed.is_empty() {
+                std::iter::from_fn(|| found.pop()).find(|start| *start < rest.len())
+            } else {
+                let line = rest.strip_suffix(b"\n").unwrap_or(rest);
+                (!rest.is_empty()).then(|| memrchr(b'\n', line).map_or(0, |newline| newline + 1))
+            };
+            let Some((before, line)) = start.and_then(|start| rest.split_at_checked(start)) else { return };
+            let line = memchr(b'\n', line).and_then(|newline| line.get(..newline)).unwrap_or(line);
+            if let Some(fields) = Fields::split(line).filter(|fields| fits(fields)) {
+                self.mark_record_back(file, block.offset + before.len() as u64, &fields);
+            }
+            rest = before;
+        }
+    }
+
+    fn mark_record_back(&mut self, file: usize, offset: u64, fields: &Fields<'_>) {
+        let step = Step::of(fields);
+        if step == Step::Other {
+            return;
+        }
+        let run = self.runs.of(fields);
+        // What ended with anything but its beginning before it had lost that.
+        match (self.failed.remove(&run), step) {
+            (Some(_), Step::Started) => self.mark_one(file, offset),
+            (Some(failed), _) => self.mark_run(run, failed.file, failed.offset),
+            (None, _) => {}
+        }
+        if step == Step::Failed {
+            let after = outcome(fields).and_then(|outcome| Some(i64::try_from(outcome.after()?.as_millis()).ok()));
+            match after.zip(millisecond(fields.time)) {
+                Some((after, end)) if self.failed.len() < UNDER_WAY => {
+                    let begun = end.saturating_sub(after.unwrap_or(i64::MAX));
+                    self.failed.insert(run, Failed { file, offset, begun });
+                }
+                _ => self.mark_one(file, offset),
+            }
+        }
+    }
+
+    /// No longer looks for beginnings that would stand behind this block.
+    fn give_up_before(&mut self, block: Block<'_>) {
+        if self.failed.is_empty() {
+            return;
+        }
+        let mut lines = block.bytes.rsplit(|&byte| byte == b'\n');
+        let Some(latest) = lines.find_map(|line| millisecond(Fields::split(line)?.time)) else { return };
+        let disorder = i64::try_from(DISORDER.as_millis()).unwrap_or(i64::MAX);
+        let lost = self.failed.iter().filter(|(_, failed)| latest < failed.begun.saturating_sub(disorder));
+        let lost: Vec<(Run, Failed)> = lost.map(|(run, failed)| (*run, *failed)).collect();
+        for (run, failed) in lost {
+            self.failed.remove(&run);
+            self.mark_run(run, failed.file, failed.offset);
+        }
+    }
+
+    /// All is read: what failed and has not been seen to begin began in the files that were read forwards, if anywhere.
+    pub(super) fn mark_rest(&mut self) {
+        for (run, failed) in std::mem::take(&mut self.failed) {
+            self.mark_run(run, failed.file, failed.offset);
+        }
+    }
+
+    /// Marks where a run began, or its end at this place, where that is not known.
+    fn mark_run(&mut self, run: Run, file: usize, offset: u64) {
+        let (file, offset) = self.begun.end(run).unwrap_or((file, offset));
+        self.mark_one(file, offset);
+    }
+
+    fn mark_one(&mut self, file: usize, offset: u64) {
+        if let Some(marks) = self.marks.get_mut(file) {
+            marks.set(offset);
         }
     }
 
@@ -180,6 +250,14 @@ impl Failures {
             Step::Failed => self.shown.remove(&self.runs.of(fields)) || marked,
             Step::Ended | Step::Other => !self.shown.is_empty() && self.shown.contains(&self.runs.of(fields)),
         }
+    }
+
+    /// The second time: from where on there may be a record of a run that failed, from `from` on and before `end`.
+    pub(super) fn next(&self, file: usize, from: u64, end: u64) -> Option<u64> {
+        if !self.shown.is_empty() {
+            return Some(from);
+        }
+        Some(self.marks.get(file)?.next(from, end)?.max(from))
     }
 
     /// The second time: whether none of so many bytes from `offset` on can be of a run that failed.
@@ -213,20 +291,6 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn marks_are_where_they_were_set_and_nowhere_else() {
-        let mut marks = Marks::default();
-        let set = [0, 64, 1000, 524_288, 524_352, 5_000_000_000];
-        for offset in set {
-            marks.set(offset);
-        }
-        for offset in (0..2000).step_by(64).chain([524_288, 524_352, 524_416, 5_000_000_000, 5_000_000_064]) {
-            assert_eq!(marks.has(offset), set.iter().any(|at| at / 64 == offset / 64), "{offset}");
-        }
-        assert!(marks.any_within(4_999_000_000, 1_000_001));
-        assert!(!marks.any_within(3_000_000_000, 1_000_000));
-    }
 
     #[test]
     fn runs_without_an_end_are_forgotten_the_oldest_first() {

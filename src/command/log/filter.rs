@@ -30,6 +30,8 @@ pub(super) struct Filter {
     pub(super) failed: bool,
     /// Only records, also where nothing else is asked for.
     pub(super) only_records: bool,
+    /// What comes later is asked for too.
+    pub(super) goes_on: bool,
     word: Option<Finder<'static>>,
 }
 
@@ -48,6 +50,7 @@ impl Filter {
             until,
             failed: arguments.failed,
             only_records: arguments.json || arguments.stats,
+            goes_on: arguments.follow,
             word: None,
         };
         filter.word = filter.longest_word();

@@ -9,6 +9,7 @@ mod filter;
 mod follow;
 mod json;
 mod lines;
+mod marks;
 mod moment;
 mod packing;
 mod pattern;

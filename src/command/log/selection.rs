@@ -10,7 +10,7 @@ use memchr::memrchr_iter;
 use super::failures::Failures;
 use super::files::{Extent, Files};
 use super::filter::Filter;
-use super::lines::{Block, Blocks, Line};
+use super::lines::{Block, Blocks, BlocksBack, Line};
 use super::moment::Moment;
 use crate::command::failure::Failure;
 use crate::journal::Fields;
@@ -135,6 +135,12 @@ impl Selection {
                 Ok(ControlFlow::Continue(()))
             });
         }
+        if let (Some(failures), None) = (failures.as_mut(), filter.word()) {
+            return self.files.read(file, begin, &mut |block| {
+                failed(file, block, filter, failures, see)?;
+                Ok(ControlFlow::Continue(()))
+            });
+        }
         self.files.read(file, begin, &mut |block| {
             if failures.as_ref().is_some_and(|failures| failures.none_within(file, block.offset, block.bytes.len())) {
                 return Ok(ControlFlow::Continue(()));
@@ -148,10 +154,15 @@ impl Selection {
         })
     }
 
-    /// Reads all files once to know which runs failed.
+    /// Reads all files once to know which runs failed: backwards where that can be done, since a run is known to have
+    /// failed by its last record, and most have not.
     fn mark_failures(&mut self) -> Result<(), Failure> {
-        let mut failures = Failures::of(self.files.count());
-        for file in 0..self.files.count() {
+        let count = self.files.count();
+        let mut failures = Failures::of(count);
+        // With a word to look for, forwards is as fast; and who goes on from here has to know what is under way.
+        let forwards = self.filter.word().is_some() || self.filter.goes_on;
+        let packed = (0..count).rfind(|&file| forwards || self.files.plain(file).is_none()).map_or(0, |file| file + 1);
+        for file in 0..packed {
             let begin = self.begins.get(file).copied().unwrap_or(0);
             self.files.read(file, begin, &mut |block| {
                 // A run of the time that is asked for may have failed later.
@@ -162,9 +173,43 @@ impl Selection {
                 .map(|_past| ControlFlow::Continue(()))
             })?;
         }
+        for file in (packed..count).rev() {
+            let begin = self.begins.get(file).copied().unwrap_or(0);
+            let Some((log, size)) = self.files.plain(file) else { continue };
+            let mut blocks = BlocksBack::new(log, begin, size);
+            // What can't be read is told when it is to be shown.
+            while let Ok(Some(block)) = blocks.next() {
+                failures.mark_back(file, block, &|fields| self.filter.fits_run(fields));
+            }
+        }
+        failures.mark_rest();
         self.failures = Some(failures);
         Ok(())
     }
+}
+
+/// Shows `see` the records in a block that are of runs which failed. What lies between them is passed over unread.
+fn failed(
+    file: usize,
+    block: Block<'_>,
+    filter: &mut Filter,
+    failures: &mut Failures,
+    see: &mut See<'_>,
+) -> Result<(), Failure> {
+    let end = block.offset + block.bytes.len() as u64;
+    let mut at = block.offset;
+    while let Some(next) = failures.next(file, at, end) {
+        let behind = usize::try_from(next - block.offset).unwrap_or(usize::MAX);
+        let Some(line) = block.line_behind(behind) else { break };
+        at = line.offset + line.bytes.len() as u64 + 1;
+        let Some(fields) = Some(line).filter(Line::is_whole).and_then(|line| Fields::split(line.bytes)) else {
+            continue;
+        };
+        if filter.fits_run(&fields) && failures.has(file, line.offset, &fields) && filter.fits_time(&fields) {
+            see(line, Some(&fields))?;
+        }
+    }
+    Ok(())
 }
 
 /// Shows `see` the records in a block that are of the event and the script which are asked for, up to where no more can

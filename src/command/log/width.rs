@@ -55,7 +55,7 @@ mod tests {
         for (text, width, middle, end) in [
             ("short", 5, "short", "short"),
             ("start_firewall.sh", 10, "start…l.sh", "start_fir…"),
-            ("世界世界世界", 7, "世…界", "世界世…"),
+            ("世界世界世界", 7, "世界…界", "世界世…"),
             ("日本語.sh", 8, "日本….sh", "日本語.…"),
             ("ab", 1, "…", "…"),
         ] {
