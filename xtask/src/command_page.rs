@@ -157,6 +157,12 @@ fn scripts(page: &mut Page) {
 }
 
 fn rest(page: &mut Page) {
+    page.section("LOG");
+    prose::LOG.iter().for_each(|text| page.paragraph(text));
+    page.section("DIAGNOSTICS");
+    for (seen, words) in prose::DIAGNOSTICS {
+        page.item(seen, words);
+    }
     page.section("FILES");
     for (names, words) in prose::files() {
         page.item(&names, words);

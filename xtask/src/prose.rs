@@ -96,17 +96,65 @@ pub(crate) const WAITING: [&str; 3] = [
     "On migrate and restore a script for which `filter = true` is set prints the VM's new XML.",
 ];
 
+/// What the log consists of.
+pub(crate) const LOG: [&str; 3] = [
+    "One record a line: the time with milliseconds and offset, the level (`INFO`, `WARN`, `ERROR`), `qemu-hook[<process>]`, which is \
+     the same in all records of an event, the VM, `<operation>/<sub-operation>`, the script (`-` where it is about none) and the \
+     message. Names with blanks stand in double quotes; what could deceive a terminal or forge a record is escaped.",
+    "An event that an operator played begins with `called by hand, by virt-hooks run`.",
+    "`virt-hooks install` gives the log to logrotate, unless something rotates it already.",
+];
+
+/// What a message means, and what to do about it.
+pub(crate) const DIAGNOSTICS: [(&str, &str); 12] = [
+    (
+        "nothing, for any VM",
+        "`virt-hooks check`: is the hook there, and has libvirt noticed it? Does any script's name fit?",
+    ),
+    ("nothing, for one script", "`virt-hooks list`: is its name an operation's? Do the settings leave that VM out?"),
+    ("paused until ...", "`virt-hooks resume`"),
+    (
+        "not executable, not started: ...",
+        "The command at the end of the line mends it; `virt-hooks check` tells all of them.",
+    ),
+    ("exited with N, killed by signal N", "The script failed: `virt-hooks log --failed` has what it printed."),
+    (
+        "timed out after ...",
+        "Before it stands what still ran. To end a script that keeps a VM waiting before its time: `kill` the process that \
+         `started as pid` names.",
+    ),
+    (
+        "... is refused, since onFailure = \"abort\" is set for this script",
+        "The VM did not start because of that script. To lift a gate for one VM, restrict it by `domains`; to switch it off, \
+         `ln -sf /dev/null` in its place, or `virt-hooks pause` for all of them.",
+    ),
+    ("skipped: ...", "A script before it refused the operation, or the hook was told to end."),
+    ("what the filter printed is not taken: ...", "Run the filter by hand on the XML, and look at what it prints."),
+    (
+        "interface ...: bridge ...",
+        "A VM has arrived by migration, and its bridge has no name here; see docs/migration.md.",
+    ),
+    ("settings ...: line 3, column 1: ...", "Mend that line. A mistake costs only itself."),
+    ("a VM that starts slowly", "`virt-hooks log --timeline --domain <VM>` shows which script took how long."),
+];
+
 /// The files, each with what it is.
 pub(crate) fn files() -> Vec<(String, &'static str)> {
     let paths = Paths::system();
     let shown = |path: &std::path::Path| format!("`{}`", path.display());
     vec![
         (shown(paths.hook()), "The hook, as libvirt calls it: this program under another name."),
+        (
+            format!("`{}.before-virt-hooks`", paths.hook().display()),
+            "The hook that was there before, which `virt-hooks uninstall` puts back.",
+        ),
+        (shown(&paths.later_hooks()), "Programs that libvirt 6.5 and newer run after the hook."),
         (shown(paths.custom()), "The scripts."),
         (shown(&paths.custom().join("<VM>")), "One VM's own scripts."),
         (shown(paths.settings()), "The settings; see `virt-hooks.toml`(5)."),
         (shown(&paths.settings_drop_ins().join("*.toml")), "More of them, read after it."),
-        (shown(paths.log()), "The log."),
+        (shown(paths.log()), "The log; what logrotate has put aside of it is beside it."),
+        (shown(&paths.elsewhere("etc/logrotate.d/virt-hooks")), "When it is put aside, and for how long it is kept."),
         (
             shown(paths.state()),
             "What is kept between events, for root alone: the XML of VMs that run, settings as they were when they could last \
