@@ -11,10 +11,7 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
 
 use super::PATH;
-use super::not_started::{Cause, NotStarted};
-
-/// How much of a script the kernel looks at (`BINPRM_BUF_SIZE`), in bytes.
-pub(super) const HEAD: usize = 256;
+use super::not_started::{Cause, HEAD, NotStarted};
 
 /// Finds out why starting the script at `path` ended in `error`.
 pub fn why_not_started(path: &Path, error: io::Error) -> NotStarted<'_> {

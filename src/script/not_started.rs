@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::interpreter::HEAD;
 use crate::journal::Quoted;
 use crate::trust::shell;
+
+/// How much of a script the kernel looks at (`BINPRM_BUF_SIZE`), in bytes.
+pub(super) const HEAD: usize = 256;
 
 /// Why a trusted, executable script could not be started.
 #[derive(Debug)]
