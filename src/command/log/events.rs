@@ -6,9 +6,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-use super::failures::outcome;
+use super::duration::milliseconds;
 use super::moment::millisecond;
-use super::stats::milliseconds;
+use super::outcome::{Stage, outcome};
 use crate::journal::{Fields, Quoted};
 use crate::outcome::Outcome;
 
@@ -167,7 +167,7 @@ pub(super) struct Events {
 impl Events {
     /// Takes a record.
     pub(super) fn take(&mut self, fields: &Fields<'_>) {
-        let started = fields.message.starts_with(b"started as pid ");
+        let started = Stage::of(fields) == Stage::Started;
         let outcome = if started { None } else { outcome(fields) };
         if !started && outcome.is_none() {
             return;

@@ -11,6 +11,7 @@ mod json;
 mod lines;
 mod marks;
 mod moment;
+mod outcome;
 mod packing;
 mod pattern;
 mod rotation;

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde::Serialize;
 
-use super::duration::Milliseconds;
-use super::failures::outcome;
+use super::duration::{Milliseconds, milliseconds};
 use super::json;
+use super::outcome::outcome;
 use super::width::{cut, right};
 use crate::command::screen::{Meaning, Screen, padded};
 use crate::journal::{Escaped, Fields, Quoted};
@@ -123,11 +122,6 @@ impl Tally {
     }
 }
 
-/// A time in milliseconds.
-pub(super) fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// A number, all but its first three digits cut off. So few different ones are there whatever the log holds.
 fn three_digits(number: u64) -> u64 {
     let step = 10_u64.saturating_pow(number.checked_ilog10().unwrap_or(0).saturating_sub(2));
@@ -192,6 +186,7 @@ fn table(out: &mut dyn Write, screen: &Screen, rows: &[Row]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn percentiles_are_of_the_runs_that_were_timed() {
