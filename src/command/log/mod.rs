@@ -47,7 +47,7 @@ const BUFFER: usize = 256 << 10;
 /// Which records are shown, and how.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without filters all that is in the log is shown, rotated and compressed files first. Filters combine: a record is shown
+Without filters all that is in the log is shown, rotated and compressed files first. Filters combine: a record is shown \
 if it fits all of them.
 
 Examples:
