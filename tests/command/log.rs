@@ -292,10 +292,22 @@ fn a_missing_program_and_a_broken_file_are_told_and_the_rest_is_shown() {
     assert_fails(&finished, 1, &["qemu-hook.log.2.gz can't be read: "]);
     assert_eq!(finished.stdout, "two\none\nnow\n", "what could be read of it is shown");
     assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
-    let finished = log(&host, &["-n", "5"]).through("/usr/bin/env", &["PATH=/nothing"]).run();
+    let hidden = "for name in gzip xz; do mount --bind /dev/null \"$root/usr/bin/$name\"; done";
+    let finished = log(&host, &["-n", "5"]).after(hidden).run();
     let missing = ["log.1.xz can't be read: there is no xz here; install xz or xz-utils", "no gzip here; install gzip"];
     assert_fails(&finished, 1, &missing);
     assert_eq!(finished.stdout, "now\n");
+}
+
+#[test]
+fn programs_for_compressed_files_are_not_looked_for_where_the_caller_says() {
+    let host = with_log("now\n");
+    rotated(&host, ".1.gz", &packed("gzip", b"one\n"), 1);
+    host.file("tmp/gzip", "#!/bin/sh\necho forged\n", 0o755);
+    for path in ["/tmp:/usr/bin", "/nothing", ""] {
+        let finished = log(&host, &[]).through("/usr/bin/env", &[&format!("PATH={path}")]).run();
+        assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("one\nnow\n", ""), "{path}");
+    }
 }
 
 #[test]
