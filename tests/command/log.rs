@@ -391,6 +391,18 @@ fn a_log_that_is_no_file_or_may_not_be_read_is_told() {
     let host = host!();
     host.folder(LOG);
     assert_fails(&log(&host, &[]).run(), 1, &["/var/log/libvirt/qemu-hook.log can't be read: it is no regular file"]);
+    let host = host!();
+    host.file("tmp/elsewhere", DAY, 0o644);
+    std::os::unix::fs::symlink("/tmp/elsewhere", host.path(LOG)).expect("a link");
+    for arguments in [[].as_slice(), &["--stats", "--json"], &["--follow"]] {
+        let finished = log(&host, arguments).run();
+        assert_fails(
+            &finished,
+            1,
+            &["the log /var/log/libvirt/qemu-hook.log is a symlink", "; to mend it: rm /var/log/"],
+        );
+        assert_eq!(finished.stdout, "");
+    }
     let Some(host) = with_log(DAY).or_leave_out() else { return };
     std::fs::set_permissions(host.path(LOG), std::fs::Permissions::from_mode(0o600)).expect("its mode");
     let finished = log(&host, &[]).through("/usr/bin/setpriv", &["--reuid=65534", "--clear-groups", "--"]).run();

@@ -9,12 +9,14 @@ use std::time::SystemTime;
 
 use memchr::memrchr;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::lines::{Block, Blocks};
 use super::packing::{Packing, Unpacked};
 use super::rotation::rotated;
 use crate::command::failure::Failure;
 use crate::journal::{Escaped, Quoted};
+use crate::trust::shell;
 
 /// How far from the end an unfinished line is looked for, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -51,7 +53,7 @@ impl Files {
         let rotated = rotated(path);
         all.exist = current.is_some() || !rotated.is_empty();
         for rotated in rotated.into_iter().filter(|rotated| since.is_none_or(|since| rotated.modified >= since)) {
-            match open(&rotated.path) {
+            match open(&rotated.path, OFlags::empty()) {
                 Ok((_, status)) if Some(identity(&status)) == own => {}
                 Ok((file, status)) => all.add(rotated.path, file, rotated.packing, status.len()),
                 Err(error) => all.tell(&rotated.path, &error.to_string()),
@@ -180,22 +182,27 @@ impl Read for Extent<'_> {
     }
 }
 
-/// The log itself, where there is one.
+/// The log itself, where there is one. The hook follows no symlink there, so what one leads to is not its log.
 pub(super) fn open_current(path: &Path) -> Result<Option<(File, Metadata)>, Failure> {
-    match open(path) {
+    match open(path, OFlags::NOFOLLOW) {
         Ok(opened) => Ok(Some(opened)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let path = Quoted::path(path);
             Err(Failure::failed(format_args!("the log {path} may not be read by this user; run this as root")))
         }
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            let (log, remove) = (Quoted::path(path), shell(path));
+            let why = "is a symlink, which the hook does not follow, so that it logs nothing";
+            Err(Failure::failed(format_args!("the log {log} {why}; to mend it: rm {remove}")))
+        }
         Err(error) => Err(Failure::failed(format_args!("the log {} can't be read: {error}", Quoted::path(path)))),
     }
 }
 
-fn open(path: &Path) -> io::Result<(File, Metadata)> {
+fn open(path: &Path, more: OFlags) -> io::Result<(File, Metadata)> {
     // NONBLOCK, or opening a FIFO waits for its writer.
-    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY | more).bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let status = file.metadata()?;
     if !status.is_file() {
