@@ -14,6 +14,9 @@ use crate::supervise::{Lines, Process, Progress, Remaining, Stream, Why};
 /// How many processes a record names.
 const NAMED: usize = 16;
 
+/// What the first record of an event says that nothing happened to cause: by it, rehearsed events are told from real ones.
+pub const BY_HAND: &str = "called by hand, by virt-hooks run";
+
 /// How much of what a run prints is still logged.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowance {

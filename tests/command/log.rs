@@ -38,6 +38,21 @@ pub(crate) const DAY: &str = "\
 2026-11-22T14:35:00.000+01:00 ERROR qemu-hook[5500] db begin/begin -: begin is not a valid libvirt qemu operation; no script runs
 ";
 
+/// An event called by hand, one of libvirt's at the same time, one without scripts, and one that has the first one's
+/// process id two days later. In one of libvirt's, a script prints what a rehearsal begins with.
+pub(crate) fn by_hand() -> String {
+    let line = |day: u32, pid: u32, script: &str, message: &str| {
+        format!("2026-11-{day}T14:00:00.000+01:00 INFO  qemu-hook[{pid}] vm start/begin {script}: {message}\n")
+    };
+    let by_hand = "called by hand, by virt-hooks run";
+    let (begin, end) = ("started as pid 9 with arguments vm start begin -", "exited with 0 after 5 ms");
+    let mut text = line(20, 7, "-", by_hand) + &line(20, 6, "-", by_hand) + &line(20, 7, "start_a", begin);
+    text += &(line(20, 8, "start_a", begin) + &line(20, 8, "start_a", &format!("stdout: {by_hand}")));
+    text += &(line(20, 7, "start_a", end) + &line(20, 8, "start_a", end));
+    text += &(line(20, 9, "start_a", begin) + &line(20, 9, "start_a", by_hand) + &line(20, 9, "start_a", end));
+    text + &line(22, 7, "start_a", begin) + &line(22, 7, "start_a", end)
+}
+
 /// A host whose log this is.
 pub(crate) fn with_log(text: impl AsRef<[u8]>) -> Host {
     let host = host!();
@@ -462,6 +477,33 @@ fn stats_tell_of_each_script_how_often_it_ran_and_how_long() {
         [r#"[{"script":"prepare_x.sh","runs":1,"failed":1,"timedOut":0,"p50Ms":8,"p95Ms":8,"maxMs":8,"totalMs":8}]"#]
     );
     assert_eq!(shown(&host, &["--stats", "--json", "--domain", "nobody"]), ["[]"]);
+}
+
+#[test]
+fn stats_leave_out_what_ran_by_hand() {
+    let host = with_log(by_hand());
+    for arguments in
+        [[].as_slice(), &["--script", "start_a"], &["--domain", "vm"], &["--since", "2026-11-20T14:00:00+01:00"]]
+    {
+        let seen = shown(&host, &[&["--stats", "--json"], arguments].concat()).concat();
+        assert!(seen.contains(r#""script":"start_a","runs":3,"#), "{arguments:?}: {seen}");
+    }
+}
+
+#[test]
+fn filters_of_stats_are_those_of_runs() {
+    let host = with_log(DAY);
+    let runs = |arguments: &[&str]| {
+        let seen = shown(&host, &[&["--stats", "--json"], arguments].concat()).concat();
+        let rows: serde_json::Value = serde_json::from_str(&seen).expect("JSON");
+        rows.as_array().expect("an array").iter().filter_map(|row| row["runs"].as_u64()).sum::<u64>()
+    };
+    assert_eq!(runs(&[]), 10);
+    assert_eq!(runs(&["--failed"]), 4);
+    assert_eq!(runs(&["--failed", "--domain", "web"]), 3);
+    assert_eq!(runs(&["--since", "2026-11-22T14:24:14+01:00"]), 4);
+    assert_eq!(runs(&["--until", "2026-11-22T14:22:45.101+01:00"]), 3);
+    assert_eq!(runs(&["--script", "*_prepare.sh"]), 2);
 }
 
 #[test]

@@ -14,10 +14,8 @@ use super::lines::Block;
 use super::marks::Marks;
 use super::moment::{DISORDER, millisecond};
 use super::outcome::{Stage, outcome};
+use super::under_way::{MOST, UnderWay};
 use crate::journal::Fields;
-
-/// How many runs may be under way. What a crash of the host left without an end goes first.
-const UNDER_WAY: usize = 100_000;
 
 /// Tells runs apart: by process id, domain, operation and script.
 #[derive(Debug, Default)]
@@ -32,41 +30,6 @@ impl RunIds {
     /// The run that a record is of.
     fn of(&self, fields: &Fields<'_>) -> RunId {
         self.state.hash_one(fields.run)
-    }
-}
-
-/// A value for each run that is under way, as many as are kept.
-#[derive(Debug)]
-struct UnderWay<T> {
-    new: HashMap<RunId, T>,
-    old: HashMap<RunId, T>,
-}
-
-impl<T> Default for UnderWay<T> {
-    fn default() -> Self {
-        Self { new: HashMap::new(), old: HashMap::new() }
-    }
-}
-
-impl<T> UnderWay<T> {
-    /// A run has begun.
-    fn begin(&mut self, run: RunId, value: T) {
-        if self.new.len() >= UNDER_WAY / 2 {
-            self.old = std::mem::take(&mut self.new);
-        }
-        self.old.remove(&run);
-        self.new.insert(run, value);
-    }
-
-    /// A run has ended, of which this was kept.
-    fn end(&mut self, run: RunId) -> Option<T> {
-        self.new.remove(&run).or_else(|| self.old.remove(&run))
-    }
-
-    /// Keeps those alone for which `keep` says so.
-    fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
-        self.new.retain(|_run, value| keep(value));
-        self.old.retain(|_run, value| keep(value));
     }
 }
 
@@ -158,7 +121,7 @@ impl Failures {
         if stage == Stage::Failed {
             let after = outcome(fields).and_then(|outcome| Some(i64::try_from(outcome.after()?.as_millis()).ok()));
             match after.zip(millisecond(fields.time)) {
-                Some((after, end)) if self.failed.len() < UNDER_WAY => {
+                Some((after, end)) if self.failed.len() < MOST => {
                     let begun = end.saturating_sub(after.unwrap_or(i64::MAX));
                     self.failed.insert(run, Failed { file, offset, begun });
                 }
@@ -252,21 +215,5 @@ impl Failures {
     /// The second time begins anew.
     pub(super) fn again(&mut self) {
         self.shown.clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_without_an_end_are_forgotten_the_oldest_first() {
-        let mut under_way = UnderWay::default();
-        for run in 0..1_000_000 {
-            under_way.begin(run, run);
-        }
-        assert_eq!(under_way.end(0), None);
-        assert_eq!(under_way.end(999_999), Some(999_999));
-        assert!(under_way.new.len() + under_way.old.len() <= UNDER_WAY);
     }
 }

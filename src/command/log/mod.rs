@@ -14,11 +14,13 @@ mod moment;
 mod outcome;
 mod packing;
 mod pattern;
+mod rehearsal;
 mod rotation;
 mod selection;
 mod show;
 mod stats;
 mod timeline;
+mod under_way;
 mod width;
 
 use std::collections::VecDeque;
@@ -30,7 +32,7 @@ use clap::builder::PossibleValuesParser;
 
 use self::events::{Event, Events};
 use self::files::Files;
-use self::filter::{EventFilter, Filter};
+use self::filter::{EventFilter, Filter, RunFilter};
 use self::lines::Line;
 use self::selection::Selection;
 use self::stats::Stats;
@@ -95,7 +97,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with_all = ["stats", "json"])]
     pub(super) timeline: bool,
 
-    /// Count the runs of each script, those that failed or timed out, and how long they took
+    /// Count the runs of each script, those that failed or timed out, and how long they took; runs by hand don't count
     #[arg(long)]
     pub(super) stats: bool,
 
@@ -106,12 +108,7 @@ pub(super) struct Arguments {
 
 /// Shows what is asked for.
 pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    let (filter, events) = if arguments.timeline {
-        let (filter, events) = Filter::of_events(arguments)?;
-        (filter, Some(events))
-    } else {
-        (Filter::of(arguments)?, None)
-    };
+    let (filter, form) = Form::of(arguments)?;
     if arguments.follow {
         return follow::follow(arguments, filter, paths.log());
     }
@@ -123,24 +120,49 @@ pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     let mut out = BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
     let screen = Screen::of_stdout();
     let mut selection = Selection::new(files, filter)?;
-    if let Some(events) = events {
-        timeline(&mut selection, &events, arguments.lines, &mut out, screen)?;
-    } else if arguments.stats {
-        let mut stats = Stats::default();
-        selection.all(&mut |_line, fields| {
-            fields.into_iter().for_each(|fields| stats.count(fields));
-            Ok(())
-        })?;
-        stats.show(&mut out, &screen, arguments.json)?;
-    } else {
-        let mut see = |line: Line<'_>, fields: Option<&Fields<'_>>| show(&mut out, &screen, arguments, &line, fields);
-        match arguments.lines {
-            Some(count) => selection.last(count, &mut see)?,
-            None => selection.all(&mut see)?,
+    match form {
+        Form::Timeline(events) => timeline(&mut selection, &events, arguments.lines, &mut out, screen)?,
+        Form::Stats(runs) => {
+            let mut stats = Stats::of(runs);
+            selection.all(&mut |_line, fields| {
+                fields.into_iter().for_each(|fields| stats.count(fields));
+                Ok(())
+            })?;
+            stats.show(&mut out, &screen, arguments.json)?;
+        }
+        Form::Records => {
+            let mut see =
+                |line: Line<'_>, fields: Option<&Fields<'_>>| show(&mut out, &screen, arguments, &line, fields);
+            match arguments.lines {
+                Some(count) => selection.last(count, &mut see)?,
+                None => selection.all(&mut see)?,
+            }
         }
     }
     out.flush()?;
     Ok(ExitCode::from(u8::from(selection.is_faulty())))
+}
+
+/// What is made of the records.
+enum Form {
+    Records,
+    Timeline(EventFilter),
+    Stats(RunFilter),
+}
+
+impl Form {
+    /// The form that is asked for, and which records are needed for it.
+    fn of(arguments: &Arguments) -> Result<(Filter, Self), Failure> {
+        Ok(if arguments.timeline {
+            let (filter, events) = Filter::of_events(arguments)?;
+            (filter, Self::Timeline(events))
+        } else if arguments.stats {
+            let (filter, runs) = Filter::of_runs(arguments)?;
+            (filter, Self::Stats(runs))
+        } else {
+            (Filter::of(arguments)?, Self::Records)
+        })
+    }
 }
 
 /// Shows a line in the form that is asked for.

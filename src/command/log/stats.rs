@@ -6,8 +6,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::duration::{Milliseconds, milliseconds};
+use super::filter::RunFilter;
 use super::json;
 use super::outcome::outcome;
+use super::rehearsal::Rehearsals;
 use super::width::{cut, right};
 use crate::command::screen::{Meaning, Screen, padded};
 use crate::journal::{Escaped, Fields, Quoted};
@@ -20,8 +22,10 @@ const SCRIPTS: usize = 10_000;
 const NAME: usize = 512;
 
 /// What is counted, for each script.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stats {
+    filter: RunFilter,
+    rehearsals: Rehearsals,
     scripts: HashMap<Vec<u8>, Tally>,
     others: Tally,
 }
@@ -53,13 +57,22 @@ struct Row {
 }
 
 impl Stats {
+    /// Of the runs that fit.
+    pub(super) fn of(filter: RunFilter) -> Self {
+        Self { filter, rehearsals: Rehearsals::default(), scripts: HashMap::new(), others: Tally::default() }
+    }
+
     /// Takes a record.
     pub(super) fn count(&mut self, fields: &Fields<'_>) {
+        self.rehearsals.take(fields);
         let Some(outcome) = outcome(fields) else { return };
         if matches!(outcome, Outcome::HandedOver | Outcome::Ignored | Outcome::NotExecutable { .. }) {
             return;
         }
         let Some(name) = fields.script.and_then(|script| script.read()) else { return };
+        if !self.filter.fits(fields, &name, &outcome) || self.rehearsals.has(fields) {
+            return;
+        }
         let name = name.get(..NAME).unwrap_or(&name);
         if let Some(tally) = self.scripts.get_mut(name) {
             tally.count(&outcome);
