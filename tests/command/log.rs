@@ -79,6 +79,18 @@ fn shown(host: &Host, arguments: &[&str]) -> Vec<String> {
     finished.stdout.lines().map(str::to_owned).collect()
 }
 
+/// Nothing is shown, and from when to when the log goes is told.
+#[track_caller]
+fn assert_nothing_fits(host: &Host, arguments: &[&str]) {
+    let finished = log(host, arguments).run();
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""), "{arguments:?}");
+    let log = host.read(LOG);
+    let time = |line: Option<&str>| line.and_then(|line| line.get(..29)).expect("a time").to_owned();
+    let (first, last) = (time(log.lines().next()), time(log.lines().last()));
+    let told = format!("virt-hooks: no record fits; the log goes from {first} to {last}\n");
+    assert_eq!(finished.stderr, told, "{arguments:?}");
+}
+
 /// The lines of a log that have one of these words.
 fn with(text: &str, words: &[&str]) -> Vec<String> {
     text.lines().filter(|line| words.iter().any(|word| line.contains(word))).map(str::to_owned).collect()
@@ -116,8 +128,8 @@ fn log_filters_by_domain() {
     assert_eq!(shown(&host, &["--domain", "my vm"]), with(DAY, &["] \"my vm\" "]));
     assert_eq!(shown(&host, &["--domain", "*"]), with(DAY, &["qemu-hook"]));
     // Part of a name is not the name, and a word in a message is no name.
-    assert!(shown(&host, &["--domain", "i-2-1"]).is_empty());
-    assert!(shown(&host, &["--domain", "virsh"]).is_empty());
+    assert_nothing_fits(&host, &["--domain", "i-2-1"]);
+    assert_nothing_fits(&host, &["--domain", "virsh"]);
 }
 
 #[test]
@@ -128,7 +140,7 @@ fn log_filters_by_script_with_or_without_the_vms_folder() {
     assert_eq!(shown(&host, &["--script", "web/prepare_storage.sh"]), with(DAY, &["web/prepare_storage.sh: "]));
     assert_eq!(shown(&host, &["--script", "*_prepare.sh"]), with(DAY, &[" all_prepare.sh: "]));
     assert_eq!(shown(&host, &["--script", "all_日本*"]), with(DAY, &["\"my vm/all_"]));
-    assert!(shown(&host, &["--script", "db/prepare_storage.sh"]).is_empty());
+    assert_nothing_fits(&host, &["--script", "db/prepare_storage.sh"]);
 }
 
 #[test]
@@ -136,7 +148,7 @@ fn log_filters_by_operation() {
     let host = with_log(DAY);
     assert_eq!(shown(&host, &["--operation", "stopped"]), with(DAY, &[" stopped/end "]));
     assert_eq!(shown(&host, &["--operation", "start"]), with(DAY, &[" start/begin "]));
-    assert!(shown(&host, &["--operation", "started"]).is_empty());
+    assert_nothing_fits(&host, &["--operation", "started"]);
 }
 
 #[test]
@@ -153,8 +165,8 @@ fn log_filters_by_time() {
     // The host's zone is read as the hook reads it; this one has none.
     assert_eq!(shown(&host, &["--since", "2026-11-22T13:34"]), all[20..]);
     assert_eq!(shown(&host, &["--since", "2026-11-22", "--until", "2026-11-22"]), all);
-    assert!(shown(&host, &["--since", "2026-11-23"]).is_empty());
-    assert!(shown(&host, &["--until", "2026-11-21"]).is_empty());
+    assert_nothing_fits(&host, &["--since", "2026-11-23"]);
+    assert_nothing_fits(&host, &["--until", "2026-11-21"]);
 }
 
 #[test]
@@ -164,7 +176,7 @@ fn log_filters_by_how_long_ago() {
     assert_eq!(host.event("start").run().code, Some(0));
     for since in ["1h", "90s", "15m", "7d"] {
         assert_eq!(shown(&host, &["--since", since]).len(), 3, "{since}");
-        assert!(shown(&host, &["--until", since]).is_empty(), "{since}");
+        assert_nothing_fits(&host, &["--until", since]);
     }
 }
 
@@ -173,6 +185,42 @@ fn log_shows_what_is_logged_of_runs_that_failed_and_of_no_others() {
     let host = with_log(DAY);
     let failed = [" start_notify.py: ", " prepare_gate: ", "web/prepare_storage.sh: ", " prepare_x.sh: "];
     assert_eq!(shown(&host, &["--failed"]), with(DAY, &failed));
+}
+
+#[test]
+fn where_nothing_fits_it_is_told_from_when_to_when_the_log_goes() {
+    let told = |host: &Host, arguments: &[&str]| {
+        let finished = log(host, arguments).run();
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {}", finished.stderr);
+        (finished.stdout, finished.stderr)
+    };
+    let goes = "the log goes from 2026-11-22T14:22:44.123+01:00 to 2026-11-22T14:35:00.000+01:00\n";
+    // Lines of others are of no time.
+    let host = with_log(format!("not ours\n{DAY}nor is this\n"));
+    for (arguments, stdout, what) in [
+        (["--domain", "nobody"].as_slice(), "", "no record"),
+        (&["--domain", "nobody", "-n", "5"], "", "no record"),
+        (&["--failed", "--operation", "stopped"], "", "no record"),
+        (&["--since", "2027-01-01", "--json"], "", "no record"),
+        (&["--stats", "--script", "nosuch"], "", "no run of a script"),
+        (&["--stats", "--json", "--script", "nosuch"], "[]\n", "no run of a script"),
+        (&["--timeline", "--domain", "db"], "", "no event in which a script ran"),
+        (&["--timeline", "-n", "2", "--since", "2027-01-01"], "", "no event in which a script ran"),
+    ] {
+        let expected = (stdout.to_owned(), format!("virt-hooks: {what} fits; {goes}"));
+        assert_eq!(told(&host, arguments), expected, "{arguments:?}");
+    }
+    assert_eq!(told(&host, &["-n", "0"]), (String::new(), String::new()), "which is what was asked for");
+    // Rotated files count, those too that are too old to be looked into.
+    let lines: Vec<&str> = DAY.lines().collect();
+    let host = with_log("");
+    rotated(&host, ".2.gz", &packed("gzip", (lines[..4].join("\n") + "\n").as_bytes()), 24 * 400);
+    rotated(&host, ".1.xz", &packed("xz", (lines[4..].join("\n") + "\n").as_bytes()), 24 * 300);
+    let expected = (String::new(), format!("virt-hooks: no record fits; {goes}"));
+    assert_eq!(told(&host, &["--since", "1h"]), expected);
+    let nothing = (String::new(), "virt-hooks: no record fits; the log has no record\n".to_owned());
+    assert_eq!(told(&with_log(""), &[]), nothing);
+    assert_eq!(told(&with_log("not ours\n"), &["--failed"]), nothing);
 }
 
 #[test]
@@ -476,7 +524,6 @@ fn stats_tell_of_each_script_how_often_it_ran_and_how_long() {
         of_one,
         [r#"[{"script":"prepare_x.sh","runs":1,"failed":1,"timedOut":0,"p50Ms":8,"p95Ms":8,"maxMs":8,"totalMs":8}]"#]
     );
-    assert_eq!(shown(&host, &["--stats", "--json", "--domain", "nobody"]), ["[]"]);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(super) struct Files {
     pub(super) exist: bool,
     /// Some of it could not be read, which has been told.
     pub(super) faulty: bool,
+    /// What can't be read is not told, since it has been.
+    quiet: bool,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,16 @@ struct LogFile {
 impl Files {
     /// Opens those that were written to at `since` or later, of the log at `path`.
     pub(super) fn open(path: &Path, since: Option<SystemTime>) -> Result<Self, Failure> {
-        let mut all = Self { files: Vec::new(), exist: false, faulty: false };
+        Self::open_and_tell(path, since, true)
+    }
+
+    /// Opens all of them once more.
+    pub(super) fn open_again(path: &Path) -> Result<Self, Failure> {
+        Self::open_and_tell(path, None, false)
+    }
+
+    fn open_and_tell(path: &Path, since: Option<SystemTime>, tell: bool) -> Result<Self, Failure> {
+        let mut all = Self { files: Vec::new(), exist: false, faulty: false, quiet: !tell };
         // Before it is looked what has been rotated: what moves meanwhile is seen once, not never.
         let current = open_current(path)?;
         let identity = |status: &Metadata| (status.dev(), status.ino());
@@ -140,6 +151,9 @@ impl Files {
 
     fn tell(&mut self, path: &Path, reason: &str) {
         self.faulty = true;
+        if self.quiet {
+            return;
+        }
         // Where nobody listens, nobody is told.
         _ = writeln!(io::stderr(), "virt-hooks: {} can't be read: {reason}", Quoted::path(path));
     }

@@ -18,10 +18,10 @@ mod rehearsal;
 mod rotation;
 mod selection;
 mod show;
+mod span;
 mod stats;
 mod timeline;
 mod under_way;
-mod width;
 
 use std::collections::VecDeque;
 use std::io::{BufWriter, Write};
@@ -35,6 +35,7 @@ use self::files::Files;
 use self::filter::{EventFilter, Filter, RunFilter};
 use self::lines::Line;
 use self::selection::Selection;
+use self::span::Span;
 use self::stats::Stats;
 use self::timeline::Timeline;
 use super::failure::Failure;
@@ -113,14 +114,16 @@ pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         return follow::follow(arguments, filter, paths.log());
     }
     let files = Files::open(paths.log(), filter.files_from())?;
-    if !files.exist {
+    let existing = files.exist;
+    if !existing {
         let log = Quoted::path(paths.log());
         _ = writeln!(std::io::stderr(), "virt-hooks: no log yet at {log}: no script has run");
     }
+    let what = form.of_what();
     let mut out = BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
     let screen = Screen::of_stdout();
     let mut selection = Selection::new(files, filter)?;
-    match form {
+    let found = match form {
         Form::Timeline(events) => timeline(&mut selection, &events, arguments.lines, &mut out, screen)?,
         Form::Stats(runs) => {
             let mut stats = Stats::of(runs);
@@ -128,18 +131,15 @@ pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
                 fields.into_iter().for_each(|fields| stats.count(fields));
                 Ok(())
             })?;
-            stats.show(&mut out, &screen, arguments.json)?;
+            stats.show(&mut out, screen, arguments.json)?
         }
-        Form::Records => {
-            let mut see =
-                |line: Line<'_>, fields: Option<&Fields<'_>>| show(&mut out, &screen, arguments, &line, fields);
-            match arguments.lines {
-                Some(count) => selection.last(count, &mut see)?,
-                None => selection.all(&mut see)?,
-            }
-        }
-    }
+        Form::Records => records(&mut selection, arguments, &mut out, screen)?,
+    };
     out.flush()?;
+    if !found && existing && arguments.lines != Some(0) {
+        // Where nobody listens, nobody is told.
+        _ = writeln!(std::io::stderr(), "virt-hooks: {what} fits; {}", Span::of(paths.log())?);
+    }
     Ok(ExitCode::from(u8::from(selection.is_faulty())))
 }
 
@@ -163,6 +163,34 @@ impl Form {
             (Filter::of(arguments)?, Self::Records)
         })
     }
+
+    /// What is not there where nothing fits.
+    const fn of_what(&self) -> &'static str {
+        match self {
+            Self::Records => "no record",
+            Self::Timeline(_) => "no event in which a script ran",
+            Self::Stats(_) => "no run of a script",
+        }
+    }
+}
+
+/// Shows the records that are asked for, all or the last so many of them. Tells whether there is one.
+fn records(
+    selection: &mut Selection,
+    arguments: &Arguments,
+    out: &mut dyn Write,
+    screen: Screen,
+) -> Result<bool, Failure> {
+    let mut found = false;
+    let mut see = |line: Line<'_>, fields: Option<&Fields<'_>>| {
+        found = true;
+        show(out, &screen, arguments, &line, fields)
+    };
+    match arguments.lines {
+        Some(count) => selection.last(count, &mut see)?,
+        None => selection.all(&mut see)?,
+    }
+    Ok(found)
 }
 
 /// Shows a line in the form that is asked for.
@@ -180,14 +208,14 @@ fn show(
     Ok(())
 }
 
-/// Draws the events that are asked for, all or the last so many of them.
+/// Draws the events that are asked for, all or the last so many of them. Tells whether there is one.
 fn timeline(
     selection: &mut Selection,
     asked: &EventFilter,
     count: Option<usize>,
     out: &mut dyn Write,
     screen: Screen,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let mut timeline = Timeline::new(screen);
     let mut events = Events::default();
     let mut last = VecDeque::new();
@@ -213,5 +241,5 @@ fn timeline(
         take(event, out)?;
     }
     last.iter().try_for_each(|event| timeline.draw(out, event))?;
-    Ok(())
+    Ok(timeline.has_drawn())
 }

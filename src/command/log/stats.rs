@@ -10,9 +10,9 @@ use super::filter::RunFilter;
 use super::json;
 use super::outcome::outcome;
 use super::rehearsal::Rehearsals;
-use super::width::{cut, right};
-use crate::command::screen::{Meaning, Screen, padded};
-use crate::journal::{Escaped, Fields, Quoted};
+use crate::command::screen::{Meaning, Screen};
+use crate::command::table::{Cell, Column, Table};
+use crate::journal::{Fields, Quoted};
 use crate::outcome::Outcome;
 
 /// How many scripts are told apart. The rest is counted together.
@@ -83,8 +83,8 @@ impl Stats {
         }
     }
 
-    /// Shows a table, or with `json` an array, those first that took most time in all.
-    pub(super) fn show(&self, out: &mut dyn Write, screen: &Screen, json: bool) -> io::Result<()> {
+    /// Shows a table, or with `json` an array, those first that took most time in all. Tells whether there is one.
+    pub(super) fn show(&self, out: &mut impl Write, screen: Screen, json: bool) -> io::Result<bool> {
         let text = |name: &[u8]| {
             if json { String::from_utf8_lossy(name).into_owned() } else { Quoted::bytes(name).to_string() }
         };
@@ -97,9 +97,11 @@ impl Stats {
         }
         if json {
             json::print(out, &rows)?;
-            return out.write_all(b"\n");
+            out.write_all(b"\n")?;
+        } else if !rows.is_empty() {
+            table(&rows).print(out, screen)?;
         }
-        table(out, screen, &rows)
+        Ok(!rows.is_empty())
     }
 }
 
@@ -141,59 +143,36 @@ fn three_digits(number: u64) -> u64 {
     number / step * step
 }
 
-/// What a column shows of a row.
-type Column = (&'static str, fn(&Row) -> String);
+/// The fewest columns in which a name is still told from others.
+const NAME_COLUMNS: usize = 24;
 
-const RUNS: Column = ("runs", |row| row.runs.to_string());
-const FAILED: Column = ("failed", |row| row.failed.to_string());
-const TIMED_OUT: Column = ("timed out", |row| row.timed_out.to_string());
-const P50: Column = ("p50", |row| Milliseconds(row.p50_ms).to_string());
-const P95: Column = ("p95", |row| Milliseconds(row.p95_ms).to_string());
-const MAX: Column = ("max", |row| Milliseconds(row.max_ms).to_string());
-const TOTAL: Column = ("total", |row| Milliseconds(row.total_ms).to_string());
-
-/// The narrowest column of names that tells scripts apart.
-const NARROWEST: usize = 12;
-
-fn table(out: &mut dyn Write, screen: &Screen, rows: &[Row]) -> io::Result<()> {
-    let widths = |columns: &[Column]| -> Vec<usize> {
-        let cells = |(name, cell): &Column| rows.iter().map(|row| cell(row).len()).chain([name.len()]).max();
-        columns.iter().map(|column| cells(column).unwrap_or(0)).collect()
-    };
+fn table(rows: &[Row]) -> Table<8> {
     // Where the terminal is narrow, what tells least goes first.
-    let choices: [&[Column]; 4] = [
-        &[RUNS, FAILED, TIMED_OUT, P50, P95, MAX, TOTAL],
-        &[RUNS, FAILED, P50, P95, MAX, TOTAL],
-        &[RUNS, FAILED, P95, TOTAL],
-        &[RUNS, FAILED, TOTAL],
-    ];
-    let numbers = |columns: &[Column]| widths(columns).iter().map(|width| width + 2).sum::<usize>();
-    let name = rows.iter().map(|row| crate::command::screen::columns(&row.script)).chain(["script".len()]).max();
-    let name = name.unwrap_or(0);
-    let fits = |columns: &&&[Column]| numbers(columns) + name.min(2 * NARROWEST) <= screen.width;
-    let [.., fewest] = choices;
-    let columns = choices.iter().find(fits).copied().unwrap_or(fewest);
-    let (widths, name) = (widths(columns), name.min(screen.width.saturating_sub(numbers(columns)).max(NARROWEST)));
-
-    let heading = columns.iter().zip(&widths).map(|((name, _), width)| format!("  {}", right(name, *width)));
-    let heading = padded("script", name) + &heading.collect::<String>();
-    writeln!(out, "{}", screen.paint(Meaning::Strong, heading))?;
+    let mut table = Table::new([
+        Column::left("SCRIPT").shortened_to(NAME_COLUMNS),
+        Column::right("RUNS"),
+        Column::right("FAILED"),
+        Column::right("TIMED OUT").dropped(1),
+        Column::right("P50").dropped(2),
+        Column::right("P95").dropped(4),
+        Column::right("MAX").dropped(3),
+        Column::right("TOTAL"),
+    ]);
     for row in rows {
-        write!(out, "{}", padded(&cut(&row.script, name), name))?;
-        for ((heading, cell), width) in columns.iter().zip(&widths) {
-            let number = right(&cell(row), *width);
-            let bad = matches!(*heading, "failed" | "timed out") && cell(row) != "0";
-            match bad {
-                true => write!(out, "  {}", screen.paint(Meaning::Bad, number))?,
-                false => write!(out, "  {number}")?,
-            }
-        }
-        writeln!(out)?;
+        let time = |milliseconds| Cell::from(Milliseconds(milliseconds).to_string());
+        let count = |count: u64| Cell { text: count.to_string(), meaning: (count > 0).then_some(Meaning::Bad) };
+        table.row_of([
+            Cell::from(row.script.clone()),
+            Cell::from(row.runs.to_string()),
+            count(row.failed),
+            count(row.timed_out),
+            time(row.p50_ms),
+            time(row.p95_ms),
+            time(row.max_ms),
+            time(row.total_ms),
+        ]);
     }
-    if rows.is_empty() {
-        writeln!(out, "{}", screen.paint(Meaning::Faint, Escaped(b"no script has run")))?;
-    }
-    Ok(())
+    table
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use super::bar::bar;
 use super::duration::Milliseconds;
 use super::events::{Event, Run};
-use super::width::{cut, cut_end, right};
 use crate::command::screen::{Meaning, Screen, columns, padded};
+use crate::command::width::{cut, cut_end, right};
 use crate::event::Operation;
 use crate::journal::Quoted;
 use crate::outcome::Outcome;
@@ -60,6 +60,11 @@ impl Timeline {
     pub(super) fn new(screen: Screen) -> Self {
         let blocks = is_utf8(|name| std::env::var_os(name));
         Self { screen, widths: Widths::of(screen.width), blocks, first: true }
+    }
+
+    /// Whether there was an event.
+    pub(super) const fn has_drawn(&self) -> bool {
+        !self.first
     }
 
     /// Draws one event.
