@@ -22,6 +22,7 @@ mod screen;
 mod table;
 mod uninstall;
 mod virsh;
+mod width;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

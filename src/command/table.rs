@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::screen::{Meaning, Screen, columns, padded};
+use super::width::{cut, right};
 
 /// What separates columns, in blanks.
 const GAP: usize = 2;
@@ -12,15 +13,30 @@ const GAP: usize = 2;
 pub(super) struct Column {
     heading: &'static str,
     right: bool,
+    /// Where the screen is narrow, those are left out first that have the lowest number.
+    dropped: Option<u8>,
+    /// To how many columns what is in it may be cut.
+    shortest: Option<usize>,
 }
 
 impl Column {
     pub(super) const fn left(heading: &'static str) -> Self {
-        Self { heading, right: false }
+        Self { heading, right: false, dropped: None, shortest: None }
     }
 
     pub(super) const fn right(heading: &'static str) -> Self {
-        Self { heading, right: true }
+        Self { right: true, ..Self::left(heading) }
+    }
+
+    /// Left out where the screen is too narrow for all, those with the lowest number first.
+    pub(super) const fn dropped(self, number: u8) -> Self {
+        Self { dropped: Some(number), ..self }
+    }
+
+    /// What is in it is cut in its middle where the screen is too narrow, but to no less than this as long as another column
+    /// can be left out.
+    pub(super) const fn shortened_to(self, shortest: usize) -> Self {
+        Self { shortest: Some(shortest), ..self }
     }
 }
 
@@ -33,9 +49,22 @@ pub(super) struct Table<const N: usize> {
 
 #[derive(Debug)]
 enum Line<const N: usize> {
-    Row([String; N], Option<Meaning>),
+    Row([Cell; N], Option<Meaning>),
     Note(String, Meaning),
     Command(&'static str, String),
+}
+
+/// A text in a column, in the colour of what it means if it means something.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) text: String,
+    pub(super) meaning: Option<Meaning>,
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self { text, meaning: None }
+    }
 }
 
 impl<const N: usize> Table<N> {
@@ -45,7 +74,12 @@ impl<const N: usize> Table<N> {
 
     /// Adds a row, in the colour of what it means if it means something.
     pub(super) fn row(&mut self, cells: [String; N], meaning: Option<Meaning>) {
-        self.lines.push(Line::Row(cells, meaning));
+        self.lines.push(Line::Row(cells.map(Cell::from), meaning));
+    }
+
+    /// Adds a row whose cells have colours of their own.
+    pub(super) fn row_of(&mut self, cells: [Cell; N]) {
+        self.lines.push(Line::Row(cells, None));
     }
 
     /// Adds a line of its own about the row before.
@@ -60,15 +94,15 @@ impl<const N: usize> Table<N> {
 
     /// Prints it. Notes begin below the second column.
     pub(super) fn print(&self, out: &mut impl Write, screen: Screen) -> io::Result<()> {
-        let widths = self.widths();
-        let indent = widths.first().map_or(0, |first| first + 2 * GAP);
-        let headings = self.columns.map(|column| column.heading.to_owned());
-        writeln!(out, "{}", screen.paint(Meaning::Strong, self.line(&headings, &widths)))?;
+        let widths = self.widths(screen.width);
+        let indent = widths.first().copied().flatten().map_or(0, |first| first + 2 * GAP);
+        let headings = self.columns.map(|column| Cell::from(column.heading.to_owned()));
+        writeln!(out, "{}", screen.paint(Meaning::Strong, self.line(&headings, &widths, screen)))?;
         for line in &self.lines {
             match line {
-                Line::Row(cells, None) => writeln!(out, "{}", self.line(cells, &widths))?,
+                Line::Row(cells, None) => writeln!(out, "{}", self.line(cells, &widths, screen))?,
                 Line::Row(cells, Some(meaning)) => {
-                    writeln!(out, "{}", screen.paint(*meaning, self.line(cells, &widths)))?;
+                    writeln!(out, "{}", screen.paint(*meaning, self.line(cells, &widths, screen)))?;
                 }
                 Line::Note(text, meaning) => {
                     let text = screen.wrapped(text, indent);
@@ -82,25 +116,54 @@ impl<const N: usize> Table<N> {
         Ok(())
     }
 
-    fn widths(&self) -> [usize; N] {
-        let mut widths = self.columns.map(|column| columns(column.heading));
+    /// How wide each column is on a screen of so many; nothing for those that are left out.
+    fn widths(&self, screen: usize) -> [Option<usize>; N] {
+        let mut widths = self.columns.map(|column| Some(columns(column.heading)));
         for line in &self.lines {
             if let Line::Row(cells, _) = line {
                 for (width, cell) in widths.iter_mut().zip(cells) {
-                    *width = (*width).max(columns(cell));
+                    *width = (*width).max(Some(columns(&cell.text)));
                 }
+            }
+        }
+        let least = |(width, column): (&Option<usize>, &Column)| {
+            width.map(|width| GAP + column.shortest.map_or(width, |shortest| width.min(shortest)))
+        };
+        let needed = |widths: &[Option<usize>; N]| widths.iter().zip(&self.columns).filter_map(least).sum::<usize>();
+        let mut droppable: Vec<(u8, usize)> = Vec::new();
+        droppable.extend(self.columns.iter().enumerate().filter_map(|(index, column)| Some((column.dropped?, index))));
+        droppable.sort_unstable();
+        for (_number, index) in droppable {
+            if needed(&widths) > screen + GAP
+                && let Some(width) = widths.get_mut(index)
+            {
+                *width = None;
+            }
+        }
+        let all: usize = widths.iter().flatten().map(|width| width + GAP).sum();
+        let mut surplus = all.saturating_sub(screen + GAP);
+        for (width, column) in widths.iter_mut().zip(&self.columns).filter(|(_, column)| column.shortest.is_some()) {
+            if let Some(width) = width {
+                let shorter = width.saturating_sub(surplus).max(columns(column.heading));
+                surplus -= width.saturating_sub(shorter);
+                *width = shorter;
             }
         }
         widths
     }
 
-    fn line(&self, cells: &[String; N], widths: &[usize; N]) -> String {
-        let aligned = cells.iter().zip(widths).zip(&self.columns).map(|((cell, &width), column)| {
-            if column.right {
-                format!("{}{cell}", " ".repeat(width.saturating_sub(columns(cell))))
-            } else {
-                padded(cell, width)
-            }
+    fn line(&self, cells: &[Cell; N], widths: &[Option<usize>; N], screen: Screen) -> String {
+        let last = widths.iter().rposition(Option::is_some);
+        let aligned = cells.iter().zip(widths).zip(&self.columns).enumerate();
+        let aligned = aligned.filter_map(|(index, ((cell, width), column))| {
+            let width = (*width)?;
+            let text = if column.shortest.is_some() { cut(&cell.text, width) } else { cell.text.clone() };
+            let text = match (column.right, Some(index) == last) {
+                (true, _) => right(&text, width),
+                (false, true) => text,
+                (false, false) => padded(&text, width),
+            };
+            Some(cell.meaning.map_or_else(|| text.clone(), |meaning| screen.paint(meaning, &text).to_string()))
         });
         aligned.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end().to_owned()
     }

@@ -38,6 +38,21 @@ pub(crate) const DAY: &str = "\
 2026-11-22T14:35:00.000+01:00 ERROR qemu-hook[5500] db begin/begin -: begin is not a valid libvirt qemu operation; no script runs
 ";
 
+/// An event called by hand, one of libvirt's at the same time, one without scripts, and one that has the first one's
+/// process id two days later. In one of libvirt's, a script prints what a rehearsal begins with.
+pub(crate) fn by_hand() -> String {
+    let line = |day: u32, pid: u32, script: &str, message: &str| {
+        format!("2026-11-{day}T14:00:00.000+01:00 INFO  qemu-hook[{pid}] vm start/begin {script}: {message}\n")
+    };
+    let by_hand = "called by hand, by virt-hooks run";
+    let (begin, end) = ("started as pid 9 with arguments vm start begin -", "exited with 0 after 5 ms");
+    let mut text = line(20, 7, "-", by_hand) + &line(20, 6, "-", by_hand) + &line(20, 7, "start_a", begin);
+    text += &(line(20, 8, "start_a", begin) + &line(20, 8, "start_a", &format!("stdout: {by_hand}")));
+    text += &(line(20, 7, "start_a", end) + &line(20, 8, "start_a", end));
+    text += &(line(20, 9, "start_a", begin) + &line(20, 9, "start_a", by_hand) + &line(20, 9, "start_a", end));
+    text + &line(22, 7, "start_a", begin) + &line(22, 7, "start_a", end)
+}
+
 /// A host whose log this is.
 pub(crate) fn with_log(text: impl AsRef<[u8]>) -> Host {
     let host = host!();
@@ -62,6 +77,18 @@ fn shown(host: &Host, arguments: &[&str]) -> Vec<String> {
     let finished = log(host, arguments).run();
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}");
     finished.stdout.lines().map(str::to_owned).collect()
+}
+
+/// Nothing is shown, and from when to when the log goes is told.
+#[track_caller]
+fn assert_nothing_fits(host: &Host, arguments: &[&str]) {
+    let finished = log(host, arguments).run();
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""), "{arguments:?}");
+    let log = host.read(LOG);
+    let time = |line: Option<&str>| line.and_then(|line| line.get(..29)).expect("a time").to_owned();
+    let (first, last) = (time(log.lines().next()), time(log.lines().last()));
+    let told = format!("virt-hooks: no record fits; the log goes from {first} to {last}\n");
+    assert_eq!(finished.stderr, told, "{arguments:?}");
 }
 
 /// The lines of a log that have one of these words.
@@ -101,8 +128,8 @@ fn log_filters_by_domain() {
     assert_eq!(shown(&host, &["--domain", "my vm"]), with(DAY, &["] \"my vm\" "]));
     assert_eq!(shown(&host, &["--domain", "*"]), with(DAY, &["qemu-hook"]));
     // Part of a name is not the name, and a word in a message is no name.
-    assert!(shown(&host, &["--domain", "i-2-1"]).is_empty());
-    assert!(shown(&host, &["--domain", "virsh"]).is_empty());
+    assert_nothing_fits(&host, &["--domain", "i-2-1"]);
+    assert_nothing_fits(&host, &["--domain", "virsh"]);
 }
 
 #[test]
@@ -113,7 +140,7 @@ fn log_filters_by_script_with_or_without_the_vms_folder() {
     assert_eq!(shown(&host, &["--script", "web/prepare_storage.sh"]), with(DAY, &["web/prepare_storage.sh: "]));
     assert_eq!(shown(&host, &["--script", "*_prepare.sh"]), with(DAY, &[" all_prepare.sh: "]));
     assert_eq!(shown(&host, &["--script", "all_日本*"]), with(DAY, &["\"my vm/all_"]));
-    assert!(shown(&host, &["--script", "db/prepare_storage.sh"]).is_empty());
+    assert_nothing_fits(&host, &["--script", "db/prepare_storage.sh"]);
 }
 
 #[test]
@@ -121,7 +148,7 @@ fn log_filters_by_operation() {
     let host = with_log(DAY);
     assert_eq!(shown(&host, &["--operation", "stopped"]), with(DAY, &[" stopped/end "]));
     assert_eq!(shown(&host, &["--operation", "start"]), with(DAY, &[" start/begin "]));
-    assert!(shown(&host, &["--operation", "started"]).is_empty());
+    assert_nothing_fits(&host, &["--operation", "started"]);
 }
 
 #[test]
@@ -138,8 +165,8 @@ fn log_filters_by_time() {
     // The host's zone is read as the hook reads it; this one has none.
     assert_eq!(shown(&host, &["--since", "2026-11-22T13:34"]), all[20..]);
     assert_eq!(shown(&host, &["--since", "2026-11-22", "--until", "2026-11-22"]), all);
-    assert!(shown(&host, &["--since", "2026-11-23"]).is_empty());
-    assert!(shown(&host, &["--until", "2026-11-21"]).is_empty());
+    assert_nothing_fits(&host, &["--since", "2026-11-23"]);
+    assert_nothing_fits(&host, &["--until", "2026-11-21"]);
 }
 
 #[test]
@@ -149,7 +176,7 @@ fn log_filters_by_how_long_ago() {
     assert_eq!(host.event("start").run().code, Some(0));
     for since in ["1h", "90s", "15m", "7d"] {
         assert_eq!(shown(&host, &["--since", since]).len(), 3, "{since}");
-        assert!(shown(&host, &["--until", since]).is_empty(), "{since}");
+        assert_nothing_fits(&host, &["--until", since]);
     }
 }
 
@@ -158,6 +185,42 @@ fn log_shows_what_is_logged_of_runs_that_failed_and_of_no_others() {
     let host = with_log(DAY);
     let failed = [" start_notify.py: ", " prepare_gate: ", "web/prepare_storage.sh: ", " prepare_x.sh: "];
     assert_eq!(shown(&host, &["--failed"]), with(DAY, &failed));
+}
+
+#[test]
+fn where_nothing_fits_it_is_told_from_when_to_when_the_log_goes() {
+    let told = |host: &Host, arguments: &[&str]| {
+        let finished = log(host, arguments).run();
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {}", finished.stderr);
+        (finished.stdout, finished.stderr)
+    };
+    let goes = "the log goes from 2026-11-22T14:22:44.123+01:00 to 2026-11-22T14:35:00.000+01:00\n";
+    // Lines of others are of no time.
+    let host = with_log(format!("not ours\n{DAY}nor is this\n"));
+    for (arguments, stdout, what) in [
+        (["--domain", "nobody"].as_slice(), "", "no record"),
+        (&["--domain", "nobody", "-n", "5"], "", "no record"),
+        (&["--failed", "--operation", "stopped"], "", "no record"),
+        (&["--since", "2027-01-01", "--json"], "", "no record"),
+        (&["--stats", "--script", "nosuch"], "", "no run of a script"),
+        (&["--stats", "--json", "--script", "nosuch"], "[]\n", "no run of a script"),
+        (&["--timeline", "--domain", "db"], "", "no event in which a script ran"),
+        (&["--timeline", "-n", "2", "--since", "2027-01-01"], "", "no event in which a script ran"),
+    ] {
+        let expected = (stdout.to_owned(), format!("virt-hooks: {what} fits; {goes}"));
+        assert_eq!(told(&host, arguments), expected, "{arguments:?}");
+    }
+    assert_eq!(told(&host, &["-n", "0"]), (String::new(), String::new()), "which is what was asked for");
+    // Rotated files count, those too that are too old to be looked into.
+    let lines: Vec<&str> = DAY.lines().collect();
+    let host = with_log("");
+    rotated(&host, ".2.gz", &packed("gzip", (lines[..4].join("\n") + "\n").as_bytes()), 24 * 400);
+    rotated(&host, ".1.xz", &packed("xz", (lines[4..].join("\n") + "\n").as_bytes()), 24 * 300);
+    let expected = (String::new(), format!("virt-hooks: no record fits; {goes}"));
+    assert_eq!(told(&host, &["--since", "1h"]), expected);
+    let nothing = (String::new(), "virt-hooks: no record fits; the log has no record\n".to_owned());
+    assert_eq!(told(&with_log(""), &[]), nothing);
+    assert_eq!(told(&with_log("not ours\n"), &["--failed"]), nothing);
 }
 
 #[test]
@@ -292,10 +355,22 @@ fn a_missing_program_and_a_broken_file_are_told_and_the_rest_is_shown() {
     assert_fails(&finished, 1, &["qemu-hook.log.2.gz can't be read: "]);
     assert_eq!(finished.stdout, "two\none\nnow\n", "what could be read of it is shown");
     assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
-    let finished = log(&host, &["-n", "5"]).through("/usr/bin/env", &["PATH=/nothing"]).run();
+    let hidden = "for name in gzip xz; do mount --bind /dev/null \"$root/usr/bin/$name\"; done";
+    let finished = log(&host, &["-n", "5"]).after(hidden).run();
     let missing = ["log.1.xz can't be read: there is no xz here; install xz or xz-utils", "no gzip here; install gzip"];
     assert_fails(&finished, 1, &missing);
     assert_eq!(finished.stdout, "now\n");
+}
+
+#[test]
+fn programs_for_compressed_files_are_not_looked_for_where_the_caller_says() {
+    let host = with_log("now\n");
+    rotated(&host, ".1.gz", &packed("gzip", b"one\n"), 1);
+    host.file("tmp/gzip", "#!/bin/sh\necho forged\n", 0o755);
+    for path in ["/tmp:/usr/bin", "/nothing", ""] {
+        let finished = log(&host, &[]).through("/usr/bin/env", &[&format!("PATH={path}")]).run();
+        assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("one\nnow\n", ""), "{path}");
+    }
 }
 
 #[test]
@@ -379,6 +454,18 @@ fn a_log_that_is_no_file_or_may_not_be_read_is_told() {
     let host = host!();
     host.folder(LOG);
     assert_fails(&log(&host, &[]).run(), 1, &["/var/log/libvirt/qemu-hook.log can't be read: it is no regular file"]);
+    let host = host!();
+    host.file("tmp/elsewhere", DAY, 0o644);
+    std::os::unix::fs::symlink("/tmp/elsewhere", host.path(LOG)).expect("a link");
+    for arguments in [[].as_slice(), &["--stats", "--json"], &["--follow"]] {
+        let finished = log(&host, arguments).run();
+        assert_fails(
+            &finished,
+            1,
+            &["the log /var/log/libvirt/qemu-hook.log is a symlink", "; to mend it: rm /var/log/"],
+        );
+        assert_eq!(finished.stdout, "");
+    }
     let Some(host) = with_log(DAY).or_leave_out() else { return };
     std::fs::set_permissions(host.path(LOG), std::fs::Permissions::from_mode(0o600)).expect("its mode");
     let finished = log(&host, &[]).through("/usr/bin/setpriv", &["--reuid=65534", "--clear-groups", "--"]).run();
@@ -403,11 +490,26 @@ fn a_reader_who_has_seen_enough_is_no_failure() {
 #[test]
 fn the_time_of_the_hosts_zone_is_taken() {
     let host = with_log(DAY);
-    let zone = std::fs::read("/usr/share/zoneinfo/Asia/Kolkata");
-    let Ok(zone) = zone else { return };
-    host.file("etc/localtime", zone, 0o644);
-    // 19:04 in India is 14:34 in the log's +01:00.
+    host.file("etc/localtime", zone(5 * 3600 + 1800, "TST-5:30"), 0o644);
+    // 19:04 there is 14:34 in the log's +01:00.
     assert_eq!(shown(&host, &["--since", "2026-11-22T19:04"]), DAY.lines().skip(20).collect::<Vec<_>>());
+}
+
+/// A TZif file (RFC 8536) of a zone that is always so many seconds ahead of UTC, which `rule` says as TZ does.
+fn zone(ahead: i32, rule: &str) -> Vec<u8> {
+    let mut file = Vec::new();
+    // All is said twice: in 32 bits and in 64, which differ in transitions alone, and there are none.
+    for _ in 0..2 {
+        file.extend(b"TZif2");
+        file.extend([0; 15]);
+        // How many indicators, indicators, leap seconds, transitions, kinds of time, and bytes of names.
+        file.extend([0_u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat());
+        file.extend(ahead.to_be_bytes());
+        file.extend([0, 0]);
+        file.extend(b"TST\0");
+    }
+    file.extend(format!("\n{rule}\n").bytes());
+    file
 }
 
 #[test]
@@ -422,7 +524,33 @@ fn stats_tell_of_each_script_how_often_it_ran_and_how_long() {
         of_one,
         [r#"[{"script":"prepare_x.sh","runs":1,"failed":1,"timedOut":0,"p50Ms":8,"p95Ms":8,"maxMs":8,"totalMs":8}]"#]
     );
-    assert_eq!(shown(&host, &["--stats", "--json", "--domain", "nobody"]), ["[]"]);
+}
+
+#[test]
+fn stats_leave_out_what_ran_by_hand() {
+    let host = with_log(by_hand());
+    for arguments in
+        [[].as_slice(), &["--script", "start_a"], &["--domain", "vm"], &["--since", "2026-11-20T14:00:00+01:00"]]
+    {
+        let seen = shown(&host, &[&["--stats", "--json"], arguments].concat()).concat();
+        assert!(seen.contains(r#""script":"start_a","runs":3,"#), "{arguments:?}: {seen}");
+    }
+}
+
+#[test]
+fn filters_of_stats_are_those_of_runs() {
+    let host = with_log(DAY);
+    let runs = |arguments: &[&str]| {
+        let seen = shown(&host, &[&["--stats", "--json"], arguments].concat()).concat();
+        let rows: serde_json::Value = serde_json::from_str(&seen).expect("JSON");
+        rows.as_array().expect("an array").iter().filter_map(|row| row["runs"].as_u64()).sum::<u64>()
+    };
+    assert_eq!(runs(&[]), 10);
+    assert_eq!(runs(&["--failed"]), 4);
+    assert_eq!(runs(&["--failed", "--domain", "web"]), 3);
+    assert_eq!(runs(&["--since", "2026-11-22T14:24:14+01:00"]), 4);
+    assert_eq!(runs(&["--until", "2026-11-22T14:22:45.101+01:00"]), 3);
+    assert_eq!(runs(&["--script", "*_prepare.sh"]), 2);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use testbed::Finished;
 
 use crate::assert_looks_like;
-use crate::log::{DAY, log, with_log};
+use crate::log::{DAY, by_hand, log, with_log};
 
 #[track_caller]
 fn timeline(text: &str, arguments: &[&str]) -> String {
@@ -40,6 +40,40 @@ fn no_line_of_a_timeline_is_wider_than_the_terminal() {
             assert!(width <= usize::from(columns), "{width} columns of {columns}: {line}");
         }
     }
+}
+
+#[test]
+fn bars_and_durations_of_all_events_stand_below_each_other() {
+    // `120 ms`, `3.2 s`, `10m10s`; the sentence below an event has none at its end.
+    let duration = regex::Regex::new(r" (\d+ ms|[\d.]+ s|\d+m\d\ds)(  |$)").expect("a pattern");
+    for columns in [60, 80, 100, 120, 200] {
+        let host = with_log(DAY);
+        let seen = log(&host, &["--timeline"]).variable("NO_COLOR", "1").on_a_terminal(columns).stdout;
+        let rows = seen.lines().filter(|line| line.starts_with("  ") || line.starts_with("2026"));
+        let ends = rows.filter_map(|line| {
+            let end = duration.captures(line)?.get(1).expect("a duration").end();
+            Some(unicode_width::UnicodeWidthStr::width(&line[..end]))
+        });
+        let ends: Vec<usize> = ends.collect();
+        assert_eq!(ends.len(), 13, "{seen}");
+        assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}\n{seen}");
+        let bars = seen.lines().filter_map(|line| line.find('█').map(|at| (line, at)));
+        let begins = bars.map(|(line, at)| unicode_width::UnicodeWidthStr::width(&line[..at]));
+        assert!(begins.min() >= Some(usize::from(columns) / 4 + 4), "{seen}");
+    }
+}
+
+#[test]
+fn an_event_by_hand_is_marked_so_and_one_of_libvirts_is_not() {
+    let text = by_hand();
+    let seen = timeline(&text, &[]);
+    let headings: Vec<&str> = seen.lines().filter(|line| line.starts_with("2026")).collect();
+    let marked: Vec<bool> = headings.iter().map(|line| line.contains("start  by hand  ")).collect();
+    assert_eq!(marked, [true, false, false, false], "{seen}");
+    assert!(events(&timeline(&text, &["--script", "start_a"])).len() == 4);
+    let host = with_log(&text);
+    let narrow = log(&host, &["--timeline", "-n", "4"]).variable("NO_COLOR", "1").on_a_terminal(40).stdout;
+    assert_eq!(narrow.lines().filter(|line| *line == " by hand").count(), 1, "{narrow}");
 }
 
 #[test]

@@ -6,9 +6,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-use super::failures::outcome;
+use super::duration::milliseconds;
 use super::moment::millisecond;
-use super::stats::milliseconds;
+use super::outcome::{Stage, outcome};
+use super::rehearsal::Rehearsals;
 use crate::journal::{Fields, Quoted};
 use crate::outcome::Outcome;
 
@@ -31,6 +32,8 @@ pub(super) struct Event {
     pub(super) domain: String,
     pub(super) operation: String,
     pub(super) sub_operation: String,
+    /// It was called by hand, not by libvirt.
+    pub(super) by_hand: bool,
     /// Its scripts in the order in which they began.
     pub(super) runs: Vec<Run>,
     /// How many runs more there were.
@@ -68,7 +71,7 @@ impl Run {
 }
 
 impl Event {
-    fn new(fields: &Fields<'_>, heading: u64, last: i64) -> Option<Self> {
+    fn new(fields: &Fields<'_>, by_hand: bool, heading: u64, last: i64) -> Option<Self> {
         let name = |name: Option<std::borrow::Cow<'_, [u8]>>| {
             name.map(|name| Quoted::bytes(name.get(..NAME).unwrap_or(&name)).to_string())
         };
@@ -77,6 +80,7 @@ impl Event {
             domain: name(fields.domain.read())?,
             operation: name(fields.operation.read())?,
             sub_operation: name(fields.sub_operation.read())?,
+            by_hand,
             runs: Vec::new(),
             more: 0,
             pid: fields.pid,
@@ -161,13 +165,15 @@ pub(super) struct Events {
     /// The number of the first of `events`.
     first: u64,
     now: i64,
+    rehearsals: Rehearsals,
     state: RandomState,
 }
 
 impl Events {
     /// Takes a record.
     pub(super) fn take(&mut self, fields: &Fields<'_>) {
-        let started = fields.message.starts_with(b"started as pid ");
+        self.rehearsals.take(fields);
+        let started = Stage::of(fields) == Stage::Started;
         let outcome = if started { None } else { outcome(fields) };
         if !started && outcome.is_none() {
             return;
@@ -191,7 +197,7 @@ impl Events {
             }
             event.over = true;
         }
-        let Some(mut event) = Event::new(fields, heading, time) else { return };
+        let Some(mut event) = Event::new(fields, self.rehearsals.has(fields), heading, time) else { return };
         take(&mut event);
         self.of_pid.insert(event.pid, self.first + self.events.len() as u64);
         self.events.push_back(event);

@@ -13,93 +13,23 @@ use memchr::{memchr, memrchr};
 use super::lines::Block;
 use super::marks::Marks;
 use super::moment::{DISORDER, millisecond};
+use super::outcome::{Stage, outcome};
+use super::under_way::{MOST, UnderWay};
 use crate::journal::Fields;
-use crate::outcome::Outcome;
-
-/// How many runs may be under way. What a crash of the host left without an end goes first.
-const UNDER_WAY: usize = 100_000;
-
-/// What a record says of the run that it is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    Started,
-    Failed,
-    Ended,
-    /// Something in between, or nothing of a run.
-    Other,
-}
-
-impl Step {
-    /// The step that a record tells of.
-    pub(super) fn of(fields: &Fields<'_>) -> Self {
-        // What scripts print is most of a log.
-        match fields.message.first() {
-            Some(b's') if fields.message.starts_with(b"started as pid ") => Self::Started,
-            Some(b'e' | b'k' | b't' | b'w' | b'n' | b'i') => match outcome(fields) {
-                Some(Outcome::HandedOver) | None => Self::Other,
-                Some(outcome) if outcome.is_failure() => Self::Failed,
-                Some(_) => Self::Ended,
-            },
-            _ => Self::Other,
-        }
-    }
-}
-
-/// The outcome that a record tells, if it does.
-pub(super) fn outcome(fields: &Fields<'_>) -> Option<Outcome> {
-    fields.script?;
-    let outcome = Outcome::parse(std::str::from_utf8(fields.message).ok()?)?;
-    (outcome.level() == fields.level).then_some(outcome)
-}
 
 /// Tells runs apart: by process id, domain, operation and script.
 #[derive(Debug, Default)]
-pub(super) struct Runs {
+struct RunIds {
     state: RandomState,
 }
 
-/// One of them.
-pub(super) type Run = u64;
+/// Which run it is.
+pub(super) type RunId = u64;
 
-impl Runs {
+impl RunIds {
     /// The run that a record is of.
-    pub(super) fn of(&self, fields: &Fields<'_>) -> Run {
+    fn of(&self, fields: &Fields<'_>) -> RunId {
         self.state.hash_one(fields.run)
-    }
-}
-
-/// A value for each run that is under way, as many as are kept.
-#[derive(Debug)]
-pub(super) struct UnderWay<T> {
-    new: HashMap<Run, T>,
-    old: HashMap<Run, T>,
-}
-
-impl<T> Default for UnderWay<T> {
-    fn default() -> Self {
-        Self { new: HashMap::new(), old: HashMap::new() }
-    }
-}
-
-impl<T> UnderWay<T> {
-    /// A run has begun.
-    pub(super) fn begin(&mut self, run: Run, value: T) {
-        if self.new.len() >= UNDER_WAY / 2 {
-            self.old = std::mem::take(&mut self.new);
-        }
-        self.old.remove(&run);
-        self.new.insert(run, value);
-    }
-
-    /// A run has ended, of which this was kept.
-    pub(super) fn end(&mut self, run: Run) -> Option<T> {
-        self.new.remove(&run).or_else(|| self.old.remove(&run))
-    }
-
-    /// Keeps those alone for which `keep` says so.
-    fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
-        self.new.retain(|_run, value| keep(value));
-        self.old.retain(|_run, value| keep(value));
     }
 }
 
@@ -119,14 +49,14 @@ const FAILURES: [&str; 2] = [" WARN  qemu-hook[", " ERROR qemu-hook["];
 /// The failed runs of all files.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    runs: Runs,
+    runs: RunIds,
     marks: Vec<Marks>,
     /// Where each run that is under way began, while marking: the file and the offset.
     begun: UnderWay<(usize, u64)>,
     /// The failed runs whose beginnings have not been found yet, while marking backwards.
-    failed: HashMap<Run, Failed>,
+    failed: HashMap<RunId, Failed>,
     /// The failed runs that are being shown.
-    shown: HashSet<Run>,
+    shown: HashSet<RunId>,
 }
 
 impl Failures {
@@ -137,11 +67,11 @@ impl Failures {
 
     /// The first time: takes a record at this offset of this file.
     pub(super) fn mark(&mut self, file: usize, offset: u64, fields: &Fields<'_>) {
-        match Step::of(fields) {
-            Step::Other => {}
-            Step::Started => self.begun.begin(self.runs.of(fields), (file, offset)),
-            Step::Ended => _ = self.begun.end(self.runs.of(fields)),
-            Step::Failed => {
+        match Stage::of(fields) {
+            Stage::Other => {}
+            Stage::Started => self.begun.begin(self.runs.of(fields), (file, offset)),
+            Stage::Ended => _ = self.begun.end(self.runs.of(fields)),
+            Stage::Failed => {
                 // Whose beginning was rotated away, and what did not even start, is one record.
                 self.mark_run(self.runs.of(fields), file, offset);
             }
@@ -177,21 +107,21 @@ impl Failures {
     }
 
     fn mark_record_back(&mut self, file: usize, offset: u64, fields: &Fields<'_>) {
-        let step = Step::of(fields);
-        if step == Step::Other {
+        let stage = Stage::of(fields);
+        if stage == Stage::Other {
             return;
         }
         let run = self.runs.of(fields);
         // What ended with anything but its beginning before it had lost that.
-        match (self.failed.remove(&run), step) {
-            (Some(_), Step::Started) => self.mark_one(file, offset),
+        match (self.failed.remove(&run), stage) {
+            (Some(_), Stage::Started) => self.mark_one(file, offset),
             (Some(failed), _) => self.mark_run(run, failed.file, failed.offset),
             (None, _) => {}
         }
-        if step == Step::Failed {
+        if stage == Stage::Failed {
             let after = outcome(fields).and_then(|outcome| Some(i64::try_from(outcome.after()?.as_millis()).ok()));
             match after.zip(millisecond(fields.time)) {
-                Some((after, end)) if self.failed.len() < UNDER_WAY => {
+                Some((after, end)) if self.failed.len() < MOST => {
                     let begun = end.saturating_sub(after.unwrap_or(i64::MAX));
                     self.failed.insert(run, Failed { file, offset, begun });
                 }
@@ -209,7 +139,7 @@ impl Failures {
         let Some(latest) = lines.find_map(|line| millisecond(Fields::split(line)?.time)) else { return };
         let disorder = i64::try_from(DISORDER.as_millis()).unwrap_or(i64::MAX);
         let lost = self.failed.iter().filter(|(_, failed)| latest < failed.begun.saturating_sub(disorder));
-        let lost: Vec<(Run, Failed)> = lost.map(|(run, failed)| (*run, *failed)).collect();
+        let lost: Vec<(RunId, Failed)> = lost.map(|(run, failed)| (*run, *failed)).collect();
         for (run, failed) in lost {
             self.failed.remove(&run);
             self.mark_run(run, failed.file, failed.offset);
@@ -224,7 +154,7 @@ impl Failures {
     }
 
     /// Marks where a run began, or its end at this place, where that is not known.
-    fn mark_run(&mut self, run: Run, file: usize, offset: u64) {
+    fn mark_run(&mut self, run: RunId, file: usize, offset: u64) {
         let (file, offset) = self.begun.end(run).unwrap_or((file, offset));
         self.mark_one(file, offset);
     }
@@ -238,17 +168,17 @@ impl Failures {
     /// The second time: whether a record is of a run that failed.
     pub(super) fn has(&mut self, file: usize, offset: u64, fields: &Fields<'_>) -> bool {
         let marked = self.marks.get(file).is_some_and(|marks| marks.has(offset));
-        match Step::of(fields) {
-            Step::Started if marked => {
+        match Stage::of(fields) {
+            Stage::Started if marked => {
                 self.shown.insert(self.runs.of(fields));
                 true
             }
-            Step::Started => {
+            Stage::Started => {
                 self.shown.remove(&self.runs.of(fields));
                 false
             }
-            Step::Failed => self.shown.remove(&self.runs.of(fields)) || marked,
-            Step::Ended | Step::Other => !self.shown.is_empty() && self.shown.contains(&self.runs.of(fields)),
+            Stage::Failed => self.shown.remove(&self.runs.of(fields)) || marked,
+            Stage::Ended | Stage::Other => !self.shown.is_empty() && self.shown.contains(&self.runs.of(fields)),
         }
     }
 
@@ -266,13 +196,13 @@ impl Failures {
     }
 
     /// The run that fails with the record at this offset of the only file, and where it began.
-    pub(super) fn begin_of(&mut self, offset: u64, fields: &Fields<'_>) -> (Run, u64) {
+    pub(super) fn begin_of(&mut self, offset: u64, fields: &Fields<'_>) -> (RunId, u64) {
         let run = self.runs.of(fields);
         (run, self.begun.end(run).map_or(offset, |(_file, begin)| begin))
     }
 
     /// The run that a record is of.
-    pub(super) fn run_of(&self, fields: &Fields<'_>) -> Run {
+    pub(super) fn run_of(&self, fields: &Fields<'_>) -> RunId {
         self.runs.of(fields)
     }
 
@@ -285,21 +215,5 @@ impl Failures {
     /// The second time begins anew.
     pub(super) fn again(&mut self) {
         self.shown.clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_without_an_end_are_forgotten_the_oldest_first() {
-        let mut under_way = UnderWay::default();
-        for run in 0..1_000_000 {
-            under_way.begin(run, run);
-        }
-        assert_eq!(under_way.end(0), None);
-        assert_eq!(under_way.end(999_999), Some(999_999));
-        assert!(under_way.new.len() + under_way.old.len() <= UNDER_WAY);
     }
 }

@@ -9,12 +9,14 @@ use std::time::SystemTime;
 
 use memchr::memrchr;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::lines::{Block, Blocks};
 use super::packing::{Packing, Unpacked};
 use super::rotation::rotated;
 use crate::command::failure::Failure;
 use crate::journal::{Escaped, Quoted};
+use crate::trust::shell;
 
 /// How far from the end an unfinished line is looked for, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -27,6 +29,8 @@ pub(super) struct Files {
     pub(super) exist: bool,
     /// Some of it could not be read, which has been told.
     pub(super) faulty: bool,
+    /// What can't be read is not told, since it has been.
+    quiet: bool,
 }
 
 #[derive(Debug)]
@@ -43,7 +47,16 @@ struct LogFile {
 impl Files {
     /// Opens those that were written to at `since` or later, of the log at `path`.
     pub(super) fn open(path: &Path, since: Option<SystemTime>) -> Result<Self, Failure> {
-        let mut all = Self { files: Vec::new(), exist: false, faulty: false };
+        Self::open_and_tell(path, since, true)
+    }
+
+    /// Opens all of them once more.
+    pub(super) fn open_again(path: &Path) -> Result<Self, Failure> {
+        Self::open_and_tell(path, None, false)
+    }
+
+    fn open_and_tell(path: &Path, since: Option<SystemTime>, tell: bool) -> Result<Self, Failure> {
+        let mut all = Self { files: Vec::new(), exist: false, faulty: false, quiet: !tell };
         // Before it is looked what has been rotated: what moves meanwhile is seen once, not never.
         let current = open_current(path)?;
         let identity = |status: &Metadata| (status.dev(), status.ino());
@@ -51,7 +64,7 @@ impl Files {
         let rotated = rotated(path);
         all.exist = current.is_some() || !rotated.is_empty();
         for rotated in rotated.into_iter().filter(|rotated| since.is_none_or(|since| rotated.modified >= since)) {
-            match open(&rotated.path) {
+            match open(&rotated.path, OFlags::empty()) {
                 Ok((_, status)) if Some(identity(&status)) == own => {}
                 Ok((file, status)) => all.add(rotated.path, file, rotated.packing, status.len()),
                 Err(error) => all.tell(&rotated.path, &error.to_string()),
@@ -138,6 +151,9 @@ impl Files {
 
     fn tell(&mut self, path: &Path, reason: &str) {
         self.faulty = true;
+        if self.quiet {
+            return;
+        }
         // Where nobody listens, nobody is told.
         _ = writeln!(io::stderr(), "virt-hooks: {} can't be read: {reason}", Quoted::path(path));
     }
@@ -180,22 +196,27 @@ impl Read for Extent<'_> {
     }
 }
 
-/// The log itself, where there is one.
+/// The log itself, where there is one. The hook follows no symlink there, so what one leads to is not its log.
 pub(super) fn open_current(path: &Path) -> Result<Option<(File, Metadata)>, Failure> {
-    match open(path) {
+    match open(path, OFlags::NOFOLLOW) {
         Ok(opened) => Ok(Some(opened)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let path = Quoted::path(path);
             Err(Failure::failed(format_args!("the log {path} may not be read by this user; run this as root")))
         }
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            let (log, remove) = (Quoted::path(path), shell(path));
+            let why = "is a symlink, which the hook does not follow, so that it logs nothing";
+            Err(Failure::failed(format_args!("the log {log} {why}; to mend it: rm {remove}")))
+        }
         Err(error) => Err(Failure::failed(format_args!("the log {} can't be read: {error}", Quoted::path(path)))),
     }
 }
 
-fn open(path: &Path) -> io::Result<(File, Metadata)> {
+fn open(path: &Path, more: OFlags) -> io::Result<(File, Metadata)> {
     // NONBLOCK, or opening a FIFO waits for its writer.
-    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY | more).bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let status = file.metadata()?;
     if !status.is_file() {

@@ -15,7 +15,7 @@ use crate::journal::Fields;
 use crate::outcome::Outcome;
 
 /// How long before `--since` it is looked for the beginnings of runs that failed later.
-const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a record has to fit. One without any condition takes lines of others too.
 #[derive(Debug)]
@@ -69,6 +69,17 @@ impl Filter {
         filter.failed = false;
         filter.word = filter.longest_word();
         Ok((filter, events))
+    }
+
+    /// The same for figures, which leave out the runs of events that others of their records tell of: runs of scripts that
+    /// fit, that ended in the time that is asked for, and that failed, if that is asked for.
+    pub(super) fn of_runs(arguments: &Arguments) -> Result<(Self, RunFilter), Failure> {
+        let mut filter = Self::of(arguments)?;
+        let failed = std::mem::take(&mut filter.failed);
+        let runs = RunFilter { script: filter.script.take(), failed, since: filter.since.clone() };
+        filter.since = filter.since.map(|since| since.earlier(LONGEST_RUN));
+        filter.word = filter.longest_word();
+        Ok((filter, runs))
     }
 
     /// Whether everything is asked for, lines of others too.
@@ -142,6 +153,23 @@ impl EventFilter {
         let script = |pattern: &NamePattern| event.runs.iter().any(|run| script_fits(pattern, &run.label));
         let failed = || event.runs.iter().any(|run| run.outcome.as_ref().is_some_and(Outcome::is_failure));
         self.begin.contains(&event.begin()) && self.script.as_ref().is_none_or(script) && (!self.failed || failed())
+    }
+}
+
+/// Which runs are asked for.
+#[derive(Debug)]
+pub(super) struct RunFilter {
+    script: Option<NamePattern>,
+    failed: bool,
+    since: Option<Moment>,
+}
+
+impl RunFilter {
+    /// Whether the run of a script is asked for that ended so with this record.
+    pub(super) fn fits(&mut self, fields: &Fields<'_>, script: &[u8], outcome: &Outcome) -> bool {
+        let since = self.since.as_mut().is_none_or(|since| since.compare(fields.time) != Ordering::Less);
+        let fits = self.script.as_ref().is_none_or(|pattern| script_fits(pattern, script));
+        since && fits && (!self.failed || outcome.is_failure())
     }
 }
 

@@ -13,10 +13,11 @@ use std::process::ExitCode;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use super::failures::{Failures, Step};
+use super::failures::Failures;
 use super::files::{Extent, Files, open_current};
 use super::filter::Filter;
 use super::lines::{Blocks, Line};
+use super::outcome::Stage;
 use super::selection::{Selection, records};
 use super::{Arguments, BUFFER, show};
 use crate::command::failure::Failure;
@@ -143,8 +144,8 @@ impl Tail {
                 if !filter.failed {
                     return if filter.fits_time(fields) { view.show(&line, Some(fields)) } else { Ok(()) };
                 }
-                match Step::of(fields) {
-                    Step::Failed => failed_run(file, failures, filter, &line, fields, view),
+                match Stage::of(fields) {
+                    Stage::Failed => failed_run(file, failures, filter, &line, fields, view),
                     _ => {
                         failures.mark(0, line.offset, fields);
                         Ok(())

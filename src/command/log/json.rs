@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::failures::outcome;
+use super::duration::milliseconds;
+use super::outcome::outcome;
 use crate::journal::{Escaped, Fields, Record};
 use crate::outcome::Outcome;
 
@@ -52,7 +53,7 @@ pub(super) fn record(out: &mut dyn Write, fields: &Fields<'_>) -> io::Result<()>
         script: script.as_deref(),
         message: &text(&record.message),
         exit_code,
-        duration_ms: after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+        duration_ms: after.map(milliseconds),
     };
     print(out, &object)?;
     out.write_all(b"\n")

@@ -11,14 +11,17 @@ mod json;
 mod lines;
 mod marks;
 mod moment;
+mod outcome;
 mod packing;
 mod pattern;
+mod rehearsal;
 mod rotation;
 mod selection;
 mod show;
+mod span;
 mod stats;
 mod timeline;
-mod width;
+mod under_way;
 
 use std::collections::VecDeque;
 use std::io::{BufWriter, Write};
@@ -29,9 +32,10 @@ use clap::builder::PossibleValuesParser;
 
 use self::events::{Event, Events};
 use self::files::Files;
-use self::filter::{EventFilter, Filter};
+use self::filter::{EventFilter, Filter, RunFilter};
 use self::lines::Line;
 use self::selection::Selection;
+use self::span::Span;
 use self::stats::Stats;
 use self::timeline::Timeline;
 use super::failure::Failure;
@@ -46,7 +50,7 @@ const BUFFER: usize = 256 << 10;
 /// Which records are shown, and how.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without filters all that is in the log is shown, rotated and compressed files first. Filters combine: a record is shown
+Without filters all that is in the log is shown, rotated and compressed files first. Filters combine: a record is shown \
 if it fits all of them.
 
 Examples:
@@ -94,7 +98,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with_all = ["stats", "json"])]
     pub(super) timeline: bool,
 
-    /// Count the runs of each script, those that failed or timed out, and how long they took
+    /// Count the runs of each script, those that failed or timed out, and how long they took; runs by hand don't count
     #[arg(long)]
     pub(super) stats: bool,
 
@@ -105,41 +109,88 @@ pub(super) struct Arguments {
 
 /// Shows what is asked for.
 pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    let (filter, events) = if arguments.timeline {
-        let (filter, events) = Filter::of_events(arguments)?;
-        (filter, Some(events))
-    } else {
-        (Filter::of(arguments)?, None)
-    };
+    let (filter, form) = Form::of(arguments)?;
     if arguments.follow {
         return follow::follow(arguments, filter, paths.log());
     }
     let files = Files::open(paths.log(), filter.files_from())?;
-    if !files.exist {
+    let existing = files.exist;
+    if !existing {
         let log = Quoted::path(paths.log());
         _ = writeln!(std::io::stderr(), "virt-hooks: no log yet at {log}: no script has run");
     }
+    let what = form.of_what();
     let mut out = BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
     let screen = Screen::of_stdout();
     let mut selection = Selection::new(files, filter)?;
-    if let Some(events) = events {
-        timeline(&mut selection, &events, arguments.lines, &mut out, screen)?;
-    } else if arguments.stats {
-        let mut stats = Stats::default();
-        selection.all(&mut |_line, fields| {
-            fields.into_iter().for_each(|fields| stats.count(fields));
-            Ok(())
-        })?;
-        stats.show(&mut out, &screen, arguments.json)?;
-    } else {
-        let mut see = |line: Line<'_>, fields: Option<&Fields<'_>>| show(&mut out, &screen, arguments, &line, fields);
-        match arguments.lines {
-            Some(count) => selection.last(count, &mut see)?,
-            None => selection.all(&mut see)?,
+    let found = match form {
+        Form::Timeline(events) => timeline(&mut selection, &events, arguments.lines, &mut out, screen)?,
+        Form::Stats(runs) => {
+            let mut stats = Stats::of(runs);
+            selection.all(&mut |_line, fields| {
+                fields.into_iter().for_each(|fields| stats.count(fields));
+                Ok(())
+            })?;
+            stats.show(&mut out, screen, arguments.json)?
+        }
+        Form::Records => records(&mut selection, arguments, &mut out, screen)?,
+    };
+    out.flush()?;
+    if !found && existing && arguments.lines != Some(0) {
+        // Where nobody listens, nobody is told.
+        _ = writeln!(std::io::stderr(), "virt-hooks: {what} fits; {}", Span::of(paths.log())?);
+    }
+    Ok(ExitCode::from(u8::from(selection.is_faulty())))
+}
+
+/// What is made of the records.
+enum Form {
+    Records,
+    Timeline(EventFilter),
+    Stats(RunFilter),
+}
+
+impl Form {
+    /// The form that is asked for, and which records are needed for it.
+    fn of(arguments: &Arguments) -> Result<(Filter, Self), Failure> {
+        Ok(if arguments.timeline {
+            let (filter, events) = Filter::of_events(arguments)?;
+            (filter, Self::Timeline(events))
+        } else if arguments.stats {
+            let (filter, runs) = Filter::of_runs(arguments)?;
+            (filter, Self::Stats(runs))
+        } else {
+            (Filter::of(arguments)?, Self::Records)
+        })
+    }
+
+    /// What is not there where nothing fits.
+    const fn of_what(&self) -> &'static str {
+        match self {
+            Self::Records => "no record",
+            Self::Timeline(_) => "no event in which a script ran",
+            Self::Stats(_) => "no run of a script",
         }
     }
-    out.flush()?;
-    Ok(ExitCode::from(u8::from(selection.is_faulty())))
+}
+
+/// Shows the records that are asked for, all or the last so many of them. Tells whether there is one.
+fn records(
+    selection: &mut Selection,
+    arguments: &Arguments,
+    out: &mut dyn Write,
+    screen: Screen,
+) -> Result<bool, Failure> {
+    let mut found = false;
+    let mut see = |line: Line<'_>, fields: Option<&Fields<'_>>| {
+        found = true;
+        show(out, &screen, arguments, &line, fields)
+    };
+    match arguments.lines {
+        Some(count) => selection.last(count, &mut see)?,
+        None => selection.all(&mut see)?,
+    }
+    Ok(found)
 }
 
 /// Shows a line in the form that is asked for.
@@ -157,14 +208,14 @@ fn show(
     Ok(())
 }
 
-/// Draws the events that are asked for, all or the last so many of them.
+/// Draws the events that are asked for, all or the last so many of them. Tells whether there is one.
 fn timeline(
     selection: &mut Selection,
     asked: &EventFilter,
     count: Option<usize>,
     out: &mut dyn Write,
     screen: Screen,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let mut timeline = Timeline::new(screen);
     let mut events = Events::default();
     let mut last = VecDeque::new();
@@ -190,5 +241,5 @@ fn timeline(
         take(event, out)?;
     }
     last.iter().try_for_each(|event| timeline.draw(out, event))?;
-    Ok(())
+    Ok(timeline.has_drawn())
 }

@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+
+use crate::script::PATH;
 
 /// How much of a program's complaint is told, in bytes.
 const COMPLAINT: u64 = 300;
@@ -40,6 +43,12 @@ impl Packing {
         }
     }
 
+    /// Where that is, by a search path that nobody's environment can change.
+    fn path(self) -> Option<PathBuf> {
+        let folders = std::env::split_paths(PATH);
+        folders.map(|folder| folder.join(self.program())).find(|program| program.is_file())
+    }
+
     /// What to install to have it: the package's name, which for xz differs.
     pub(super) const fn package(self) -> &'static str {
         match self {
@@ -60,12 +69,9 @@ impl Unpacked {
     /// Of a file that is read from where it stands. Fails with [`io::ErrorKind::NotFound`] where there is no such
     /// program.
     pub(super) fn new(file: File, packing: Packing) -> io::Result<Self> {
-        let mut program = Command::new(packing.program())
-            .arg("-dc")
-            .stdin(file)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let path = packing.path().ok_or(io::ErrorKind::NotFound)?;
+        let mut program =
+            Command::new(path).arg("-dc").stdin(file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let output = program.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         Ok(Self { program, output })
     }

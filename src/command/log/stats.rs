@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde::Serialize;
 
-use super::duration::Milliseconds;
-use super::failures::outcome;
+use super::duration::{Milliseconds, milliseconds};
+use super::filter::RunFilter;
 use super::json;
-use super::width::{cut, right};
-use crate::command::screen::{Meaning, Screen, padded};
-use crate::journal::{Escaped, Fields, Quoted};
+use super::outcome::outcome;
+use super::rehearsal::Rehearsals;
+use crate::command::screen::{Meaning, Screen};
+use crate::command::table::{Cell, Column, Table};
+use crate::journal::{Fields, Quoted};
 use crate::outcome::Outcome;
 
 /// How many scripts are told apart. The rest is counted together.
@@ -21,8 +22,10 @@ const SCRIPTS: usize = 10_000;
 const NAME: usize = 512;
 
 /// What is counted, for each script.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stats {
+    filter: RunFilter,
+    rehearsals: Rehearsals,
     scripts: HashMap<Vec<u8>, Tally>,
     others: Tally,
 }
@@ -54,13 +57,22 @@ struct Row {
 }
 
 impl Stats {
+    /// Of the runs that fit.
+    pub(super) fn of(filter: RunFilter) -> Self {
+        Self { filter, rehearsals: Rehearsals::default(), scripts: HashMap::new(), others: Tally::default() }
+    }
+
     /// Takes a record.
     pub(super) fn count(&mut self, fields: &Fields<'_>) {
+        self.rehearsals.take(fields);
         let Some(outcome) = outcome(fields) else { return };
         if matches!(outcome, Outcome::HandedOver | Outcome::Ignored | Outcome::NotExecutable { .. }) {
             return;
         }
         let Some(name) = fields.script.and_then(|script| script.read()) else { return };
+        if !self.filter.fits(fields, &name, &outcome) || self.rehearsals.has(fields) {
+            return;
+        }
         let name = name.get(..NAME).unwrap_or(&name);
         if let Some(tally) = self.scripts.get_mut(name) {
             tally.count(&outcome);
@@ -71,8 +83,8 @@ impl Stats {
         }
     }
 
-    /// Shows a table, or with `json` an array, those first that took most time in all.
-    pub(super) fn show(&self, out: &mut dyn Write, screen: &Screen, json: bool) -> io::Result<()> {
+    /// Shows a table, or with `json` an array, those first that took most time in all. Tells whether there is one.
+    pub(super) fn show(&self, out: &mut impl Write, screen: Screen, json: bool) -> io::Result<bool> {
         let text = |name: &[u8]| {
             if json { String::from_utf8_lossy(name).into_owned() } else { Quoted::bytes(name).to_string() }
         };
@@ -85,9 +97,11 @@ impl Stats {
         }
         if json {
             json::print(out, &rows)?;
-            return out.write_all(b"\n");
+            out.write_all(b"\n")?;
+        } else if !rows.is_empty() {
+            table(&rows).print(out, screen)?;
         }
-        table(out, screen, &rows)
+        Ok(!rows.is_empty())
     }
 }
 
@@ -123,75 +137,48 @@ impl Tally {
     }
 }
 
-/// A time in milliseconds.
-pub(super) fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// A number, all but its first three digits cut off. So few different ones are there whatever the log holds.
 fn three_digits(number: u64) -> u64 {
     let step = 10_u64.saturating_pow(number.checked_ilog10().unwrap_or(0).saturating_sub(2));
     number / step * step
 }
 
-/// What a column shows of a row.
-type Column = (&'static str, fn(&Row) -> String);
+/// The fewest columns in which a name is still told from others.
+const NAME_COLUMNS: usize = 24;
 
-const RUNS: Column = ("runs", |row| row.runs.to_string());
-const FAILED: Column = ("failed", |row| row.failed.to_string());
-const TIMED_OUT: Column = ("timed out", |row| row.timed_out.to_string());
-const P50: Column = ("p50", |row| Milliseconds(row.p50_ms).to_string());
-const P95: Column = ("p95", |row| Milliseconds(row.p95_ms).to_string());
-const MAX: Column = ("max", |row| Milliseconds(row.max_ms).to_string());
-const TOTAL: Column = ("total", |row| Milliseconds(row.total_ms).to_string());
-
-/// The narrowest column of names that tells scripts apart.
-const NARROWEST: usize = 12;
-
-fn table(out: &mut dyn Write, screen: &Screen, rows: &[Row]) -> io::Result<()> {
-    let widths = |columns: &[Column]| -> Vec<usize> {
-        let cells = |(name, cell): &Column| rows.iter().map(|row| cell(row).len()).chain([name.len()]).max();
-        columns.iter().map(|column| cells(column).unwrap_or(0)).collect()
-    };
+fn table(rows: &[Row]) -> Table<8> {
     // Where the terminal is narrow, what tells least goes first.
-    let choices: [&[Column]; 4] = [
-        &[RUNS, FAILED, TIMED_OUT, P50, P95, MAX, TOTAL],
-        &[RUNS, FAILED, P50, P95, MAX, TOTAL],
-        &[RUNS, FAILED, P95, TOTAL],
-        &[RUNS, FAILED, TOTAL],
-    ];
-    let numbers = |columns: &[Column]| widths(columns).iter().map(|width| width + 2).sum::<usize>();
-    let name = rows.iter().map(|row| crate::command::screen::columns(&row.script)).chain(["script".len()]).max();
-    let name = name.unwrap_or(0);
-    let fits = |columns: &&&[Column]| numbers(columns) + name.min(2 * NARROWEST) <= screen.width;
-    let [.., fewest] = choices;
-    let columns = choices.iter().find(fits).copied().unwrap_or(fewest);
-    let (widths, name) = (widths(columns), name.min(screen.width.saturating_sub(numbers(columns)).max(NARROWEST)));
-
-    let heading = columns.iter().zip(&widths).map(|((name, _), width)| format!("  {}", right(name, *width)));
-    let heading = padded("script", name) + &heading.collect::<String>();
-    writeln!(out, "{}", screen.paint(Meaning::Strong, heading))?;
+    let mut table = Table::new([
+        Column::left("SCRIPT").shortened_to(NAME_COLUMNS),
+        Column::right("RUNS"),
+        Column::right("FAILED"),
+        Column::right("TIMED OUT").dropped(1),
+        Column::right("P50").dropped(2),
+        Column::right("P95").dropped(4),
+        Column::right("MAX").dropped(3),
+        Column::right("TOTAL"),
+    ]);
     for row in rows {
-        write!(out, "{}", padded(&cut(&row.script, name), name))?;
-        for ((heading, cell), width) in columns.iter().zip(&widths) {
-            let number = right(&cell(row), *width);
-            let bad = matches!(*heading, "failed" | "timed out") && cell(row) != "0";
-            match bad {
-                true => write!(out, "  {}", screen.paint(Meaning::Bad, number))?,
-                false => write!(out, "  {number}")?,
-            }
-        }
-        writeln!(out)?;
+        let time = |milliseconds| Cell::from(Milliseconds(milliseconds).to_string());
+        let count = |count: u64| Cell { text: count.to_string(), meaning: (count > 0).then_some(Meaning::Bad) };
+        table.row_of([
+            Cell::from(row.script.clone()),
+            Cell::from(row.runs.to_string()),
+            count(row.failed),
+            count(row.timed_out),
+            time(row.p50_ms),
+            time(row.p95_ms),
+            time(row.max_ms),
+            time(row.total_ms),
+        ]);
     }
-    if rows.is_empty() {
-        writeln!(out, "{}", screen.paint(Meaning::Faint, Escaped(b"no script has run")))?;
-    }
-    Ok(())
+    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn percentiles_are_of_the_runs_that_were_timed() {

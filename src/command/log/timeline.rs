@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use super::bar::bar;
 use super::duration::Milliseconds;
 use super::events::{Event, Run};
-use super::width::{cut, cut_end, right};
 use crate::command::screen::{Meaning, Screen, columns, padded};
+use crate::command::width::{cut, cut_end, right};
 use crate::event::Operation;
 use crate::journal::Quoted;
 use crate::outcome::Outcome;
@@ -21,10 +21,17 @@ const SHORTEST: u64 = 10;
 /// Below how many columns all is said in fewer words.
 const NARROW: usize = 60;
 
+/// How wide a duration is, but for those of months.
+const DURATION: usize = 7;
+
+/// The most that a note takes, in columns.
+const NOTE: usize = 24;
+
 /// Draws events.
 #[derive(Debug)]
 pub(super) struct Timeline {
     screen: Screen,
+    widths: Widths,
     blocks: bool,
     first: bool,
 }
@@ -37,7 +44,8 @@ struct Row {
     meaning: Option<Meaning>,
 }
 
-/// How many columns each part of an event's rows has.
+/// How many columns each part of a row has: the same in every event, so that bars stand below each other.
+#[derive(Debug, Clone, Copy)]
 struct Widths {
     indent: usize,
     gap: usize,
@@ -50,7 +58,13 @@ struct Widths {
 impl Timeline {
     /// For this screen, in blocks where the locale has them.
     pub(super) fn new(screen: Screen) -> Self {
-        Self { screen, blocks: is_utf8(|name| std::env::var_os(name)), first: true }
+        let blocks = is_utf8(|name| std::env::var_os(name));
+        Self { screen, widths: Widths::of(screen.width), blocks, first: true }
+    }
+
+    /// Whether there was an event.
+    pub(super) const fn has_drawn(&self) -> bool {
+        !self.first
     }
 
     /// Draws one event.
@@ -62,13 +76,11 @@ impl Timeline {
         let rows = event.runs.iter().enumerate().map(|(index, run)| self.row(run, slowest == Some(index)));
         let rows: Vec<Row> = rows.collect();
         let took = Milliseconds(event.took()).to_string();
-        let widths = self.widths(&rows, columns(&took));
-        self.heading(out, event, &took, &widths)?;
-        let begin = event.begin();
+        self.heading(out, event, &took)?;
         for (run, row) in event.runs.iter().zip(&rows) {
-            self.line(out, event, run, row, begin, &widths)?;
+            self.line(out, event, run, row)?;
         }
-        let indent = " ".repeat(widths.indent);
+        let indent = " ".repeat(self.widths.indent);
         if event.more > 0 {
             let more = format!("{indent}and {} more", event.more);
             writeln!(out, "{}", self.screen.paint(Meaning::Faint, more))?;
@@ -90,8 +102,8 @@ impl Timeline {
     }
 
     /// The time, the VM and the operation, and over the durations how long all took.
-    fn heading(&self, out: &mut dyn Write, event: &Event, took: &str, widths: &Widths) -> io::Result<()> {
-        let narrow = self.screen.width < NARROW;
+    fn heading(&self, out: &mut dyn Write, event: &Event, took: &str) -> io::Result<()> {
+        let (narrow, widths) = (self.screen.width < NARROW, self.widths);
         let time = event.time.get(if narrow { 5..16 } else { 0..19 }).unwrap_or(&event.time).replace('T', " ");
         let usual = Operation::named(event.operation.as_bytes()).map(Operation::sub_operation);
         let operation = if usual == Some(event.sub_operation.as_str()) {
@@ -99,27 +111,26 @@ impl Timeline {
         } else {
             format!("{}/{}", event.operation, event.sub_operation)
         };
-        let gap = " ".repeat(widths.gap);
-        let notes = if widths.note > 0 && !narrow { widths.note + widths.gap } else { 0 };
-        let end = self.screen.width.saturating_sub(notes);
         let operation = cut(&operation, self.screen.width / 4);
-        let others = columns(&time) + columns(&operation) + columns(took) + 3 * widths.gap;
-        let domain = cut(&event.domain, end.saturating_sub(others).max(4));
-        let filled = others - widths.gap + columns(&domain);
-        let (time, bold) = (self.screen.paint(Meaning::Faint, time), self.screen.paint(Meaning::Strong, &domain));
-        let blank = " ".repeat(end.saturating_sub(filled));
-        writeln!(out, "{time}{gap}{bold}{gap}{operation}{blank}{}", self.screen.paint(Meaning::Strong, took))
+        let gap = " ".repeat(widths.gap);
+        let by_hand = if event.by_hand && !narrow { format!("{gap}by hand") } else { String::new() };
+        // The domain gets what the others leave, up to where the durations end.
+        let end = if narrow { self.screen.width } else { self.screen.width - widths.note - widths.gap };
+        let others = columns(&time) + columns(&operation) + columns(&by_hand) + columns(took) + 3 * widths.gap;
+        let domain = cut(&event.domain, end.saturating_sub(others).max(3));
+        let blank = " ".repeat(end.saturating_sub(others + columns(&domain)) + widths.gap);
+        let (time, domain) = (self.screen.paint(Meaning::Faint, time), self.screen.paint(Meaning::Strong, domain));
+        let by_hand = self.screen.paint(Meaning::Warning, by_hand);
+        let took = self.screen.paint(Meaning::Strong, took);
+        writeln!(out, "{time}{gap}{domain}{gap}{operation}{by_hand}{blank}{took}")?;
+        if event.by_hand && narrow {
+            writeln!(out, "{gap}{}", self.screen.paint(Meaning::Warning, "by hand"))?;
+        }
+        Ok(())
     }
 
-    fn line(
-        &self,
-        out: &mut dyn Write,
-        event: &Event,
-        run: &Run,
-        row: &Row,
-        begin: i64,
-        widths: &Widths,
-    ) -> io::Result<()> {
+    fn line(&self, out: &mut dyn Write, event: &Event, run: &Run, row: &Row) -> io::Result<()> {
+        let (widths, begin) = (self.widths, event.begin());
         let axis = event.took().max(SHORTEST);
         let from = u64::try_from(run.begin.saturating_sub(begin)).unwrap_or(0);
         // What has no end in the log is drawn to the event's.
@@ -172,15 +183,17 @@ impl Timeline {
             meaning,
         }
     }
+}
 
-    fn widths(&self, rows: &[Row], took: usize) -> Widths {
-        let widest = |text: fn(&Row) -> &str| rows.iter().map(|row| columns(text(row))).max().unwrap_or(0);
-        let width = self.screen.width;
-        let (indent, gap) = if width < NARROW { (1, 1) } else { (2, 2) };
-        let (name, note) = (widest(|row| &row.name).min(width * 3 / 10), widest(|row| &row.note).min(width * 3 / 10));
-        let duration = widest(|row| &row.duration).max(took);
-        let beside = indent + name + gap + gap + duration + if note > 0 { gap + note } else { 0 };
-        Widths { indent, gap, name, bar: width.saturating_sub(beside), duration, note }
+impl Widths {
+    /// On a screen of so many columns. Names get a quarter, notes somewhat less, and bars what is left.
+    fn of(width: usize) -> Self {
+        let narrow = width < NARROW;
+        let (indent, gap, duration) = if narrow { (1, 1, DURATION - 1) } else { (2, 2, DURATION) };
+        let name = if narrow { width * 3 / 10 } else { width / 4 };
+        let note = (width * 9 / 40).min(NOTE);
+        let bar = width.saturating_sub(indent + name + gap + gap + duration + gap + note);
+        Self { indent, gap, name, bar, duration, note }
     }
 }
 

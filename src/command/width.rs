@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthChar;
 
-use crate::command::screen::columns;
+use super::screen::columns;
 
 /// A text with blanks before it, up to so many columns.
 pub(super) fn right(text: &str, width: usize) -> String {

@@ -1,0 +1,71 @@
+//! From when to when a log goes: what is told where nothing in it fits, so that nobody takes the hook for dead.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::files::Files;
+use super::lines::{Block, BlocksBack, Line};
+use crate::command::failure::Failure;
+use crate::journal::Fields;
+
+/// The times of the first and the last record, as they stand there; nothing where there is no record.
+#[derive(Debug)]
+pub(super) struct Span(Option<(String, String)>);
+
+impl Span {
+    /// Of the log at `path`, rotated files and all.
+    pub(super) fn of(path: &Path) -> Result<Self, Failure> {
+        let mut files = Files::open_again(path)?;
+        let count = files.count();
+        let mut first = None;
+        for file in 0..count {
+            files.read(file, 0, &mut |block| {
+                first = times(block).next().map(str::to_owned);
+                Ok(if first.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+            if first.is_some() {
+                break;
+            }
+        }
+        let mut last = None;
+        for file in (0..count).rev() {
+            last = last_of(&mut files, file)?;
+            if last.is_some() {
+                break;
+            }
+        }
+        Ok(Self(first.zip(last)))
+    }
+}
+
+/// The time of a file's last record.
+fn last_of(files: &mut Files, file: usize) -> Result<Option<String>, Failure> {
+    let mut last = None;
+    if let Some((log, size)) = files.plain(file) {
+        let mut blocks = BlocksBack::new(log, 0, size);
+        while let (None, Ok(Some(block))) = (&last, blocks.next()) {
+            last = times(block).last().map(str::to_owned);
+        }
+        return Ok(last);
+    }
+    files.read(file, 0, &mut |block| {
+        last = times(block).last().map(str::to_owned).or(last.take());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(last)
+}
+
+/// The times of a block's records.
+fn times(block: Block<'_>) -> impl Iterator<Item = &str> {
+    block.lines().filter(Line::is_whole).filter_map(|line| Some(Fields::split(line.bytes)?.time))
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some((first, last)) => write!(formatter, "the log goes from {first} to {last}"),
+            None => formatter.write_str("the log has no record"),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What is under way at any one time: all that a log, however long, has to be remembered of.
+
+use std::collections::HashMap;
+
+/// How many may be under way. What a crash of the host left without an end goes first.
+pub(super) const MOST: usize = 100_000;
+
+/// A value for each run or event that is under way, as many as are kept.
+#[derive(Debug)]
+pub(super) struct UnderWay<T> {
+    new: HashMap<u64, T>,
+    old: HashMap<u64, T>,
+}
+
+impl<T> Default for UnderWay<T> {
+    fn default() -> Self {
+        Self { new: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<T> UnderWay<T> {
+    /// A run has begun.
+    pub(super) fn begin(&mut self, run: u64, value: T) {
+        if self.new.len() >= MOST / 2 {
+            self.old = std::mem::take(&mut self.new);
+        }
+        self.old.remove(&run);
+        self.new.insert(run, value);
+    }
+
+    /// A run has ended, of which this was kept.
+    pub(super) fn end(&mut self, run: u64) -> Option<T> {
+        self.new.remove(&run).or_else(|| self.old.remove(&run))
+    }
+
+    /// What is kept of one.
+    pub(super) fn get(&self, run: u64) -> Option<&T> {
+        self.new.get(&run).or_else(|| self.old.get(&run))
+    }
+
+    /// Keeps those alone for which `keep` says so.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
+        self.new.retain(|_run, value| keep(value));
+        self.old.retain(|_run, value| keep(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_without_an_end_are_forgotten_the_oldest_first() {
+        let mut under_way = UnderWay::default();
+        for run in 0..1_000_000 {
+            under_way.begin(run, run);
+        }
+        assert_eq!(under_way.end(0), None);
+        assert_eq!(under_way.end(999_999), Some(999_999));
+        assert!(under_way.new.len() + under_way.old.len() <= MOST);
+    }
+}
