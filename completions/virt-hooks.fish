@@ -77,7 +77,7 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l root -d 'T
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l failed -d 'Of runs that failed: all that is logged of them, from the start to the end; with --timeline, events with such runs'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -s f -l follow -d 'Go on showing what is logged from now on, after the last 10 records or as many as -n says'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l timeline -d 'Draw each event\'s scripts as bars over its time, and mark the slowest'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l stats -d 'Count the runs of each script, those that failed or timed out, and how long they took'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l stats -d 'Count the runs of each script, those that failed or timed out, and how long they took; runs by hand don\'t count'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l json -d 'As JSON, an object a line; with --stats an array'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new" -l domain -d 'For this VM only, in its own folder' -r -f
