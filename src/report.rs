@@ -14,7 +14,7 @@ use crate::supervise::{Lines, Process, Progress, Remaining, Stream, Why};
 /// How many processes a record names.
 const NAMED: usize = 16;
 
-/// What the first record of an event says that nothing happened to cause: by it, rehearsed events are told from real ones.
+/// What the first record of a rehearsal says, about no script: by it, `virt-hooks log` tells it from libvirt's events.
 pub const BY_HAND: &str = "called by hand, by virt-hooks run";
 
 /// How much of what a run prints is still logged.
