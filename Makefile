@@ -1,7 +1,7 @@
 # GNU make. `make help` tells what there is.
 
 .NOTPARALLEL:
-.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc man man-check fuzz clean help
+.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc man man-check fuzz bench-log clean help
 
 build:
 	@packaging/build > /dev/null
@@ -67,6 +67,10 @@ fuzz:
 	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=16384 -dict=fuzz/dictionaries/$$target; \
 	done
 
+# Apart from the tests, since it wants 2.5 GB and GNU time. BYTES=n for a log of n bytes.
+bench-log:
+	@benches/log $(BYTES)
+
 clean:
 	cargo clean
 
@@ -80,4 +84,5 @@ help:
 	@echo "make check       formatting, lints, the documentation's links, and whether the manual pages are up to date"
 	@echo "make man         writes the manual pages and the shells' completions"
 	@echo "make fuzz        fuzzes for ten minutes each what reads foreign text (FUZZ_SECONDS=n for n seconds)"
+	@echo "make bench-log   what virt-hooks log takes for 1 GB of log, beside grep: seconds and memory (BYTES=n for n bytes)"
 	@echo "make clean       removes what was built"
