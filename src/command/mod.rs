@@ -17,6 +17,7 @@ mod logrotate;
 mod new;
 mod operation;
 mod pause;
+mod program;
 mod run;
 mod screen;
 mod table;

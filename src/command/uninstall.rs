@@ -12,11 +12,11 @@ use super::hook_file::{self, HookFile};
 use super::install::change::Change;
 use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller};
-use super::install::tools::Tools;
 use super::install::watch::Watched;
 use super::install::{DRY_RUN, backup, carry, draft, later_place, only_as_root, stays_below_the_root};
 use super::limit::Limit;
 use super::logrotate;
+use super::program::Programs;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -39,7 +39,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     only_as_root(paths, "uninstall")?;
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
-    let mut tools = Tools::new();
+    let mut programs = Programs::new();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);
@@ -55,7 +55,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else {
-        step::carry_out(&steps, watched, &mut tools)?;
+        step::carry_out(&steps, watched, &mut programs)?;
     }
     for step in &steps {
         teller.say(&step.said);
@@ -69,7 +69,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
             None => ("it calls the hook no more", "none calls the hook any more"),
         };
         let running = Daemon::running(paths);
-        let mut host = Host { paths, tools: &mut tools, teller: &mut teller, dry_run: arguments.dry_run };
+        let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
         notice = host.reload(&running, now, later);
     }
     if state {

@@ -6,9 +6,9 @@ use std::io::{self, StdoutLock, Write};
 use rustix::fs::FlockOperation;
 
 use super::change::{Change, Changes};
-use super::tools::Tools;
 use super::watch::Watched;
 use crate::command::failure::Failure;
+use crate::command::program::Programs;
 use crate::command::screen::{Meaning, Screen, padded};
 use crate::journal::Quoted;
 use crate::outcome::Signal;
@@ -62,10 +62,10 @@ impl Step {
 ///
 /// # Errors
 /// What failed, and whether everything is as it was before.
-pub(in crate::command) fn carry_out(steps: &[Step], watched: Watched, tools: &mut Tools) -> Result<(), Failure> {
+pub(in crate::command) fn carry_out(steps: &[Step], watched: Watched, programs: &mut Programs) -> Result<(), Failure> {
     let mut changes = Changes::watching(watched);
     for change in steps.iter().filter_map(|step| step.change.as_ref()) {
-        let made = match tools.interrupted() {
+        let made = match programs.interrupted() {
             Some(signal) => Err(format!("told to end by signal {}", Signal(signal))),
             None => changes.make(change).map_err(|error| error.to_string()),
         };
