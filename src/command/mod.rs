@@ -6,6 +6,7 @@
 mod check;
 mod daemon;
 mod failure;
+mod folder;
 mod get;
 mod hook_file;
 mod install;

@@ -8,16 +8,15 @@ use clap::Args;
 
 use super::daemon::Daemon;
 use super::failure::Failure;
-use super::hook_file::{self, HookFile};
+use super::hook_file::{self, HookFile, is_there};
 use super::install::change::Change;
 use super::install::host::{Host, Notice};
-use super::install::step::{self, Said, Step, Teller};
+use super::install::step::{self, Said, Step, Teller, seen};
 use super::install::watch::Watched;
-use super::install::{DRY_RUN, backup, carry, draft, later_place, only_as_root, stays_below_the_root};
+use super::install::{DRY_RUN, backup, carry, draft, later_place, stays_below_the_root};
 use super::limit::Limit;
-use super::logrotate;
 use super::program::Programs;
-use crate::journal::Quoted;
+use super::{logrotate, only_as_root};
 use crate::paths::Paths;
 
 /// How the hook is taken out.
@@ -84,14 +83,6 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     }
     teller.finish()?;
     Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
-}
-
-fn seen(path: &Path) -> String {
-    Quoted::path(path).to_string()
-}
-
-fn is_there(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
 }
 
 /// What `install` found at the hook's place, wherever it is now. Where there is a backup, that is what was there last:

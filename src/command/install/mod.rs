@@ -3,8 +3,8 @@
 pub(super) mod backup;
 pub(super) mod carry;
 pub(super) mod change;
+mod disposal;
 pub(super) mod draft;
-mod fate;
 pub(super) mod host;
 mod obstacle;
 mod plan;
@@ -22,12 +22,12 @@ use clap::Args;
 use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
 use super::hook_file::HookFile;
-use super::logrotate;
 use super::program::Programs;
+use super::{logrotate, only_as_root};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
-use self::fate::Fate;
+use self::disposal::Disposal;
 use self::host::{Host, Notice};
 use self::plan::Plan;
 use self::step::Teller;
@@ -65,9 +65,9 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     let mut programs = Programs::new();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
-    let fate = fate::of(&found, arguments, paths, &mut programs)?;
+    let disposal = disposal::of(&found, arguments, paths, &mut programs)?;
     let called = HookFile::called(paths.hook(), paths.root());
-    let mut plan = Plan::of(fate, called.limit().filter(|_| fate == Fate::TakenOver), paths)?;
+    let mut plan = Plan::of(disposal, called.limit().filter(|_| disposal == Disposal::TakenOver), paths)?;
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));
     }
@@ -85,7 +85,7 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
     let (notice, seeded) =
         if paths.is_host() { have_libvirt_take_notice(&mut host, &plan) } else { (Notice::NotNeeded, false) };
-    if fate != Fate::Updated {
+    if disposal != Disposal::Updated {
         // What was only planned is nowhere yet.
         if !arguments.dry_run {
             host::next(paths, &mut teller);
@@ -139,16 +139,6 @@ fn known(plan: &Plan, running: &[Daemon], paths: &Paths) -> FirstInstalled {
         }
     }
     now
-}
-
-/// Whoever is not root can't change a host, and may not even see what is there.
-pub(super) fn only_as_root(paths: &Paths, verb: &str) -> Result<(), Failure> {
-    if paths.is_host() && !rustix::process::geteuid().is_root() {
-        return Err(Failure::failed(format_args!(
-            "{verb} needs root; to mend it: sudo virt-hooks {verb}; below a folder of yours: virt-hooks --root DIR {verb}"
-        )));
-    }
-    Ok(())
 }
 
 /// A symlink in an image may lead to the host's own files, which are no part of it.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, StdoutLock, Write};
+use std::path::Path;
 
 use rustix::fs::FlockOperation;
 
@@ -56,6 +57,11 @@ impl Step {
     pub(in crate::command) const fn tell(word: &'static str, what: String) -> Self {
         Self { said: Said::new(word, what), change: None }
     }
+}
+
+/// A path as a line shows it.
+pub(in crate::command) fn seen(path: &Path) -> String {
+    Quoted::path(path).to_string()
 }
 
 /// Makes the changes, or where one of them fails, none.

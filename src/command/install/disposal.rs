@@ -19,7 +19,7 @@ const RUNS_LATER_HOOKS: (u32, u32) = (6, 5);
 
 /// What becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Disposal {
     /// There is nothing.
     None,
     /// It is this program, of whatever version.
@@ -39,13 +39,13 @@ pub(super) fn of(
     arguments: &Arguments,
     paths: &Paths,
     programs: &mut Programs,
-) -> Result<Fate, Failure> {
+) -> Result<Disposal, Failure> {
     match found {
-        HookFile::Missing => Ok(Fate::None),
-        HookFile::Ours => Ok(Fate::Updated),
-        _ if arguments.replace => Ok(Fate::TakenOver),
-        _ if arguments.keep_existing => can_run_later(found, paths, programs).map(|()| Fate::RunsLater),
-        HookFile::CloudStack { .. } => Ok(Fate::TakenOver),
+        HookFile::Missing => Ok(Disposal::None),
+        HookFile::Ours => Ok(Disposal::Updated),
+        _ if arguments.replace => Ok(Disposal::TakenOver),
+        _ if arguments.keep_existing => can_run_later(found, paths, programs).map(|()| Disposal::RunsLater),
+        HookFile::CloudStack { .. } => Ok(Disposal::TakenOver),
         HookFile::Foreign { what, .. } => Err(refusal(what, found.runs_custom(), paths)),
     }
 }
