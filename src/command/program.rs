@@ -35,7 +35,7 @@ pub(super) enum Silence {
     #[error("there is no {0} here")]
     Missing(String),
     /// It did not end in time.
-    #[error("{0} timed out after {limit}, and was ended", limit = Seconds(*.1))]
+    #[error("{0} timed out after {limit}", limit = Seconds(*.1))]
     Late(String, Duration),
     /// This process was told to end.
     #[error("{0} was ended, since this command received signal {signal}", signal = Signal(*.1))]

@@ -83,14 +83,14 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
         teller.say(&step.said);
     }
     let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
-    let (notice, seeded) =
+    let (notice, was_missing) =
         if paths.is_host() { have_libvirt_take_notice(&mut host, &plan) } else { (Notice::NotNeeded, false) };
     if disposal != Disposal::Updated {
         // What was only planned is nowhere yet.
         if !arguments.dry_run {
             host::next(paths, &mut teller);
         }
-    } else if !plan.changes_something() && !seeded && notice == Notice::NotNeeded {
+    } else if !plan.changes_something() && !was_missing && notice == Notice::NotNeeded {
         teller.line("Everything was there already; nothing was changed.");
     }
     teller.finish()?;
@@ -100,7 +100,8 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
 /// What is told before what is only planned.
 pub(super) const DRY_RUN: &str = "This would be done; nothing is changed:";
 
-/// Has libvirt take notice of the hook, where it has not. What is missing of VMs that run is made up for at any time.
+/// Has libvirt take notice of the hook, where it has not, and makes up for live XML that is missing of VMs that run:
+/// true where any was.
 fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan) -> (Notice, bool) {
     let mut running = Daemon::running(host.paths);
     let mut first = FirstInstalled::of(host.paths);
@@ -108,24 +109,24 @@ fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan) -> (Notice, bool) 
         host.label(&[host.paths.hook(), host.paths.settings(), host.paths.custom()]);
     }
     // A daemon that starts later finds the hook, and has it called for each VM that runs.
-    let mut seeded = false;
+    let mut was_missing = false;
     if !running.is_empty() {
-        seeded = seeding::seed(host);
+        was_missing = seeding::seed(host);
         if plan.replaces_the_hook {
             first = Some(known(plan, &running, host.paths));
         }
         // Once there is live XML, the hook's other traces tell nothing.
-        if let Some(first) = first.as_ref().filter(|_| plan.replaces_the_hook || seeded) {
+        if let Some(first) = first.as_ref().filter(|_| plan.replaces_the_hook || was_missing) {
             host.keep(first);
         }
     }
     if !plan.replaces_the_hook {
         running.retain(|daemon| first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)));
         if running.is_empty() {
-            return (Notice::NotNeeded, seeded);
+            return (Notice::NotNeeded, was_missing);
         }
     }
-    (host.tell_of_the_hook(first, &running), seeded)
+    (host.tell_of_the_hook(first, &running), was_missing)
 }
 
 /// Who knows of the hook that was put in place just now. Where another one was, libvirt calls whatever is at its place.

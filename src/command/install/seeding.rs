@@ -21,13 +21,13 @@ enum Missed {
     Refused(#[from] StateError),
 }
 
-/// Keeps it of each VM that runs, where there is none yet. True where something was kept.
+/// Keeps it of each VM that runs, where there is none yet. False where nothing was missing.
 pub(super) fn seed(host: &mut Host<'_>) -> bool {
     let list = match list(host) {
         Ok(list) => list,
         Err(why) => {
             warn(host, &why.to_string(), "VMs that run now", "");
-            return false;
+            return true;
         }
     };
     let mut uuids = list.split_whitespace();
@@ -52,10 +52,10 @@ pub(super) fn seed(host: &mut Host<'_>) -> bool {
     if !missed.is_empty() {
         whys.dedup();
         let (vms, still) = if missed.len() == 1 { ("the VM", "it runs") } else { ("the VMs", "they run") };
-        let missed = Escaped(missed.join(", ").as_bytes()).to_string();
-        warn(host, &whys.join("; "), &format!("{vms} {missed}"), &format!(", if {still} still"));
+        let uuids = Escaped(missed.join(", ").as_bytes()).to_string();
+        warn(host, &whys.join("; "), &format!("{vms} {uuids}"), &format!(", if {still} still"));
     }
-    kept > 0
+    kept > 0 || !missed.is_empty()
 }
 
 fn warn(host: &mut Host<'_>, why: &str, whose: &str, condition: &str) {
