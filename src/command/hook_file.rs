@@ -26,6 +26,9 @@ const CHUNK: usize = 256 << 10;
 /// How much of a file's first line is shown, in bytes.
 const SHOWN: usize = 80;
 
+/// The running program, whatever became of the file that it was started from.
+pub(super) const RUNNING_PROGRAM: &str = "/proc/self/exe";
+
 const ELF: &[u8] = b"\x7fELF";
 
 /// What CloudStack's hook has by default, and so has this one.
@@ -220,6 +223,35 @@ pub(super) fn led_to(path: &Path, root: &Path) -> Option<PathBuf> {
     let target = fs::read_link(path).ok();
     let in_root = target.as_deref().and_then(|target| target.strip_prefix("/").ok()).map(|target| root.join(target));
     in_root.as_deref().unwrap_or(path).canonicalize().ok().filter(|target| target.starts_with(root))
+}
+
+/// Whether there is anything, be it a link that leads nowhere.
+pub(super) fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Whether a file is the running program, byte by byte.
+///
+/// # Errors
+/// Where one of them can't be read.
+pub(super) fn is_this_build(path: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(RUNNING_PROGRAM)?, open(path)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    loop {
+        first.clear();
+        second.clear();
+        one.by_ref().take(CHUNK as u64).read_to_end(&mut first)?;
+        other.by_ref().take(CHUNK as u64).read_to_end(&mut second)?;
+        if first != second {
+            return Ok(false);
+        }
+        if first.is_empty() {
+            return Ok(true);
+        }
+    }
 }
 
 /// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to the

@@ -6,6 +6,7 @@
 mod check;
 mod daemon;
 mod failure;
+mod folder;
 mod get;
 mod hook_file;
 mod install;
@@ -17,6 +18,7 @@ mod logrotate;
 mod new;
 mod operation;
 mod pause;
+mod program;
 mod run;
 mod screen;
 mod table;

@@ -1,18 +1,17 @@
 //! `virt-hooks new`: a script with the right name, mode and skeleton.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::failure::Failure;
-use super::operation;
-use super::{call, judge};
+use super::{call, folder, judge, operation};
 use crate::event::Operation;
 use crate::journal::Quoted;
 use crate::paths::Paths;
@@ -61,7 +60,7 @@ pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     };
     let path = folder.join(&file_name);
     let skeleton = skeleton(if arguments.python { PYTHON } else { BASH }, &file_name, scope);
-    make_folder(&folder)
+    make_folders(&folder)
         .and_then(|()| write(&path, skeleton.as_bytes()))
         .map_err(|error| Failure::failed(format_args!("{}: {error}{}", Quoted::path(&path), mend(&error, &path))))?;
 
@@ -110,14 +109,11 @@ fn skeleton(text: &str, file_name: &OsStr, scope: Scope) -> String {
     text.replace("@NAME@", &Quoted::name(file_name).to_string()).replace("@WHEN@", &when)
 }
 
-/// Makes the folders that are missing, which nobody else may write to, whatever the umask is.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
-    for made in missing.into_iter().rev() {
-        DirBuilder::new().mode(0o755).create(made)?;
-        fs::set_permissions(made, fs::Permissions::from_mode(0o755))?;
-    }
-    Ok(())
+/// Makes the folders that are missing, which nobody else may write to.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    let mut missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
+    missing.reverse();
+    missing.into_iter().try_for_each(|missing| folder::make(missing, 0o755, None))
 }
 
 /// Writes a new file. It can be run only once all of it is there.

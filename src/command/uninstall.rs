@@ -8,16 +8,15 @@ use clap::Args;
 
 use super::daemon::Daemon;
 use super::failure::Failure;
-use super::hook_file::{self, HookFile};
+use super::hook_file::{self, HookFile, is_there};
 use super::install::change::Change;
 use super::install::host::{Host, Notice};
-use super::install::step::{self, Said, Step, Teller};
-use super::install::tools::Tools;
+use super::install::step::{self, Said, Step, Teller, seen};
 use super::install::watch::Watched;
-use super::install::{DRY_RUN, backup, carry, draft, later_place, only_as_root, stays_below_the_root};
+use super::install::{DRY_RUN, backup, carry, draft, later_place, stays_below_the_root};
 use super::limit::Limit;
-use super::logrotate;
-use crate::journal::Quoted;
+use super::program::Programs;
+use super::{logrotate, only_as_root};
 use crate::paths::Paths;
 
 /// How the hook is taken out.
@@ -39,7 +38,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     only_as_root(paths, "uninstall")?;
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
-    let mut tools = Tools::new();
+    let mut programs = Programs::new();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);
@@ -55,7 +54,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else {
-        step::carry_out(&steps, watched, &mut tools)?;
+        step::carry_out(&steps, watched, &mut programs)?;
     }
     for step in &steps {
         teller.say(&step.said);
@@ -69,7 +68,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
             None => ("it calls the hook no more", "none calls the hook any more"),
         };
         let running = Daemon::running(paths);
-        let mut host = Host { paths, tools: &mut tools, teller: &mut teller, dry_run: arguments.dry_run };
+        let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
         notice = host.reload(&running, now, later);
     }
     if state {
@@ -84,14 +83,6 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     }
     teller.finish()?;
     Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
-}
-
-fn seen(path: &Path) -> String {
-    Quoted::path(path).to_string()
-}
-
-fn is_there(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
 }
 
 /// What `install` found at the hook's place, wherever it is now. Where there is a backup, that is what was there last:

@@ -88,6 +88,19 @@ fn a_hook_that_others_may_write_to() {
     mended(&host, "error", "/etc/libvirt/hooks/qemu", "may be written to by others than its owner");
 }
 
+#[test]
+fn a_hook_that_is_another_build() {
+    let host = host!();
+    host.shell("echo >> /etc/libvirt/hooks/qemu").run();
+    mended(&host, "warning", "/etc/libvirt/hooks/qemu", "it is another build than this command");
+    // Of the same length, too.
+    host.shell(
+        "cd /etc/libvirt/hooks; head -c -1 qemu > other; echo x | head -c 1 >> other; cat other > qemu; rm other",
+    )
+    .run();
+    mended(&host, "warning", "/etc/libvirt/hooks/qemu", "it is another build than this command");
+}
+
 /// Has a daemon run that has started so long ago.
 fn with_daemon(host: &Host, started: &str) {
     host.file("/tmp/libvirtd", "#!/bin/bash\ntrap 'touch /tmp/reloaded' HUP\nwhile :; do sleep 0.1; done\n", 0o755);

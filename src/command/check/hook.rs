@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Findings;
 use crate::command::call;
 use crate::command::daemon::{Daemon, FirstInstalled};
-use crate::command::hook_file::HookFile;
+use crate::command::hook_file::{HookFile, is_this_build};
 use crate::journal::{Quoted, Record};
 use crate::paths::Paths;
 use crate::pause::Pause;
@@ -58,6 +58,11 @@ fn ours(paths: &Paths, findings: &mut Findings) {
     {
         let message = format!("{}: whoever that is can run anything as root", fault.what());
         findings.error(&hook, message, fault.remedy());
+    }
+    // What can't be read is told elsewhere, where it matters.
+    if is_this_build(paths.hook()).is_ok_and(|same| !same) {
+        let message = "it is another build than this command: what holds for the one need not hold for the other";
+        findings.warning(&hook, message, call(paths, "install"));
     }
     for daemon in Daemon::running(paths) {
         if may_be_unknown_to(&daemon, paths) {

@@ -2,13 +2,11 @@
 //! number.
 
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::change::Change;
-use super::step::Step;
-use crate::command::hook_file::are_alike;
-use crate::journal::Quoted;
+use super::step::{Step, seen};
+use crate::command::hook_file::{are_alike, is_there};
 use crate::paths::Paths;
 
 /// Where the last one is, or would be. libvirt looks at nothing that is called so.
@@ -51,10 +49,6 @@ pub(super) fn of_the_last(paths: &Paths) -> Option<Step> {
     Some(Step::change("kept", format!("{} as {}", seen(&last), seen(&to)), Change::Move { from: last, to }))
 }
 
-fn seen(path: &Path) -> String {
-    Quoted::path(path).to_string()
-}
-
 fn numbered(paths: &Paths) -> impl Iterator<Item = PathBuf> + use<> {
     let last = place(paths);
     (1..1000).map(move |number| {
@@ -66,8 +60,4 @@ fn numbered(paths: &Paths) -> impl Iterator<Item = PathBuf> + use<> {
 
 fn named(paths: &Paths, ending: &str) -> PathBuf {
     paths.hook().with_file_name(format!("qemu.before-virt-hooks{ending}"))
-}
-
-fn is_there(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
 }

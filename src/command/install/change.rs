@@ -3,13 +3,15 @@
 //! Whatever stands in a place is replaced in one step, by a rename: libvirt may be calling the hook at that very moment.
 //! A symlink is replaced, never written through.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::trial;
 use super::watch::Watched;
+use crate::command::folder;
+use crate::command::hook_file::RUNNING_PROGRAM;
 use crate::journal::Quoted;
 
 /// A change that is planned.
@@ -86,9 +88,6 @@ pub(in crate::command) enum ChangeError {
     },
 }
 
-/// The running program, whatever became of the file that it was started from.
-pub(in crate::command) const RUNNING_PROGRAM: &str = "/proc/self/exe";
-
 /// How one step is taken back.
 #[derive(Debug)]
 enum Undo {
@@ -158,7 +157,7 @@ impl Changes {
                 Undo::RemoveFile(path) => (path.clone(), fs::remove_file(path)),
                 Undo::RemoveFolder(path) => (path.clone(), fs::remove_dir(path)),
                 Undo::Rename { from, to } => (to.clone(), fs::rename(from, to)),
-                Undo::MakeFolder { path, mode, owner } => (path.clone(), make_folder(&path, mode, Some(owner))),
+                Undo::MakeFolder { path, mode, owner } => (path.clone(), folder::make(&path, mode, Some(owner))),
             };
             if let Err(error) = undone {
                 failed.push(format!("{} could not be made as it was: {error}", Quoted::path(&path)));
@@ -168,7 +167,7 @@ impl Changes {
     }
 
     fn make_folder(&mut self, path: &Path) -> io::Result<()> {
-        make_folder(path, 0o755, None)?;
+        folder::make(path, 0o755, None)?;
         self.undo.push(Undo::RemoveFolder(path.to_owned()));
         Ok(())
     }
@@ -291,19 +290,6 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-fn make_folder(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-    DirBuilder::new().mode(mode).create(path)?;
-    let finished = owner
-        .map_or(Ok(()), |(user, group)| chown(path, Some(user), Some(group)))
-        // Whatever the umask is.
-        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)));
-    if finished.is_err() {
-        // The error worth telling is the first.
-        _ = fs::remove_dir(path);
-    }
-    finished
 }
 
 /// Writes a draft, whole and on the disk.

@@ -1,14 +1,11 @@
-//! What a host needs besides files: labels, what is known of the VMs that run, and libvirt's notice.
+//! What a host needs besides files: labels, and libvirt's notice.
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
 use super::step::{Said, Teller};
-use super::tools::Tools;
 use crate::command::daemon::{Daemon, FirstInstalled, Reload};
-use crate::command::virsh;
-use crate::domain::{DomainXml, LiveXml};
+use crate::command::program::Programs;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -33,7 +30,7 @@ pub(in crate::command) enum Notice {
 #[derive(Debug)]
 pub(in crate::command) struct Host<'a> {
     pub(in crate::command) paths: &'a Paths,
-    pub(in crate::command) tools: &'a mut Tools,
+    pub(in crate::command) programs: &'a mut Programs,
     pub(in crate::command) teller: &'a mut Teller,
     pub(in crate::command) dry_run: bool,
 }
@@ -41,47 +38,12 @@ pub(in crate::command) struct Host<'a> {
 impl Host<'_> {
     /// Gives files the labels that libvirt may use them by, where SELinux is on.
     pub(super) fn label(&mut self, files: &[&Path]) {
-        if self.dry_run || self.tools.ask("selinuxenabled", &[], PATIENCE).is_err() {
+        if self.dry_run || self.programs.ask("selinuxenabled", [""; 0], PATIENCE).is_err() {
             return;
         }
         for file in files {
-            let Some(path) = file.to_str() else { continue };
-            if let Err(error) = self.tools.ask("restorecon", &[path], PATIENCE) {
+            if let Err(error) = self.programs.ask("restorecon", [file], PATIENCE) {
                 self.teller.warn(format!("{error}; libvirt may not run what has another label than its hooks' own"));
-            }
-        }
-    }
-
-    /// Keeps the live XML of VMs that run already, for their scripts of stopped and release.
-    pub(super) fn seed_live_xml(&mut self) {
-        let mut count = 0;
-        let told = virsh::ask(["list", "--uuid"]).and_then(|list| {
-            for uuid in String::from_utf8_lossy(&list).split_whitespace() {
-                count += u32::from(self.seed(&virsh::ask(["dumpxml", uuid])?));
-            }
-            Ok(())
-        });
-        if let Err(error) = told {
-            let what = "scripts of stopped and release have no live XML of VMs that run now";
-            self.teller.warn(format!("{error}; {what}"));
-        }
-        if count > 0 {
-            let (vms, run) = if count == 1 { ("VM", "runs") } else { ("VMs", "run") };
-            let what = format!("the live XML of {count} {vms} that {run} already, for stopped and release");
-            self.teller.say(&Said::new("seeded", what));
-        }
-    }
-
-    /// Keeps one VM's live XML where there is none yet. False where there is.
-    fn seed(&mut self, xml: &[u8]) -> bool {
-        let name = DomainXml::parse(xml).ok().and_then(|xml| xml.identity().name);
-        let live_xml = name.and_then(|name| LiveXml::of(self.paths.state(), OsStr::new(&name)));
-        let Some(live_xml) = live_xml.filter(|live_xml| live_xml.file().is_none()) else { return false };
-        match if self.dry_run { Ok(()) } else { live_xml.keep(xml) } {
-            Ok(()) => true,
-            Err(error) => {
-                self.teller.warn(format!("the live XML of a VM that runs can't be kept: {error}"));
-                false
             }
         }
     }
@@ -124,7 +86,7 @@ impl Host<'_> {
         }
         match daemon.reload {
             Reload::Systemctl(unit) => {
-                let told = self.tools.ask("systemctl", &["reload", unit], RELOAD);
+                let told = self.programs.ask("systemctl", ["reload", unit], RELOAD);
                 told.map(drop).map_err(|error| error.to_string())
             }
             Reload::Signal(pid) => {

@@ -3,14 +3,14 @@
 pub(super) mod backup;
 pub(super) mod carry;
 pub(super) mod change;
+mod disposal;
 pub(super) mod draft;
-mod fate;
 pub(super) mod host;
 mod obstacle;
 mod plan;
+mod seeding;
 pub(super) mod step;
 mod takeover;
-pub(super) mod tools;
 mod trial;
 pub(super) mod watch;
 
@@ -22,15 +22,15 @@ use clap::Args;
 use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
 use super::hook_file::HookFile;
-use super::logrotate;
+use super::program::Programs;
+use super::{logrotate, only_as_root};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
-use self::fate::Fate;
+use self::disposal::Disposal;
 use self::host::{Host, Notice};
 use self::plan::Plan;
 use self::step::Teller;
-use self::tools::Tools;
 use self::watch::Watched;
 
 /// What becomes of a hook that is somebody else's.
@@ -62,12 +62,12 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     only_as_root(paths, "install")?;
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
-    let mut tools = Tools::new();
+    let mut programs = Programs::new();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
-    let fate = fate::of(&found, arguments, paths, &mut tools)?;
+    let disposal = disposal::of(&found, arguments, paths, &mut programs)?;
     let called = HookFile::called(paths.hook(), paths.root());
-    let mut plan = Plan::of(fate, called.limit().filter(|_| fate == Fate::TakenOver), paths)?;
+    let mut plan = Plan::of(disposal, called.limit().filter(|_| disposal == Disposal::TakenOver), paths)?;
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));
     }
@@ -77,16 +77,20 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else if plan.changes_something() {
-        step::carry_out(&plan.steps, watched, &mut tools)?;
+        step::carry_out(&plan.steps, watched, &mut programs)?;
     }
     for step in &plan.steps {
         teller.say(&step.said);
     }
-    let mut host = Host { paths, tools: &mut tools, teller: &mut teller, dry_run: arguments.dry_run };
-    let notice = if paths.is_host() { have_libvirt_take_notice(&mut host, &plan) } else { Notice::NotNeeded };
-    if fate != Fate::Updated {
-        host::next(paths, &mut teller);
-    } else if !plan.changes_something() && notice == Notice::NotNeeded {
+    let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
+    let (notice, was_missing) =
+        if paths.is_host() { have_libvirt_take_notice(&mut host, &plan) } else { (Notice::NotNeeded, false) };
+    if disposal != Disposal::Updated {
+        // What was only planned is nowhere yet.
+        if !arguments.dry_run {
+            host::next(paths, &mut teller);
+        }
+    } else if !plan.changes_something() && !was_missing && notice == Notice::NotNeeded {
         teller.line("Everything was there already; nothing was changed.");
     }
     teller.finish()?;
@@ -96,24 +100,33 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
 /// What is told before what is only planned.
 pub(super) const DRY_RUN: &str = "This would be done; nothing is changed:";
 
-/// Has libvirt take notice of the hook, where it has not.
-fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan) -> Notice {
+/// Has libvirt take notice of the hook, where it has not, and makes up for live XML that is missing of VMs that run:
+/// true where any was.
+fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan) -> (Notice, bool) {
     let mut running = Daemon::running(host.paths);
     let mut first = FirstInstalled::of(host.paths);
     if plan.replaces_the_hook {
         host.label(&[host.paths.hook(), host.paths.settings(), host.paths.custom()]);
-        // A daemon that starts later finds it.
-        if !running.is_empty() {
-            host.seed_live_xml();
-            host.keep(first.insert(known(plan, &running, host.paths)));
+    }
+    // A daemon that starts later finds the hook, and has it called for each VM that runs.
+    let mut was_missing = false;
+    if !running.is_empty() {
+        was_missing = seeding::seed(host);
+        if plan.replaces_the_hook {
+            first = Some(known(plan, &running, host.paths));
         }
-    } else {
-        running.retain(|daemon| first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)));
-        if running.is_empty() {
-            return Notice::NotNeeded;
+        // Once there is live XML, the hook's other traces tell nothing.
+        if let Some(first) = first.as_ref().filter(|_| plan.replaces_the_hook || was_missing) {
+            host.keep(first);
         }
     }
-    host.tell_of_the_hook(first, &running)
+    if !plan.replaces_the_hook {
+        running.retain(|daemon| first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)));
+        if running.is_empty() {
+            return (Notice::NotNeeded, was_missing);
+        }
+    }
+    (host.tell_of_the_hook(first, &running), was_missing)
 }
 
 /// Who knows of the hook that was put in place just now. Where another one was, libvirt calls whatever is at its place.
@@ -127,16 +140,6 @@ fn known(plan: &Plan, running: &[Daemon], paths: &Paths) -> FirstInstalled {
         }
     }
     now
-}
-
-/// Whoever is not root can't change a host, and may not even see what is there.
-pub(super) fn only_as_root(paths: &Paths, verb: &str) -> Result<(), Failure> {
-    if paths.is_host() && !rustix::process::geteuid().is_root() {
-        return Err(Failure::failed(format_args!(
-            "{verb} needs root; to mend it: sudo virt-hooks {verb}; below a folder of yours: virt-hooks --root DIR {verb}"
-        )));
-    }
-    Ok(())
 }
 
 /// A symlink in an image may lead to the host's own files, which are no part of it.

@@ -6,12 +6,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::carry::{self, Carried};
-use super::change::{Change, Content, Put, RUNNING_PROGRAM};
-use super::fate::Fate;
-use super::step::Step;
+use super::change::{Change, Content, Put};
+use super::disposal::Disposal;
+use super::step::{Step, seen};
 use super::{backup, draft, later_place, obstacle};
 use crate::command::failure::Failure;
-use crate::command::hook_file::are_alike;
+use crate::command::hook_file::{are_alike, is_there, is_this_build};
 use crate::command::limit::Limit;
 use crate::command::logrotate;
 use crate::journal::Quoted;
@@ -36,8 +36,8 @@ impl Plan {
     ///
     /// # Errors
     /// Where something that matters can't be read.
-    pub(super) fn of(fate: Fate, limit: Option<&Limit>, paths: &Paths) -> Result<Self, Failure> {
-        let replaces_the_hook = fate != Fate::Updated || !is_up_to_date(paths.hook())?;
+    pub(super) fn of(disposal: Disposal, limit: Option<&Limit>, paths: &Paths) -> Result<Self, Failure> {
+        let replaces_the_hook = disposal != Disposal::Updated || !is_up_to_date(paths.hook())?;
         let is_the_first =
             !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0);
         let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
@@ -47,10 +47,12 @@ impl Plan {
         steps.extend(limit.and_then(|limit| unclear(limit, paths)));
         steps.extend(rotation(paths));
         let later = paths.later_hooks();
-        if let Some(failure) = obstacle::at(&later, paths).filter(|_| fate == Fate::RunsLater && !later.is_dir()) {
+        if let Some(failure) =
+            obstacle::at(&later, paths).filter(|_| disposal == Disposal::RunsLater && !later.is_dir())
+        {
             return Err(failure);
         }
-        steps.extend(hook(fate, replaces_the_hook, paths));
+        steps.extend(hook(disposal, replaces_the_hook, paths));
         Ok(Self { steps, replaces_the_hook, is_the_first })
     }
 
@@ -58,10 +60,6 @@ impl Plan {
     pub(super) fn changes_something(&self) -> bool {
         self.steps.iter().any(|step| step.change.is_some())
     }
-}
-
-fn seen(path: &Path) -> String {
-    Quoted::path(path).to_string()
 }
 
 fn put(path: &Path, content: Content, mode: u32) -> Change {
@@ -152,24 +150,24 @@ fn rotation(paths: &Paths) -> Option<Step> {
     Some(match logrotate::covering(paths) {
         Some(file) if file == place => Step::tell("kept", seen(&place)),
         Some(file) => Step::tell("kept", format!("{}: it rotates the log already", seen(&file))),
-        None if fs::symlink_metadata(&place).is_ok() => {
+        None if is_there(&place) => {
             Step::tell("kept", format!("{}: it is not for the log, which is not rotated", seen(&place)))
         }
         None => Step::change("installed", seen(&place), put(&place, Content::Text(logrotate::TEXT.into()), 0o644)),
     })
 }
 
-fn hook(fate: Fate, replaces_the_hook: bool, paths: &Paths) -> Vec<Step> {
+fn hook(disposal: Disposal, replaces_the_hook: bool, paths: &Paths) -> Vec<Step> {
     let path = paths.hook();
     if !replaces_the_hook {
         return vec![Step::tell("kept", format!("{}: it is up to date", seen(path)))];
     }
-    let mut steps = match fate {
-        Fate::None | Fate::Updated => Vec::new(),
-        Fate::TakenOver => backup::of_the_hook(paths),
-        Fate::RunsLater => kept_for_later(paths),
+    let mut steps = match disposal {
+        Disposal::None | Disposal::Updated => Vec::new(),
+        Disposal::TakenOver => backup::of_the_hook(paths),
+        Disposal::RunsLater => kept_for_later(paths),
     };
-    let word = if fate == Fate::Updated { "updated" } else { "installed" };
+    let word = if disposal == Disposal::Updated { "updated" } else { "installed" };
     steps.push(Step::change(word, seen(path), put(path, Content::Program, 0o755)));
     steps
 }
@@ -199,28 +197,5 @@ fn is_up_to_date(hook: &Path) -> Result<bool, Failure> {
     let failed = |error: io::Error| Failure::failed(format_args!("{}: {error}; nothing was changed", seen(hook)));
     let status = fs::symlink_metadata(hook).map_err(failed)?;
     let as_installed = status.mode() & 0o7777 == 0o755 && status.uid() == rustix::process::geteuid().as_raw();
-    Ok(as_installed && same(hook, status.len()).map_err(failed)?)
+    Ok(as_installed && is_this_build(hook).map_err(failed)?)
 }
-
-fn same(hook: &Path, length: u64) -> io::Result<bool> {
-    let (mut one, mut other) = (File::open(RUNNING_PROGRAM)?, File::open(hook)?);
-    if one.metadata()?.len() != length {
-        return Ok(false);
-    }
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    loop {
-        first.clear();
-        second.clear();
-        one.by_ref().take(PIECE).read_to_end(&mut first)?;
-        other.by_ref().take(PIECE).read_to_end(&mut second)?;
-        if first != second {
-            return Ok(false);
-        }
-        if first.is_empty() {
-            return Ok(true);
-        }
-    }
-}
-
-/// How much of two programs is compared at a time, in bytes.
-const PIECE: u64 = 256 << 10;

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, StdoutLock, Write};
+use std::path::Path;
 
 use rustix::fs::FlockOperation;
 
 use super::change::{Change, Changes};
-use super::tools::Tools;
 use super::watch::Watched;
 use crate::command::failure::Failure;
+use crate::command::program::Programs;
 use crate::command::screen::{Meaning, Screen, padded};
 use crate::journal::Quoted;
 use crate::outcome::Signal;
@@ -58,14 +59,19 @@ impl Step {
     }
 }
 
+/// A path as a line shows it.
+pub(in crate::command) fn seen(path: &Path) -> String {
+    Quoted::path(path).to_string()
+}
+
 /// Makes the changes, or where one of them fails, none.
 ///
 /// # Errors
 /// What failed, and whether everything is as it was before.
-pub(in crate::command) fn carry_out(steps: &[Step], watched: Watched, tools: &mut Tools) -> Result<(), Failure> {
+pub(in crate::command) fn carry_out(steps: &[Step], watched: Watched, programs: &mut Programs) -> Result<(), Failure> {
     let mut changes = Changes::watching(watched);
     for change in steps.iter().filter_map(|step| step.change.as_ref()) {
-        let made = match tools.interrupted() {
+        let made = match programs.interrupted() {
             Some(signal) => Err(format!("told to end by signal {}", Signal(signal))),
             None => changes.make(change).map_err(|error| error.to_string()),
         };

@@ -4,10 +4,10 @@ use std::fs;
 use std::time::Duration;
 
 use super::Arguments;
-use super::tools::Tools;
 use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::hook_file::{Foreign, HookFile, are_alike};
+use crate::command::program::Programs;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -19,7 +19,7 @@ const RUNS_LATER_HOOKS: (u32, u32) = (6, 5);
 
 /// What becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Disposal {
     /// There is nothing.
     None,
     /// It is this program, of whatever version.
@@ -34,13 +34,18 @@ pub(super) enum Fate {
 ///
 /// # Errors
 /// Where it is to be left alone: what it is and what can be done. Nothing has been changed then.
-pub(super) fn of(found: &HookFile, arguments: &Arguments, paths: &Paths, tools: &mut Tools) -> Result<Fate, Failure> {
+pub(super) fn of(
+    found: &HookFile,
+    arguments: &Arguments,
+    paths: &Paths,
+    programs: &mut Programs,
+) -> Result<Disposal, Failure> {
     match found {
-        HookFile::Missing => Ok(Fate::None),
-        HookFile::Ours => Ok(Fate::Updated),
-        _ if arguments.replace => Ok(Fate::TakenOver),
-        _ if arguments.keep_existing => can_run_later(found, paths, tools).map(|()| Fate::RunsLater),
-        HookFile::CloudStack { .. } => Ok(Fate::TakenOver),
+        HookFile::Missing => Ok(Disposal::None),
+        HookFile::Ours => Ok(Disposal::Updated),
+        _ if arguments.replace => Ok(Disposal::TakenOver),
+        _ if arguments.keep_existing => can_run_later(found, paths, programs).map(|()| Disposal::RunsLater),
+        HookFile::CloudStack { .. } => Ok(Disposal::TakenOver),
         HookFile::Foreign { what, .. } => Err(refusal(what, found.runs_custom(), paths)),
     }
 }
@@ -80,7 +85,7 @@ fn may_run(what: &Foreign) -> bool {
 }
 
 /// Whether it can run from `qemu.d`, after this one.
-fn can_run_later(found: &HookFile, paths: &Paths, tools: &mut Tools) -> Result<(), Failure> {
+fn can_run_later(found: &HookFile, paths: &Paths, programs: &mut Programs) -> Result<(), Failure> {
     let refuse = |why: String| {
         let hook = Quoted::path(paths.hook());
         let replace = call(paths, "install --replace");
@@ -101,7 +106,7 @@ fn can_run_later(found: &HookFile, paths: &Paths, tools: &mut Tools) -> Result<(
     if fs::symlink_metadata(&place).is_ok() && !are_alike(paths.hook(), &place) {
         return refuse(format!("{} is there already", Quoted::path(&place)));
     }
-    if let Some((program, (major, minor))) = libvirt(paths, tools)
+    if let Some((program, (major, minor))) = libvirt(paths, programs)
         && (major, minor) < RUNS_LATER_HOOKS
     {
         let later = paths.later_hooks();
@@ -114,10 +119,9 @@ fn can_run_later(found: &HookFile, paths: &Paths, tools: &mut Tools) -> Result<(
 }
 
 /// Which libvirt there is, as the first of its programs tells. That of an image can't be asked.
-fn libvirt(paths: &Paths, tools: &mut Tools) -> Option<(&'static str, (u32, u32))> {
-    let programs = ["libvirtd", "virtqemud", "virsh"].into_iter().filter(|_| paths.is_host());
-    programs.into_iter().find_map(|program| {
-        let told = tools.ask(program, &["--version"], PATIENCE).ok()?;
+fn libvirt(paths: &Paths, programs: &mut Programs) -> Option<(&'static str, (u32, u32))> {
+    ["libvirtd", "virtqemud", "virsh"].into_iter().filter(|_| paths.is_host()).find_map(|program| {
+        let told = programs.ask(program, ["--version"], PATIENCE).ok()?;
         Some((program, version(&String::from_utf8_lossy(&told))?))
     })
 }

@@ -1,0 +1,164 @@
+//! The host's own programs: found by a search path that nobody's environment can change, asked with a bound on their time
+//! and on what they say.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::journal::Escaped;
+use crate::outcome::{Outcome, Seconds, Signal};
+use crate::script::PATH;
+use crate::supervise::{Interruption, Launch, Progress, Stream, Supervisor};
+
+/// How long a program has between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The most that is taken of an answer, in bytes: several times what libvirt's messages can hold.
+const MAXIMUM_ANSWER: usize = 64 << 20;
+
+/// The most that is told of a complaint, in bytes.
+const MAXIMUM_COMPLAINT: usize = 4 << 10;
+
+/// Whoever calls programs. From the first one on a signal that would end this process is only noted.
+#[derive(Debug)]
+pub(super) struct Programs {
+    supervisor: Supervisor,
+}
+
+/// Why a program gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Silence {
+    /// There is none.
+    #[error("there is no {0} here")]
+    Missing(String),
+    /// It did not end in time.
+    #[error("{0} timed out after {limit}", limit = Seconds(*.1))]
+    Late(String, Duration),
+    /// This process was told to end.
+    #[error("{0} was ended, since this command received signal {signal}", signal = Signal(*.1))]
+    Interrupted(String, i32),
+    /// It failed, and said why.
+    #[error("{0} says: {1}")]
+    Complained(String, String),
+    /// It failed without a word, or could not be called at all.
+    #[error("{0} {1}")]
+    Failed(String, String),
+}
+
+impl Programs {
+    pub(super) fn new() -> Self {
+        Self { supervisor: Supervisor::new(Interruption::watch()) }
+    }
+
+    /// The number of the signal that told this process to end, if one has.
+    pub(super) fn interrupted(&mut self) -> Option<i32> {
+        self.supervisor.interrupted()
+    }
+
+    /// What a program prints.
+    ///
+    /// # Errors
+    /// Where it is not there, fails, says too much, or does not end within `timeout`.
+    pub(super) fn ask<A: Into<OsString>>(
+        &mut self,
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Silence> {
+        let program = find(name).ok_or_else(|| Silence::Missing(name.to_owned()))?;
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let launch = Launch {
+            program: &program,
+            arguments: &arguments,
+            environment: &[("LC_ALL", Some(OsStr::new("C"))), ("PATH", Some(OsStr::new(PATH)))],
+            stdin: Stdio::null(),
+            timeout,
+            grace: GRACE,
+        };
+        let (mut answer, mut complaint) = (Heard::up_to(MAXIMUM_ANSWER), Heard::up_to(MAXIMUM_COMPLAINT));
+        let ended = self.supervisor.run(launch, &mut |progress| {
+            if let Progress::Printed { stream, lines } = progress {
+                let heard = if stream == Stream::Stdout { &mut answer } else { &mut complaint };
+                heard.take(lines.bytes());
+            }
+        });
+        match ended {
+            Ok((Outcome::Exited { code: 0, .. }, _)) if answer.is_cut => {
+                Err(Silence::Failed(name.to_owned(), format!("says more than {} MiB", MAXIMUM_ANSWER >> 20)))
+            }
+            Ok((Outcome::Exited { code: 0, .. }, _)) => Ok(answer.bytes),
+            Ok((outcome, _)) => Err(silence(name, &outcome, &complaint.bytes)),
+            Err(error) => Err(not_started(name, &error)),
+        }
+    }
+}
+
+fn silence(name: &str, outcome: &Outcome, complaint: &[u8]) -> Silence {
+    let name = name.to_owned();
+    let lines = complaint.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let lines: Vec<String> = lines.map(|line| Escaped(line).to_string()).collect();
+    match outcome {
+        Outcome::Exited { .. } if !lines.is_empty() => Silence::Complained(name, lines.join(" ")),
+        Outcome::Exited { code, .. } => Silence::Failed(name, format!("exited with {code}")),
+        Outcome::TimedOut { limit, .. } => Silence::Late(name, *limit),
+        Outcome::Interrupted { signal, .. } => Silence::Interrupted(name, *signal),
+        outcome => Silence::Failed(name, outcome.to_string()),
+    }
+}
+
+fn not_started(name: &str, error: &io::Error) -> Silence {
+    Silence::Failed(name.to_owned(), format!("can't be started: {error}"))
+}
+
+/// Where a program is.
+fn find(name: &str) -> Option<PathBuf> {
+    let is_program = |path: &PathBuf| {
+        path.metadata().is_ok_and(|status| status.is_file() && status.permissions().mode() & 0o111 != 0)
+    };
+    std::env::split_paths(PATH).map(|folder| folder.join(name)).find(is_program)
+}
+
+/// What a program has said so far.
+#[derive(Debug)]
+struct Heard {
+    bytes: Vec<u8>,
+    most: usize,
+    is_cut: bool,
+}
+
+impl Heard {
+    const fn up_to(most: usize) -> Self {
+        Self { bytes: Vec::new(), most, is_cut: false }
+    }
+
+    fn take(&mut self, said: &[u8]) {
+        let left = self.most.saturating_sub(self.bytes.len());
+        self.is_cut |= said.len() > left;
+        self.bytes.extend_from_slice(said.get(..left).unwrap_or(said));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_bound_is_cut_and_noted() {
+        let mut heard = Heard::up_to(5);
+        heard.take(b"abc");
+        heard.take(b"de");
+        assert!(!heard.is_cut);
+        heard.take(b"f");
+        assert!(heard.is_cut);
+        assert_eq!(heard.bytes, b"abcde");
+    }
+
+    #[test]
+    fn a_program_is_found_in_the_folders_of_the_search_path_only() {
+        assert!(find("sh").is_some_and(|path| path.is_absolute()));
+        assert_eq!(find("no such program"), None);
+    }
+}
