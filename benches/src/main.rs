@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
-    let turns = arguments.iter().find_map(turns).unwrap_or(400);
+    let turns = arguments.iter().find_map(|word| turns(word)).unwrap_or(400);
     match run(turns, !has("--figures-only"), has("--long")) {
         Ok(all_reached) => ExitCode::from(u8::from(has("--check") && !all_reached)),
         Err(failure) => {
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn turns(word: &String) -> Option<usize> {
+fn turns(word: &str) -> Option<usize> {
     word.strip_prefix("--turns=")?.parse().ok().filter(|turns| *turns > 0)
 }
 
