@@ -4,6 +4,7 @@
 //! inherit that; a process descriptor for each script would need Linux 5.3, which RHEL 8 does not have.
 
 use std::io::{self, ErrorKind};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -18,12 +19,12 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 
 /// What is watched for from the beginning on. A limit that the daemon was given brings SIGXFSZ (the log's size) and
 /// SIGXCPU, which would end the hook and mean nothing else to it.
-const WATCHED: [i32; 6] = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGXFSZ, SIGXCPU];
+const WATCHED: [i32; 5] = [SIGTERM, SIGINT, SIGHUP, SIGXFSZ, SIGXCPU];
 
-/// What a script may send to the hook besides. Each would end or stop it.
-const WATCHED_WITH_SCRIPTS: [i32; 14] = [
-    SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP, SIGTTIN, SIGTTOU, SIGSYS, SIGTRAP, SIGPWR,
-    SIGSTKFLT,
+/// What scripts bring: their ends, and what they may send to the hook besides. Each of those would end or stop it.
+const WATCHED_WITH_SCRIPTS: [i32; 15] = [
+    SIGCHLD, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP, SIGTTIN, SIGTTOU, SIGSYS, SIGTRAP,
+    SIGPWR, SIGSTKFLT,
 ];
 
 /// Two that only Linux has (signal(7)), by their numbers on every architecture that runs KVM.
@@ -47,7 +48,8 @@ pub fn limits_end_nothing() {
 /// Watches for signals from its making on. Until then each of them would end the hook, and the VM's start with it.
 #[derive(Debug)]
 pub struct Interruption {
-    delivery: Option<SignalDelivery<UnixStream, SignalOnly>>,
+    /// Never dropped: it watches until the process ends, and to take back each signal before would cost as much as to begin.
+    delivery: Option<ManuallyDrop<SignalDelivery<UnixStream, SignalOnly>>>,
     received: Option<i32>,
     /// A child may have ended, and nobody has looked since.
     child: bool,
@@ -61,7 +63,7 @@ impl Interruption {
     pub fn watch() -> Self {
         let delivery =
             UnixStream::pair().and_then(|(read, write)| SignalDelivery::with_pipe(read, write, SignalOnly, WATCHED));
-        Self { delivery: delivery.ok(), received: None, child: false }
+        Self { delivery: delivery.ok().map(ManuallyDrop::new), received: None, child: false }
     }
 
     /// Watches from now on for what scripts may bring upon the hook, too.
