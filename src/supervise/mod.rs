@@ -217,7 +217,10 @@ impl Supervisor {
     fn note_children(&mut self, running: &mut Running) {
         if self.interruption.child_may_have_ended() {
             running.may_have_ended = true;
-            terminate::reap_adopted(running.pid());
+            // Nearly always it is the script itself that has just ended. What ended together with it is reaped later.
+            if running.ended || !terminate::has_ended(running.pid()) {
+                terminate::reap_adopted(running.pid());
+            }
         }
     }
 
