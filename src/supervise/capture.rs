@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The longest unfinished line that is held back, in bytes. What is longer comes in pieces.
@@ -41,7 +42,13 @@ impl<'a> Lines<'a> {
 
     /// The lines without their newlines.
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
-        self.text.strip_suffix(b"\n").unwrap_or(self.text).split(|&byte| byte == b'\n')
+        let mut rest = Some(self.text.strip_suffix(b"\n").unwrap_or(self.text));
+        iter::from_fn(move || {
+            let text = rest.take()?;
+            let Some(end) = memchr::memchr(b'\n', text) else { return Some(text) };
+            rest = text.get(end + 1..);
+            text.get(..end)
+        })
     }
 }
 
