@@ -4,7 +4,6 @@
 //! inherit that; a process descriptor for each script would need Linux 5.3, which RHEL 8 does not have.
 
 use std::io::{self, ErrorKind};
-use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -48,22 +47,32 @@ pub fn limits_end_nothing() {
 /// Watches for signals from its making on. Until then each of them would end the hook, and the VM's start with it.
 #[derive(Debug)]
 pub struct Interruption {
-    /// Never dropped: it watches until the process ends, and to take back each signal before would cost as much as to begin.
-    delivery: Option<ManuallyDrop<SignalDelivery<UnixStream, SignalOnly>>>,
+    delivery: Option<SignalDelivery<UnixStream, SignalOnly>>,
+    /// It ends with the process, and not before.
+    to_the_end: bool,
     received: Option<i32>,
     /// A child may have ended, and nobody has looked since.
     child: bool,
 }
 
 impl Interruption {
-    /// Begins to watch.
+    /// Begins to watch, and goes on until the process ends: to take back each signal costs as much as to begin.
+    ///
+    /// Where no descriptors are left for it, it is as with [`Interruption::watch`].
+    pub fn watch_to_the_end() -> Self {
+        let mut watching = Self::watch();
+        watching.to_the_end = true;
+        watching
+    }
+
+    /// Begins to watch, until it is dropped.
     ///
     /// Where no descriptors are left for it, signals have their normal effect, and ends of children are looked for at
     /// intervals instead.
     pub fn watch() -> Self {
         let delivery =
             UnixStream::pair().and_then(|(read, write)| SignalDelivery::with_pipe(read, write, SignalOnly, WATCHED));
-        Self { delivery: delivery.ok().map(ManuallyDrop::new), received: None, child: false }
+        Self { delivery: delivery.ok(), to_the_end: false, received: None, child: false }
     }
 
     /// Watches from now on for what scripts may bring upon the hook, too.
@@ -104,5 +113,13 @@ impl Interruption {
     /// Where nothing does, for want of descriptors.
     pub(super) fn readable(&self) -> io::Result<BorrowedFd<'_>> {
         self.delivery.as_ref().map(|delivery| delivery.get_read().as_fd()).ok_or(ErrorKind::Unsupported.into())
+    }
+}
+
+impl Drop for Interruption {
+    fn drop(&mut self) {
+        if self.to_the_end {
+            std::mem::forget(self.delivery.take());
+        }
     }
 }
