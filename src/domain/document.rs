@@ -21,7 +21,7 @@ pub const MAXIMUM_BYTES: u64 = 64 << 20;
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much room there is for a document at first, in bytes. Most have less.
-const CHUNK: usize = 16 << 10;
+const CHUNK: usize = 32 << 10;
 
 /// How often it is asked whether to go on waiting.
 const SLICE: Duration = Duration::from_millis(200);
