@@ -73,13 +73,14 @@ fn bind(there: &Path, here: &Path) -> Result<(), Failure> {
     Ok(mount(Some(there), here, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?)
 }
 
-/// Stays on one processor from here on, with all that it starts.
+/// Stays on one processor from here on, with all that it starts, and before whatever else runs there.
 pub(crate) fn pin() -> Result<(), Failure> {
     let mut processors = CpuSet::new();
     // The first one is where interrupts are served, as a rule.
     let last = std::thread::available_parallelism()?.get() - 1;
     processors.set(last)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &processors)?)
+    sched_setaffinity(Pid::from_raw(0), &processors)?;
+    Ok(rustix::process::setpriority_process(None, -20)?)
 }
 
 /// Adds as many scripts of this content for an operation, and gives their paths.
