@@ -1,7 +1,8 @@
 # GNU make. `make help` tells what there is.
 
 .NOTPARALLEL:
-.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc man man-check fuzz bench-log clean help
+.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc man man-check bench bench-log fuzz \
+    clean help
 
 build:
 	@packaging/build > /dev/null
@@ -41,9 +42,12 @@ check: format lint doc man-check
 format:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo fmt --manifest-path benches/Cargo.toml --check
 
 lint:
 	cargo clippy --locked --workspace --all-targets --test libvirt --test install -- -D warnings
+	cargo clippy --locked --manifest-path benches/Cargo.toml \
+	    --target-dir "$${CARGO_TARGET_DIR:-target}/benches" -- -D warnings
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
@@ -54,6 +58,12 @@ man:
 
 man-check:
 	cargo run --locked --quiet --package xtask -- docs --check
+
+# What the hook costs beside bare programs, and how that grows. BENCH=--check fails where a figure is not reached; more there
+# is in benches/src/main.rs.
+bench:
+	cargo run --quiet --locked --release --manifest-path benches/Cargo.toml \
+	    --target-dir "$${CARGO_TARGET_DIR:-target}/benches" --bin bench -- $(BENCH)
 
 # Apart from the tests, since it takes long. Needs a nightly compiler and cargo-fuzz.
 FUZZ_SECONDS = 600
@@ -83,6 +93,7 @@ help:
 	@echo "make test        runs all tests; as root on Debian also those of the installation and under a real libvirt"
 	@echo "make check       formatting, lints, the documentation's links, and whether the manual pages are up to date"
 	@echo "make man         writes the manual pages and the shells' completions"
+	@echo "make bench       measures, as root, what the hook costs beside bare programs (docs/performance.md)"
 	@echo "make fuzz        fuzzes for ten minutes each what reads foreign text (FUZZ_SECONDS=n for n seconds)"
 	@echo "make bench-log   what virt-hooks log takes for 1 GB of log, beside grep: seconds and memory (BYTES=n for n bytes)"
 	@echo "make clean       removes what was built"

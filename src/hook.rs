@@ -63,7 +63,7 @@ pub struct Conclusion {
 /// Answers one call by libvirt. The exit code is 0, 1 for a veto that the settings ask for, or 2 for a call with too few
 /// arguments, which libvirt never makes.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    let interruption = Interruption::watch();
+    let interruption = Interruption::watch_to_the_end();
     aborts_fail_no_vm();
     let Some(event) = Event::parse(arguments) else {
         tell(USAGE);

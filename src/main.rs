@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use virt_hooks::{Role, background, command, hook};
 
+/// musl's own maps memory anew for each size that is asked for, which is dear for a program that ends at once.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next();

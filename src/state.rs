@@ -127,14 +127,20 @@ impl Drawer {
 
     /// The drawer, opened, and made where it is missing.
     fn open(&self) -> Result<OwnedFd, StateError> {
-        if matches!(open(&self.folder), Err(Errno::NOENT)) {
-            make(&self.state)?;
-            checked(&self.state)?;
-            make(&self.folder)?;
-        } else {
-            checked(&self.state)?;
+        match checked(&self.state) {
+            Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                make(&self.state)?;
+                checked(&self.state)?;
+            }
+            state => _ = state?,
         }
-        checked(&self.folder)
+        match checked(&self.folder) {
+            Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                make(&self.folder)?;
+                checked(&self.folder)
+            }
+            folder => folder,
+        }
     }
 }
 

@@ -4,11 +4,12 @@
 //! of its own, so that none can eat another's. What the hook or a script makes of it takes its place.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
@@ -18,6 +19,9 @@ pub const MAXIMUM_BYTES: u64 = 64 << 20;
 
 /// The longest that a document is waited for. libvirt writes it before it does anything else.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How much room there is for a document at first, in bytes. Most have less.
+const CHUNK: usize = 32 << 10;
 
 /// How often it is asked whether to go on waiting.
 const SLICE: Duration = Duration::from_millis(200);
@@ -154,17 +158,10 @@ fn read_into(
     interrupted: &mut dyn FnMut() -> bool,
 ) -> Result<(), String> {
     let unreadable = |error: io::Error| format!("could not be read: {error}");
-    let mut file = match input.as_fd().try_clone_to_owned() {
-        Ok(descriptor) => File::from(descriptor).take(MAXIMUM_BYTES),
-        // A closed stdin is one without XML.
-        Err(error) if error.raw_os_error() == Some(Errno::BADF.raw_os_error()) => return Ok(()),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let mut chunk = vec![0; 64 << 10];
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left.min(SLICE)).map_err(|error| unreadable(io::Error::other(error)))?;
-        match rustix::event::poll(&mut [PollFd::new(file.get_ref(), PollFlags::IN)], Some(&timeout)) {
+        match rustix::event::poll(&mut [PollFd::new(input, PollFlags::IN)], Some(&timeout)) {
             Ok(_) if left.is_zero() => return Err(format!("did not end within {} s", PATIENCE.as_secs())),
             // A signal that came just before the wait does not end it.
             Ok(0) | Err(Errno::INTR) if interrupted() => {
@@ -174,15 +171,18 @@ fn read_into(
             Ok(_) => {}
             Err(error) => return Err(unreadable(error.into())),
         }
-        match file.read(&mut chunk) {
-            Ok(0) if file.limit() == 0 => return Err(format!("is longer than {MAXIMUM_BYTES} bytes")),
-            Ok(0) => return Ok(()),
-            Ok(count) => {
-                bytes.try_reserve(count).map_err(|error| unreadable(error.into()))?;
-                bytes.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        if bytes.len() == bytes.capacity() {
+            bytes.try_reserve(CHUNK).map_err(|error| unreadable(error.into()))?;
+        }
+        match rustix::io::read(input, spare_capacity(bytes)) {
+            // A closed stdin is one without XML.
+            Ok(0) | Err(Errno::BADF) => return Ok(()),
+            Ok(_) if bytes.len() as u64 >= MAXIMUM_BYTES => {
+                bytes.truncate(usize::try_from(MAXIMUM_BYTES).unwrap_or(usize::MAX));
+                return Err(format!("is longer than {MAXIMUM_BYTES} bytes"));
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
-            Err(error) => return Err(unreadable(error)),
+            Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => return Err(unreadable(error.into())),
         }
     }
 }

@@ -33,9 +33,11 @@ const MAXIMUM_MARKS: usize = 1 << 19;
 
 /// Refuses what would cost too much, and what breaks a rule that the tree does not look at.
 pub(super) fn weigh(text: &str) -> Result<(), Unreadable> {
-    if [b'<', b'='].iter().any(|mark| text.bytes().filter(|byte| byte == mark).count() > MAXIMUM_MARKS) {
+    if [b'<', b'='].iter().any(|&mark| memchr::memchr_iter(mark, text.as_bytes()).count() > MAXIMUM_MARKS) {
         return Err(Unreadable::TooHeavy(Weight::Markup));
     }
+    // Nearly no domain has one.
+    let has_references = memchr::memchr(b'&', text.as_bytes()).is_some();
     let (mut depth, mut namespaces, mut namespace_bytes) = (0_usize, 0, 0);
     let (mut attributes, mut prefixed, mut has_default) = (0, 0, false);
     let mut tokens = Tokenizer::from(text);
@@ -54,7 +56,9 @@ pub(super) fn weigh(text: &str) -> Result<(), Unreadable> {
             Token::Attribute { prefix, local, value, .. } => {
                 attributes += 1;
                 let is_default = prefix.is_empty() && local.as_str() == "xmlns";
-                if is_default && std::mem::replace(&mut has_default, true) || !are_characters(value.as_str()) {
+                if is_default && std::mem::replace(&mut has_default, true)
+                    || (has_references && !are_characters(value.as_str()))
+                {
                     return Err(here());
                 }
                 if is_default || prefix.as_str() == "xmlns" {
@@ -65,7 +69,7 @@ pub(super) fn weigh(text: &str) -> Result<(), Unreadable> {
                 }
                 no_more(local.len(), MAXIMUM_NAME, Weight::Names)?;
             }
-            Token::Text { text } if !are_characters(text.as_str()) => return Err(here()),
+            Token::Text { text } if has_references && !are_characters(text.as_str()) => return Err(here()),
             Token::ElementEnd { end: ElementEnd::Open, .. } => depth += 1,
             Token::ElementEnd { end: ElementEnd::Close(..), .. } => depth = depth.saturating_sub(1),
             _ => {}
@@ -97,13 +101,16 @@ fn check_encoding(encoding: Option<StrSpan<'_>>, text: &str) -> Result<(), Unrea
 
 /// Whether all numeric references stand for characters that XML can have (XML 1.0, 2.2).
 fn are_characters(text: &str) -> bool {
-    text.split("&#").skip(1).all(|reference| {
-        let digits = reference.split(';').next().unwrap_or_default();
-        let number = match digits.strip_prefix('x') {
-            Some(digits) => u32::from_str_radix(digits, 16),
-            None => digits.parse(),
-        };
-        let character = number.ok().and_then(char::from_u32);
-        character.is_some_and(|character| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..))
-    })
+    // Nearly none has a reference, and to look for one byte is fast.
+    memchr::memchr(b'&', text.as_bytes()).is_none()
+        || text.split("&#").skip(1).all(|reference| {
+            let digits = reference.split(';').next().unwrap_or_default();
+            let number = match digits.strip_prefix('x') {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => digits.parse(),
+            };
+            let character = number.ok().and_then(char::from_u32);
+            character
+                .is_some_and(|character| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..))
+        })
 }

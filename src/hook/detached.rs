@@ -108,7 +108,7 @@ pub fn main(mut arguments: Vec<OsString>) -> ExitCode {
 fn supervise(arguments: Vec<OsString>) -> ExitCode {
     // Whatever ends libvirt's process group or a terminal's session must not take it along.
     _ = rustix::process::setsid();
-    let interruption = Interruption::watch();
+    let interruption = Interruption::watch_to_the_end();
     aborts_fail_no_vm();
     // Nor must whoever looks for qemu's processes by name find it.
     _ = rustix::thread::set_name(c"virt-hooks");

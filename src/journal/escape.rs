@@ -21,7 +21,7 @@ pub(super) fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
     loop {
         // Output is plain ASCII nearly always; that much goes over in one piece.
-        let plain = rest.iter().position(|&byte| !is_plain(byte)).unwrap_or(rest.len());
+        let plain = plain_at_the_start(rest);
         let (copied, other) = rest.split_at(plain);
         out.extend_from_slice(copied);
         if other.is_empty() {
@@ -45,6 +45,18 @@ pub(super) fn write_message(out: &mut Vec<u8>, message: &str) {
         escape_into(out, message.as_bytes());
     }
 }
+
+/// How many bytes at the start of `text` stand for themselves.
+fn plain_at_the_start(text: &[u8]) -> usize {
+    // A look at all bytes of a block, without a way out at each, is a few instructions for the lot.
+    let is_plain_block = |block: &&[u8]| block.iter().fold(true, |plain, &byte| plain & is_plain(byte));
+    let before: usize = text.chunks(BLOCK).take_while(is_plain_block).map(<[u8]>::len).sum();
+    let rest = text.get(before..).unwrap_or_default();
+    before + rest.iter().take(BLOCK).position(|&byte| !is_plain(byte)).unwrap_or_default()
+}
+
+/// How many bytes are looked at together.
+const BLOCK: usize = 32;
 
 /// Whether a byte stands for itself: printable ASCII, save the backslash.
 const fn is_plain(byte: u8) -> bool {

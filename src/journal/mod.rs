@@ -22,6 +22,9 @@ use self::clock::Clock;
 use self::file::LogFile;
 use crate::event::Event;
 
+/// How much output is written at a time, in bytes, by and by: the shortest lines would make a hundred times their own.
+const ENOUGH: usize = 128 << 10;
+
 /// Sees every record as it is made.
 pub type Listener = Box<dyn FnMut(Level, Option<&[u8]>, &str)>;
 
@@ -35,6 +38,8 @@ pub struct Journal {
     clock: Clock,
     /// Records that could not be written, and why.
     lost: Option<(u64, io::Error)>,
+    /// What output is written from, kept for the next.
+    records: Vec<u8>,
     listener: Option<Listener>,
 }
 
@@ -55,7 +60,16 @@ impl Journal {
             sub_operation: Cow::Borrowed(event.sub_operation().as_bytes()),
         }
         .write(&mut heading);
-        Self { path: path.to_owned(), file: None, heading, pid, clock: Clock::default(), lost: None, listener: None }
+        Self {
+            path: path.to_owned(),
+            file: None,
+            heading,
+            pid,
+            clock: Clock::default(),
+            lost: None,
+            records: Vec::new(),
+            listener: None,
+        }
     }
 
     /// The process id that its records have.
@@ -95,14 +109,19 @@ impl Journal {
         self.append(&line, 1);
     }
 
-    /// Writes what a script printed, a record for each of `lines`, all of them in one `write`.
+    /// Writes what a script printed, a record for each of `lines`, many of them in one `write`.
     pub fn output<'a>(&mut self, script: &[u8], stream: &str, lines: impl Iterator<Item = &'a [u8]>) {
         let mut start = self.start(Level::Info, Some(script));
         start.extend_from_slice(stream.as_bytes());
         start.extend_from_slice(b": ");
-        let mut records = Vec::new();
+        let mut records = std::mem::take(&mut self.records);
         let mut count = 0;
         for line in lines {
+            if records.len() >= ENOUGH {
+                self.append(&records, count);
+                records.clear();
+                count = 0;
+            }
             let begin = records.len() + start.len();
             records.extend_from_slice(&start);
             escape::escape_into(&mut records, line);
@@ -113,6 +132,8 @@ impl Journal {
             count += 1;
         }
         self.append(&records, count);
+        records.clear();
+        self.records = records;
     }
 
     /// Closes the log until the next record, where descriptors are few.

@@ -1,8 +1,11 @@
 //! What a script prints, line by line as it comes, in bounded memory.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 /// The longest unfinished line that is held back, in bytes. What is longer comes in pieces.
 const MAXIMUM_HELD: usize = 16 << 10;
@@ -41,7 +44,13 @@ impl<'a> Lines<'a> {
 
     /// The lines without their newlines.
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
-        self.text.strip_suffix(b"\n").unwrap_or(self.text).split(|&byte| byte == b'\n')
+        let mut rest = Some(self.text.strip_suffix(b"\n").unwrap_or(self.text));
+        iter::from_fn(move || {
+            let text = rest.take()?;
+            let Some(end) = memchr::memchr(b'\n', text) else { return Some(text) };
+            rest = text.get(end + 1..);
+            text.get(..end)
+        })
     }
 }
 
@@ -73,11 +82,13 @@ impl Capture {
     }
 
     /// Reads once what is there, which [`Capture::open`] was seen to be readable for, and shows the lines in it.
-    pub(super) fn read(&mut self, buffer: &mut [u8], show: &mut dyn FnMut(Stream, Lines<'_>)) {
+    /// `buffer` is what it is read into, as much as there is room for.
+    pub(super) fn read(&mut self, buffer: &mut Vec<u8>, show: &mut dyn FnMut(Stream, Lines<'_>)) {
         let Some(pipe) = &mut self.pipe else { return };
-        match pipe.read(buffer) {
-            Ok(count) if count > 0 => self.take(buffer.get(..count).unwrap_or_default(), show),
-            Err(error) if is_passing(&error) => {}
+        buffer.clear();
+        match rustix::io::read(pipe, spare_capacity(buffer)) {
+            Ok(count) if count > 0 => self.take(buffer, show),
+            Err(Errno::INTR | Errno::AGAIN) => {}
             Ok(_) | Err(_) => {
                 self.pipe = None;
                 self.finish(show);
@@ -114,10 +125,6 @@ impl Capture {
             self.held.clear();
         }
     }
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock)
 }
 
 /// How much of `text` ends with a whole UTF-8 character, so that a cut goes through none.

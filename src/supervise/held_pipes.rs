@@ -20,7 +20,7 @@ impl HeldPipes {
     pub fn follow(self, show: &mut dyn FnMut(Stream, Lines<'_>)) {
         let mut stdout = Capture::new(Stream::Stdout, self.stdout);
         let mut stderr = Capture::new(Stream::Stderr, self.stderr);
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = Vec::with_capacity(BUFFER);
         while stdout.open().is_some() || stderr.open().is_some() {
             let ready = Ready::wait([None, stdout.open(), stderr.open()], Duration::MAX);
             if ready.stdout {

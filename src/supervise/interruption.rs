@@ -18,12 +18,12 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 
 /// What is watched for from the beginning on. A limit that the daemon was given brings SIGXFSZ (the log's size) and
 /// SIGXCPU, which would end the hook and mean nothing else to it.
-const WATCHED: [i32; 6] = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGXFSZ, SIGXCPU];
+const WATCHED: [i32; 5] = [SIGTERM, SIGINT, SIGHUP, SIGXFSZ, SIGXCPU];
 
-/// What a script may send to the hook besides. Each would end or stop it.
-const WATCHED_WITH_SCRIPTS: [i32; 14] = [
-    SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP, SIGTTIN, SIGTTOU, SIGSYS, SIGTRAP, SIGPWR,
-    SIGSTKFLT,
+/// What scripts bring: their ends, and what they may send to the hook besides. Each of those would end or stop it.
+const WATCHED_WITH_SCRIPTS: [i32; 15] = [
+    SIGCHLD, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP, SIGTTIN, SIGTTOU, SIGSYS, SIGTRAP,
+    SIGPWR, SIGSTKFLT,
 ];
 
 /// Two that only Linux has (signal(7)), by their numbers on every architecture that runs KVM.
@@ -48,20 +48,31 @@ pub fn limits_end_nothing() {
 #[derive(Debug)]
 pub struct Interruption {
     delivery: Option<SignalDelivery<UnixStream, SignalOnly>>,
+    /// It ends with the process, and not before.
+    to_the_end: bool,
     received: Option<i32>,
     /// A child may have ended, and nobody has looked since.
     child: bool,
 }
 
 impl Interruption {
-    /// Begins to watch.
+    /// Begins to watch, and goes on until the process ends: to take back each signal costs as much as to begin.
+    ///
+    /// Where no descriptors are left for it, it is as with [`Interruption::watch`].
+    pub fn watch_to_the_end() -> Self {
+        let mut watching = Self::watch();
+        watching.to_the_end = true;
+        watching
+    }
+
+    /// Begins to watch, until it is dropped.
     ///
     /// Where no descriptors are left for it, signals have their normal effect, and ends of children are looked for at
     /// intervals instead.
     pub fn watch() -> Self {
         let delivery =
             UnixStream::pair().and_then(|(read, write)| SignalDelivery::with_pipe(read, write, SignalOnly, WATCHED));
-        Self { delivery: delivery.ok(), received: None, child: false }
+        Self { delivery: delivery.ok(), to_the_end: false, received: None, child: false }
     }
 
     /// Watches from now on for what scripts may bring upon the hook, too.
@@ -102,5 +113,13 @@ impl Interruption {
     /// Where nothing does, for want of descriptors.
     pub(super) fn readable(&self) -> io::Result<BorrowedFd<'_>> {
         self.delivery.as_ref().map(|delivery| delivery.get_read().as_fd()).ok_or(ErrorKind::Unsupported.into())
+    }
+}
+
+impl Drop for Interruption {
+    fn drop(&mut self) {
+        if self.to_the_end {
+            std::mem::forget(self.delivery.take());
+        }
     }
 }

@@ -120,6 +120,7 @@ type Show<'a, 'b> = &'a mut (dyn FnMut(Progress<'_>) + 'b);
 pub struct Supervisor {
     interruption: Interruption,
     left_behind: LeftBehind,
+    /// Empty between the reads. Room that is never zeroed is never there where a script prints little.
     buffer: Vec<u8>,
 }
 
@@ -132,7 +133,7 @@ impl Supervisor {
         interruption.watch_with_scripts();
         // Scripts start where libvirt starts the hook. Where that fails they start where it is.
         _ = std::env::set_current_dir("/");
-        Self { interruption, left_behind: LeftBehind::default(), buffer: vec![0; BUFFER] }
+        Self { interruption, left_behind: LeftBehind::default(), buffer: Vec::with_capacity(BUFFER) }
     }
 
     /// Does something, and adopts meanwhile no process that loses its parent: it becomes process 1's.
@@ -217,7 +218,10 @@ impl Supervisor {
     fn note_children(&mut self, running: &mut Running) {
         if self.interruption.child_may_have_ended() {
             running.may_have_ended = true;
-            terminate::reap_adopted(running.pid());
+            // Nearly always it is the script itself that has just ended. What ended together with it is reaped later.
+            if running.ended || !terminate::has_ended(running.pid()) {
+                terminate::reap_adopted(running.pid());
+            }
         }
     }
 

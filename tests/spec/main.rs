@@ -4,6 +4,7 @@
 mod execution;
 mod feature;
 mod naming;
+mod performance;
 mod table;
 mod timeout;
 mod usage;

@@ -1,0 +1,3 @@
+//! A control: what a static Rust program costs that does nothing.
+
+fn main() {}
