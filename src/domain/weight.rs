@@ -5,6 +5,7 @@
 //! others of its element: some 200 KB of XML, made for that, keep a parser busy for half a minute. So whatever has more of
 //! these than any domain that libvirt would read is refused before.
 
+use roxmltree::{Document, Node, NodeId};
 use xmlparser::{ElementEnd, StrSpan, TextPos, Token, Tokenizer};
 
 use super::unreadable::{Unreadable, Weight};
@@ -30,6 +31,45 @@ const MAXIMUM_NAME: usize = 1 << 10;
 
 /// How many `<` and how many `=` there may be, wherever they stand: for each the tree has memory set aside.
 const MAXIMUM_MARKS: usize = 1 << 19;
+
+/// The longest text that is not weighed where nothing in it can weigh much, in bytes. Most domains are shorter.
+const LIGHT: usize = 64 << 10;
+
+/// How many `<` and how many `=` such a text may have: within these what grows as their square is over in milliseconds.
+const LIGHT_MARKS: usize = 4 << 10;
+
+/// Whether a text is so short and so plain that it can be parsed at once, and its tree be looked at instead: without
+/// references, namespaces, prefixes, declarations, and anything else that `weigh` looks for.
+pub(super) fn is_light(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let few = |mark| memchr::memchr_iter(mark, bytes).count() <= LIGHT_MARKS;
+    let has = |words: &str| memchr::memmem::find(bytes, words.as_bytes()).is_some();
+    bytes.len() <= LIGHT
+        && memchr::memchr(b'&', bytes).is_none()
+        && few(b'<')
+        && few(b'=')
+        && !["xmlns", "xml:", "<?", "<!"].into_iter().any(has)
+}
+
+/// Refuses of the tree of a light text what [`weigh`] refuses of a text.
+pub(super) fn weigh_tree(tree: &Document<'_>) -> Result<(), Unreadable> {
+    let mut above: Vec<NodeId> = Vec::new();
+    for node in tree.descendants().filter(Node::is_element) {
+        // In the order of the document, whatever is no parent of this one has ended.
+        while above.last().is_some_and(|last| node.parent().is_none_or(|parent| parent.id() != *last)) {
+            above.pop();
+        }
+        // The innermost does not count: the tree does not tell whether it stood there as `<a></a>` or as `<a/>`, never open.
+        no_more(above.len(), MAXIMUM_DEPTH, Weight::Depth)?;
+        above.push(node.id());
+        no_more(node.tag_name().name().len(), MAXIMUM_NAME, Weight::Names)?;
+        no_more(node.attributes().len(), MAXIMUM_ATTRIBUTES, Weight::Attributes)?;
+        for attribute in node.attributes() {
+            no_more(attribute.name().len(), MAXIMUM_NAME, Weight::Names)?;
+        }
+    }
+    Ok(())
+}
 
 /// Refuses what would cost too much, and what breaks a rule that the tree does not look at.
 pub(super) fn weigh(text: &str) -> Result<(), Unreadable> {

@@ -9,7 +9,7 @@ use std::str;
 use roxmltree::{Attribute, Document, Node, ParsingOptions};
 
 use super::unreadable::{MAXIMUM_PARSED, Unreadable, Weight};
-use super::weight::weigh;
+use super::weight::{is_light, weigh, weigh_tree};
 
 /// The most elements, comments and texts that a tree may have.
 const MAXIMUM_NODES: u32 = 1 << 20;
@@ -63,13 +63,21 @@ impl<'a> DomainXml<'a> {
             return Err(Unreadable::TooLong);
         }
         let text = str::from_utf8(bytes).map_err(|error| Unreadable::NotUtf8 { valid: error.valid_up_to() })?;
-        weigh(text)?;
+        let is_light = is_light(text);
+        if !is_light {
+            weigh(text)?;
+        }
         let options = ParsingOptions { allow_dtd: false, nodes_limit: MAXIMUM_NODES, entity_resolver: None };
-        let tree = Document::parse_with_options(text, options).map_err(|error| match error {
-            roxmltree::Error::NodesLimitReached => Unreadable::TooHeavy(Weight::Markup),
-            roxmltree::Error::UnclosedRootNode => Unreadable::Unfinished,
-            error => Unreadable::NotWellFormed { line: error.pos().row, column: error.pos().col },
+        let tree = Document::parse_with_options(text, options).map_err(|error| match (weigh(text), error) {
+            // What is wrong with a light text is told as with any other.
+            (Err(unreadable), _) => unreadable,
+            (Ok(()), roxmltree::Error::NodesLimitReached) => Unreadable::TooHeavy(Weight::Markup),
+            (Ok(()), roxmltree::Error::UnclosedRootNode) => Unreadable::Unfinished,
+            (Ok(()), error) => Unreadable::NotWellFormed { line: error.pos().row, column: error.pos().col },
         })?;
+        if is_light {
+            weigh_tree(&tree)?;
+        }
         if !is(tree.root_element(), "domain") {
             return Err(Unreadable::NotADomain);
         }

@@ -120,4 +120,22 @@ proptest! {
         prop_assert_eq!(seen.collect::<Vec<_>>(), bridges, "every interface, and only those, in its place and as it is meant");
         prop_assert!(rewritten(xml.as_bytes(), &host).is_some());
     }
+
+    /// A plain short text is parsed at once, any other is weighed before; a comment at the end makes of the one the other.
+    #[test]
+    fn whether_a_text_is_weighed_before_makes_no_difference(
+        (xml, _bridges) in domain(), from in 0_usize..2000, length in 0_usize..40, instead in "[<>/='\" a&;:-]{0,3}",
+    ) {
+        let text: Vec<char> = xml.chars().filter(|character| *character != '!' && *character != '?').collect();
+        let from = from.min(text.len());
+        let to = (from + length).min(text.len());
+        let changed: String = text[..from].iter().chain(instead.chars().collect::<Vec<_>>().iter()).chain(&text[to..]).collect();
+        let parsed = |text: &str| virt_hooks::domain::DomainXml::parse(text.as_bytes()).map(|domain| {
+            domain.interfaces().map(|interface| interface.bridge.map(|bridge| bridge.place)).collect::<Vec<_>>()
+        });
+        match (parsed(&changed), parsed(&format!("{changed}<!---->"))) {
+            (Ok(light), Ok(weighed)) => prop_assert_eq!(light, weighed),
+            (light, weighed) => prop_assert_eq!(light.is_ok(), weighed.is_ok(), "{}", changed),
+        }
+    }
 }
