@@ -23,7 +23,7 @@ use self::file::LogFile;
 use crate::event::Event;
 
 /// How much output is written at a time, in bytes, by and by: the shortest lines would make a hundred times their own.
-const ENOUGH: usize = 128 << 10;
+const ENOUGH: usize = 256 << 10;
 
 /// Sees every record as it is made.
 pub type Listener = Box<dyn FnMut(Level, Option<&[u8]>, &str)>;
