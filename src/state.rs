@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -42,6 +42,9 @@ pub enum StateError {
     },
 }
 
+/// The most that is read of what is kept, in bytes. Settings have no more, and live XML is read by scripts only.
+const MAXIMUM_KEPT: u64 = 1 << 20;
+
 /// One drawer of the state folder.
 #[derive(Debug, Clone)]
 pub struct Drawer {
@@ -66,8 +69,14 @@ impl Drawer {
 
     /// What is kept under `name`, if anything is and nobody else can have put it there.
     pub fn kept(&self, name: &[u8]) -> Option<Vec<u8>> {
-        checked(&self.folder).ok()?;
-        fs::read(self.path(name)).ok()
+        let folder = checked(&self.folder).ok()?;
+        // NONBLOCK, should a FIFO be in its place.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(&folder, name, flags, Mode::empty()).ok()?);
+        let mut bytes = Vec::new();
+        let is_file = file.metadata().ok()?.is_file();
+        file.take(if is_file { MAXIMUM_KEPT } else { 0 }).read_to_end(&mut bytes).ok()?;
+        is_file.then_some(bytes)
     }
 
     /// The names under which something is kept.
@@ -84,7 +93,8 @@ impl Drawer {
         let folder = self.open()?;
         // Events of other domains do the same at the same time, each in its own process.
         let draft = format!(".{}", std::process::id());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let written = rustix::fs::openat(&folder, draft.as_str(), flags, FILE_MODE)
             .map_err(io::Error::from)
             .and_then(|file| File::from(file).write_all(bytes))

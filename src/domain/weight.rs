@@ -35,7 +35,7 @@ const MAXIMUM_MARKS: usize = 1 << 19;
 /// The longest text that is not weighed where nothing in it can weigh much, in bytes. Most domains are shorter.
 const LIGHT: usize = 64 << 10;
 
-/// How many `<` and how many `=` such a text may have: within these what grows as their square is over in milliseconds.
+/// How many `<` and how many `=` such a text may have: within these what grows as their square is over in some tens of milliseconds.
 const LIGHT_MARKS: usize = 4 << 10;
 
 /// Whether a text is so short and so plain that it can be parsed at once, and its tree be looked at instead: without

@@ -17,7 +17,12 @@ pub(crate) fn shell(path: &Path) -> String {
     let plain = std::str::from_utf8(bytes).ok().filter(|text| text.chars().all(Escaped::leaves));
     match plain.and_then(|text| shlex::try_quote(text).ok()) {
         Some(word) => word.into_owned(),
-        None => format!("\"$(echo {} | base64 -d)\"", STANDARD.encode(bytes)),
+        None => {
+            // What a shell puts in the place of a command loses the newlines at its end. The third byte of IFS is one.
+            let kept = bytes.iter().rposition(|&byte| byte != b'\n').map_or(0, |last| last + 1);
+            let newlines = "${IFS#??}".repeat(bytes.len() - kept);
+            format!("\"$(echo {} | base64 -d){newlines}\"", STANDARD.encode(bytes.get(..kept).unwrap_or(bytes)))
+        }
     }
 }
 
@@ -32,6 +37,7 @@ mod tests {
         assert_eq!(word(b"/a/b.sh"), "/a/b.sh");
         assert_eq!(word(b"/a b/it's"), "\"/a b/it's\"");
         assert_eq!(word(b"/a\\b\n\xffc"), "\"$(echo L2FcYgr/Yw== | base64 -d)\"");
+        assert_eq!(word(b"/a\n\n"), "\"$(echo L2E= | base64 -d)${IFS#??}${IFS#??}\"");
         assert_eq!(word("/ä".as_bytes()), "'/ä'");
     }
 }

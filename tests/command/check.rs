@@ -382,7 +382,9 @@ fn a_remedy_is_for_the_one_file_whatever_it_is_called() {
     for name in ["start_axb", "start_a-b"] {
         host.bash(name, ":");
     }
-    for odd in ["start_a\nb", "start_a\\b", "start_a b;touch pwned", "start_$(touch pwned)", "start_'\"`*?"] {
+    for odd in
+        ["start_a\nb", "start_axb\n", "start_a\\b", "start_a b;touch pwned", "start_$(touch pwned)", "start_'\"`*?"]
+    {
         let host = host!();
         host.bash("start_axb", ":");
         host.file(format!("{CUSTOM}/{odd}"), "", 0o755);

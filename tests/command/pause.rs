@@ -107,6 +107,21 @@ fn rubbish_in_its_place_is_a_pause_all_the_same() {
 }
 
 #[test]
+fn what_can_t_be_read_in_its_place_keeps_nothing_waiting() {
+    for plant in ["mkfifo until", "ln -s /dev/zero until", "mkdir until", "ln -s /no/such until"] {
+        let host = host!();
+        host.bash("start_a", ":");
+        host.command(["pause"]).run();
+        let line = format!("cd /run/virt-hooks/pause && rm until && {plant}");
+        assert_eq!(host.shell(&line).run().code, Some(0));
+        let event = host.event("start").run();
+        assert_eq!(event.code, Some(0), "{plant}");
+        assert!(event.took < std::time::Duration::from_secs(10), "{plant}: {:?}", event.took);
+        host.log().assert_says("INFO", "start_a", "exited with 0");
+    }
+}
+
+#[test]
 fn where_it_can_t_be_kept_it_is_said() {
     let host = host!();
     host.shell("rm -rf /run/virt-hooks; touch /run/virt-hooks").run();
