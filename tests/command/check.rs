@@ -552,6 +552,33 @@ fn a_log_that_can_t_be_written_to() {
 }
 
 #[test]
+fn a_log_that_nobody_may_change() {
+    let Some(host) = host!().or_leave_out() else { return };
+    let immutable = "mount -t tmpfs tmpfs $root/var/log/libvirt; touch $root/var/log/libvirt/qemu-hook.log; \
+                     chattr +i $root/var/log/libvirt/qemu-hook.log";
+    mended_after(&host, immutable, "error", &format!("/{LOG}"), "it can't be changed, by its attribute i");
+}
+
+#[test]
+fn a_log_that_its_owner_may_not_write_to() {
+    let Some(host) = host!().or_leave_out() else { return };
+    // Below a folder of one's own; on a host the hook is root, whom nothing is denied.
+    let make = "mkdir -p /srv/own/etc/libvirt/hooks/custom /srv/own/var/log/libvirt; cp /usr/bin/virt-hooks \
+                /srv/own/etc/libvirt/hooks/qemu; touch /srv/own/var/log/libvirt/qemu-hook.log; chmod 0440 \
+                /srv/own/var/log/libvirt/qemu-hook.log; chown -R 4711 /srv/own";
+    assert_eq!(host.shell(make).run().code, Some(0));
+    let own =
+        |commands: &str| host.shell(commands).through("/usr/bin/setpriv", &["--reuid=4711", "--clear-groups"]).run();
+    let check = "virt-hooks --root /srv/own check";
+    let found = own(check);
+    assert_eq!(found.code, Some(1), "{}", found.stderr);
+    assert!(found.stdout.contains("it can't be written to: Permission denied"), "{}", found.stdout);
+    let remedy = found.stdout.lines().find_map(|line| line.trim().strip_prefix("to mend it: ")).expect("a remedy");
+    assert_eq!(own(remedy).code, Some(0), "{remedy}");
+    assert_eq!(own(check).stdout, "0 problems; 0 scripts run\n");
+}
+
+#[test]
 fn a_log_on_a_disk_that_is_full() {
     let host = host!();
     let full = "mount -t tmpfs -o size=64k tmpfs $root/var/log; mkdir $root/var/log/libvirt; \

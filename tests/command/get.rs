@@ -2,6 +2,8 @@
 
 use testbed::{Host, host};
 
+use crate::assert_looks_like;
+
 /// A running VM, as libvirt describes it.
 const LIVE: &str = "<domain type='kvm' id='3'>
   <name>i-2-10-VM</name>
@@ -170,4 +172,12 @@ fn what_somebody_wrote_into_the_xml_stays_one_word_on_one_line() {
     let xml = xml.replace("&#27;", "&#x9b;");
     assert_eq!(get(&host, &["interfaces"], &xml), "- bridge a_b_c \\u{9b}[31m\n");
     assert_eq!(get(&host, &["bridges"], &xml), "a_b_c\n");
+}
+
+#[test]
+fn interfaces_in_a_pipe_on_a_terminal_and_as_json() {
+    let host = host!();
+    assert_looks_like("get.txt", &get(&host, &["interfaces"], LIVE));
+    assert_looks_like("get.txt", &host.command(["get", "interfaces"]).stdin(LIVE).on_a_terminal(40).stdout);
+    assert_looks_like("get.json", &get(&host, &["interfaces", "--json"], LIVE));
 }

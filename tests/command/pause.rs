@@ -133,3 +133,11 @@ fn where_it_can_t_be_kept_it_is_said() {
         finished.stderr
     );
 }
+
+#[test]
+fn on_a_terminal_the_same_is_said() {
+    let host = host!();
+    assert_looks_like("pause.txt", &host.command(["pause"]).on_a_terminal(80).stdout);
+    assert_looks_like("resume.txt", &host.command(["resume"]).on_a_terminal(80).stdout);
+    assert_looks_like("resume-again.txt", &host.command(["resume"]).run().stdout);
+}
