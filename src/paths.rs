@@ -14,6 +14,7 @@ pub struct Paths {
     hook: PathBuf,
     custom: PathBuf,
     settings: PathBuf,
+    network: PathBuf,
     log: PathBuf,
     state: PathBuf,
     agent_properties: PathBuf,
@@ -33,6 +34,7 @@ impl Paths {
             hook: root.join("etc/libvirt/hooks/qemu"),
             custom: root.join("etc/libvirt/hooks/custom"),
             settings: root.join("etc/libvirt/hooks/virt-hooks.toml"),
+            network: root.join("etc/libvirt/hooks/virt-hooks-network.toml"),
             log: root.join("var/log/libvirt/qemu-hook.log"),
             state: root.join("run/virt-hooks"),
             agent_properties: root.join("etc/cloudstack/agent/agent.properties"),
@@ -86,6 +88,16 @@ impl Paths {
     /// The folder of settings that are read after the settings file, `*.toml` in bytewise order.
     pub fn settings_drop_ins(&self) -> PathBuf {
         self.settings.with_extension("d")
+    }
+
+    /// The file of declared forwards and routes.
+    pub fn network(&self) -> &Path {
+        &self.network
+    }
+
+    /// The folder of declarations that are read after that file, `*.toml` in bytewise order.
+    pub fn network_drop_ins(&self) -> PathBuf {
+        self.network.with_extension("d")
     }
 
     /// The log.

@@ -1,27 +1,26 @@
-//! What the hook itself does for a VM's network at an event, before any script runs: tasks, one file each.
+//! What the hook itself does for a VM's network: what arrives from another host is fitted to this one before any script
+//! runs ([`migration`]), and what operators declare comes and goes with the VM ([`declaration`]).
 //!
-//! A task takes the VM's XML and the host as it is, changes what it is there for, and says so in the log. What goes wrong in
-//! one is a record, and nothing else: it neither keeps a script from running nor a VM from starting.
+//! What goes wrong here is a record, and nothing else: it neither keeps a script from running nor, unless the settings ask
+//! for that, a VM from starting.
 
-mod agent_properties;
-pub mod bridges;
+pub mod address;
+pub mod declaration;
 mod devices;
-mod guest_device;
-mod host;
+pub mod given;
+pub mod migration;
 
 use crate::domain::Document;
 use crate::event::{Event, Operation};
 use crate::journal::Journal;
 use crate::paths::Paths;
 
-pub use self::agent_properties::property as agent_property;
-pub use self::guest_device::NoGuestDevice;
-pub use self::host::{Host, ThisHost};
+pub use self::migration::{Host, NoGuestDevice, ThisHost, agent_property, bridges};
 
 /// Every task, in the order in which they are done.
 const TASKS: [Task; 1] = [bridges::TASK];
 
-/// Something that the hook itself does for a VM's network.
+/// Something that the hook itself does to a VM's XML before scripts run.
 #[derive(Debug)]
 pub struct Task {
     /// At which events it has something to do.

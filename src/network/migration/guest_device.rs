@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::agent_properties::property;
-use super::devices::{device, is_device_name, ports};
 use crate::journal::Quoted;
+use crate::network::devices::{device, is_device_name, ports};
 use crate::paths::Paths;
 use crate::trust::shell;
 

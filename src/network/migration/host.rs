@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::ffi::OsStr;
 
-use super::devices::device;
 use super::guest_device::{self, NoGuestDevice};
+use crate::network::devices::device;
 use crate::paths::Paths;
 
 /// A host, for what a task plans. Tests imagine others.

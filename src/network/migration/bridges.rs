@@ -11,17 +11,17 @@
 //! | `br<dev>-<digits>`, and it does not | `br<G>-<digits>` |
 //! | anything else, or none | unchanged |
 
-use super::Task;
-use super::devices::MAXIMUM_NAME;
 use super::guest_device::{NoGuestDevice, shown};
 use super::host::{Host, ThisHost};
 use crate::domain::{Document, DomainXml, Edit, Interface, splice};
 use crate::event::{Event, Operation};
 use crate::journal::{Journal, Level};
+use crate::network::Task;
+use crate::network::devices::MAXIMUM_NAME;
 use crate::paths::Paths;
 
 /// The task.
-pub(super) const TASK: Task = Task { is_for: is_arrival, perform: rename };
+pub(in crate::network) const TASK: Task = Task { is_for: is_arrival, perform: rename };
 
 /// What an operator does about XML that could not be read.
 const CHECK: &str =
