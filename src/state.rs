@@ -67,15 +67,20 @@ impl Drawer {
         self.folder.join(OsStr::from_bytes(name))
     }
 
-    /// What is kept under `name`, if anything is and nobody else can have put it there.
+    /// What is kept under `name`, if anything is and nobody else can have put it there: a mebibyte of it.
     pub fn kept(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.kept_up_to(name, MAXIMUM_KEPT)
+    }
+
+    /// The same with another bound, in bytes.
+    pub fn kept_up_to(&self, name: &[u8], most: u64) -> Option<Vec<u8>> {
         let folder = checked(&self.folder).ok()?;
         // NONBLOCK, should a FIFO be in its place.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(&folder, name, flags, Mode::empty()).ok()?);
         let mut bytes = Vec::new();
         let is_file = file.metadata().ok()?.is_file();
-        file.take(if is_file { MAXIMUM_KEPT } else { 0 }).read_to_end(&mut bytes).ok()?;
+        file.take(if is_file { most } else { 0 }).read_to_end(&mut bytes).ok()?;
         is_file.then_some(bytes)
     }
 

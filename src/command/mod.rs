@@ -18,7 +18,6 @@ mod logrotate;
 mod new;
 mod operation;
 mod pause;
-mod program;
 mod run;
 mod screen;
 mod table;

@@ -15,7 +15,7 @@ use super::install::step::{self, Said, Step, Teller, seen};
 use super::install::watch::Watched;
 use super::install::{DRY_RUN, backup, carry, draft, later_place, stays_below_the_root};
 use super::limit::Limit;
-use super::program::Programs;
+use crate::program::Programs;
 use super::{logrotate, only_as_root};
 use crate::paths::Paths;
 

@@ -4,15 +4,18 @@
 //! of its own, so that none can eat another's. What the hook or a script makes of it takes its place.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{Mode, OFlags};
+
 use rustix::io::Errno;
+
+use crate::sealed;
 
 /// The most that is read of a document, in bytes. libvirt's own messages end at 4 MiB.
 pub const MAXIMUM_BYTES: u64 = 64 << 20;
@@ -115,33 +118,18 @@ impl Document {
         }
         let shared = match self.shared.take() {
             Some(shared) => shared,
-            None => sealed(self.bytes())?,
+            None => sealed::file("domain.xml", self.bytes())?,
         };
         // Opened anew, a descriptor has an offset of its own; a duplicate would share it.
         let path = format!("/proc/self/fd/{}", shared.as_raw_fd());
         let copy = match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(copy) => copy,
             // No /proc, or a security module keeps it closed: the copy is made in full.
-            Err(_) => sealed(self.bytes())?,
+            Err(_) => sealed::file("domain.xml", self.bytes())?,
         };
         self.shared = Some(shared);
         Ok(copy.into())
     }
-}
-
-/// A file in memory that holds `bytes`, positioned at its beginning, that nobody can change any more.
-fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Hosts may demand that nothing in memory can be executed (vm.memfd_noexec); Linux before 6.3 knows no such flag.
-    let created = match rustix::fs::memfd_create("domain.xml", flags | MemfdFlags::NOEXEC_SEAL) {
-        Err(Errno::INVAL) => rustix::fs::memfd_create("domain.xml", flags),
-        created => created,
-    };
-    let mut file = File::from(created?);
-    file.write_all(bytes)?;
-    rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0))?;
-    rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
-    Ok(file.into())
 }
 
 /// Reads to the end, to [`MAXIMUM_BYTES`], until `patience` is over, or until `interrupted` says so.

@@ -8,7 +8,10 @@ pub mod address;
 pub mod declaration;
 mod devices;
 pub mod given;
+pub mod ledger;
 pub mod migration;
+pub mod reconcile;
+pub mod table;
 
 use crate::domain::Document;
 use crate::event::{Event, Operation};

@@ -7,7 +7,7 @@ use super::Arguments;
 use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::hook_file::{Foreign, HookFile, are_alike};
-use crate::command::program::Programs;
+use crate::program::Programs;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::step::{Said, Teller};
 use crate::command::daemon::{Daemon, FirstInstalled, Reload};
-use crate::command::program::Programs;
+use crate::program::Programs;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 

@@ -22,7 +22,7 @@ use clap::Args;
 use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
 use super::hook_file::HookFile;
-use super::program::Programs;
+use crate::program::Programs;
 use super::{logrotate, only_as_root};
 use crate::journal::Quoted;
 use crate::paths::Paths;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use super::host::Host;
 use super::step::Said;
-use crate::command::program::Silence;
+use crate::program::Silence;
 use crate::command::{call, virsh};
 use crate::domain::{DomainXml, LiveXml};
 use crate::journal::Escaped;

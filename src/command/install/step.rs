@@ -9,7 +9,7 @@ use rustix::fs::FlockOperation;
 use super::change::{Change, Changes};
 use super::watch::Watched;
 use crate::command::failure::Failure;
-use crate::command::program::Programs;
+use crate::program::Programs;
 use crate::command::screen::{Meaning, Screen, padded};
 use crate::journal::Quoted;
 use crate::outcome::Signal;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::journal::Escaped;
 use crate::outcome::{Outcome, Seconds, Signal};
 use crate::script::PATH;
+use crate::sealed;
 use crate::supervise::{Interruption, Launch, Progress, Stream, Supervisor};
 
 /// How long a program has between SIGTERM and SIGKILL.
@@ -24,13 +25,13 @@ const MAXIMUM_COMPLAINT: usize = 4 << 10;
 
 /// Whoever calls programs. From the first one on a signal that would end this process is only noted.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub struct Programs {
     supervisor: Supervisor,
 }
 
 /// Why a program gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Silence {
+pub enum Silence {
     /// There is none.
     #[error("there is no {0} here")]
     Missing(String),
@@ -49,12 +50,23 @@ pub(super) enum Silence {
 }
 
 impl Programs {
-    pub(super) fn new() -> Self {
-        Self { supervisor: Supervisor::new(Interruption::watch()) }
+    /// For whoever runs nothing else.
+    pub fn new() -> Self {
+        Self::by(Supervisor::new(Interruption::watch()))
+    }
+
+    /// By whoever runs scripts as well.
+    pub const fn by(supervisor: Supervisor) -> Self {
+        Self { supervisor }
+    }
+
+    /// Gives the supervisor back.
+    pub fn into_supervisor(self) -> Supervisor {
+        self.supervisor
     }
 
     /// The number of the signal that told this process to end, if one has.
-    pub(super) fn interrupted(&mut self) -> Option<i32> {
+    pub fn interrupted(&mut self) -> Option<i32> {
         self.supervisor.interrupted()
     }
 
@@ -62,19 +74,52 @@ impl Programs {
     ///
     /// # Errors
     /// Where it is not there, fails, says too much, or does not end within `timeout`.
-    pub(super) fn ask<A: Into<OsString>>(
+    pub fn ask<A: Into<OsString>>(
         &mut self,
         name: &str,
         arguments: impl IntoIterator<Item = A>,
         timeout: Duration,
     ) -> Result<Vec<u8>, Silence> {
+        self.tell(name, arguments, b"", timeout)
+    }
+
+    /// What a program prints that reads `input`.
+    ///
+    /// # Errors
+    /// As [`Programs::ask`], and where there is no memory for the input.
+    pub fn tell<A: Into<OsString>>(
+        &mut self,
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+        input: &[u8],
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Silence> {
+        let Answer { said, complaint } = self.hear(name, arguments, input, timeout)?;
+        complaint.map_or(Ok(said), Err)
+    }
+
+    /// What a program that reads `input` prints, and what it complains of besides.
+    ///
+    /// # Errors
+    /// Where it is not there, can't be started, or says too much.
+    pub fn hear<A: Into<OsString>>(
+        &mut self,
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+        input: &[u8],
+        timeout: Duration,
+    ) -> Result<Answer, Silence> {
         let program = find(name).ok_or_else(|| Silence::Missing(name.to_owned()))?;
+        let stdin = match input {
+            b"" => Stdio::null(),
+            input => sealed::file(name, input).map_err(|error| not_started(name, &error))?.into(),
+        };
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         let launch = Launch {
             program: &program,
             arguments: &arguments,
             environment: &[("LC_ALL", Some(OsStr::new("C"))), ("PATH", Some(OsStr::new(PATH)))],
-            stdin: Stdio::null(),
+            stdin,
             timeout,
             grace: GRACE,
         };
@@ -85,15 +130,25 @@ impl Programs {
                 heard.take(lines.bytes());
             }
         });
-        match ended {
-            Ok((Outcome::Exited { code: 0, .. }, _)) if answer.is_cut => {
-                Err(Silence::Failed(name.to_owned(), format!("says more than {} MiB", MAXIMUM_ANSWER >> 20)))
-            }
-            Ok((Outcome::Exited { code: 0, .. }, _)) => Ok(answer.bytes),
-            Ok((outcome, _)) => Err(silence(name, &outcome, &complaint.bytes)),
-            Err(error) => Err(not_started(name, &error)),
+        let complaint = match ended {
+            Ok((Outcome::Exited { code: 0, .. }, _)) => None,
+            Ok((outcome, _)) => Some(silence(name, &outcome, &complaint.bytes)),
+            Err(error) => return Err(not_started(name, &error)),
+        };
+        if answer.is_cut {
+            return Err(Silence::Failed(name.to_owned(), format!("says more than {} MiB", MAXIMUM_ANSWER >> 20)));
         }
+        Ok(Answer { said: answer.bytes, complaint })
     }
+}
+
+/// What a program said.
+#[derive(Debug)]
+pub struct Answer {
+    /// What it printed.
+    pub said: Vec<u8>,
+    /// What went wrong besides, if something did.
+    pub complaint: Option<Silence>,
 }
 
 fn silence(name: &str, outcome: &Outcome, complaint: &[u8]) -> Silence {

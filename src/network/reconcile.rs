@@ -1,0 +1,138 @@
+//! What has to be changed on the host so that a VM has what it is to have: one function, for whatever is the occasion.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::given::{Given, Route};
+use super::table::Element;
+
+/// A destination and the device that it leads to, in the kernel's routing table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane {
+    /// The destination.
+    pub to: IpNet,
+    /// The device.
+    pub device: String,
+}
+
+/// An address for which the host answers ARP or NDP on a device.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Proxy {
+    /// The address.
+    pub address: IpAddr,
+    /// The device.
+    pub device: String,
+}
+
+/// Things of the kernel's that belong to VMs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holdings {
+    /// In nftables.
+    pub elements: BTreeSet<Element>,
+    /// In the routing table.
+    pub lanes: BTreeSet<Lane>,
+    /// In the table of proxies.
+    pub proxies: BTreeSet<Proxy>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// What is there and is to go.
+    pub gone: Holdings,
+    /// What is not there and is to come.
+    pub new: Holdings,
+    /// Forwards of which open connections are to be cut: the VM had them, and is to have them no more, whether or not the
+    /// table has them still.
+    pub cut: BTreeSet<Element>,
+}
+
+/// What is to be changed so that a VM that is known to have had `kept` has `desired`, where `actual` is what there is. What
+/// is there besides, and was never this VM's, is somebody else's and stays, unless it stands in the place of what is
+/// desired.
+pub fn reconcile(desired: &Holdings, kept: &Holdings, actual: &Holdings) -> Change {
+    let in_the_way = |there: &&Element| desired.elements.iter().any(|wanted| wanted.replaces(there));
+    let mut gone = Holdings {
+        elements: in_vain(&desired.elements, &kept.elements, &actual.elements),
+        lanes: in_vain(&desired.lanes, &kept.lanes, &actual.lanes),
+        proxies: in_vain(&desired.proxies, &kept.proxies, &actual.proxies),
+    };
+    // Nearly never is there anything: a look at each pair would be dear.
+    if desired.elements.iter().any(|wanted| !actual.elements.contains(wanted)) {
+        let strange = actual.elements.difference(&desired.elements).filter(in_the_way);
+        gone.elements.extend(strange.cloned());
+    }
+    Change {
+        gone,
+        new: Holdings {
+            elements: desired.elements.difference(&actual.elements).cloned().collect(),
+            lanes: desired.lanes.difference(&actual.lanes).cloned().collect(),
+            proxies: desired.proxies.difference(&actual.proxies).cloned().collect(),
+        },
+        cut: kept
+            .elements
+            .difference(&desired.elements)
+            .filter(|element| matches!(element, Element::Forward { .. }))
+            .cloned()
+            .collect(),
+    }
+}
+
+/// What is there, was the VM's, and is not to be any more.
+fn in_vain<T: Ord + Clone>(desired: &BTreeSet<T>, kept: &BTreeSet<T>, actual: &BTreeSet<T>) -> BTreeSet<T> {
+    actual.iter().filter(|there| kept.contains(there) && !desired.contains(there)).cloned().collect()
+}
+
+impl Change {
+    /// Whether there is nothing to do.
+    pub fn is_nothing(&self) -> bool {
+        self.gone.is_empty() && self.new.is_empty() && self.cut.is_empty()
+    }
+}
+
+impl Holdings {
+    /// What a VM has where it has been given this.
+    pub fn of(given: &Given) -> Self {
+        let forwards = given.forwards.iter().flat_map(Element::of);
+        let routed = given.routes.iter().map(|route| Element::Routed(route.to));
+        let links = given.links.iter().cloned().map(Element::Link);
+        Self {
+            elements: forwards.chain(routed).chain(links).collect(),
+            lanes: given.routes.iter().map(|route| Lane { to: route.to, device: route.device.clone() }).collect(),
+            proxies: given.routes.iter().flat_map(proxies).collect(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty() && self.lanes.is_empty() && self.proxies.is_empty()
+    }
+
+    /// Takes in others.
+    pub fn extend(&mut self, others: Self) {
+        self.elements.extend(others.elements);
+        self.lanes.extend(others.lanes);
+        self.proxies.extend(others.proxies);
+    }
+}
+
+fn proxies(route: &Route) -> impl Iterator<Item = Proxy> {
+    let addresses = |device: &String| {
+        let device = device.clone();
+        // Of IPv4, too, every address of the prefix: it is routed, not a network of its own.
+        let (first, last) = (route.to.network(), route.to.broadcast());
+        let all: Box<dyn Iterator<Item = IpAddr>> = match (first, last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => {
+                Box::new((u32::from(first)..=u32::from(last)).map(|bits| IpAddr::V4(bits.into())))
+            }
+            (IpAddr::V6(first), IpAddr::V6(last)) => {
+                Box::new((u128::from(first)..=u128::from(last)).map(|bits| IpAddr::V6(bits.into())))
+            }
+            _ => Box::new(std::iter::empty()),
+        };
+        all.map(move |address| Proxy { address, device: device.clone() })
+    };
+    route.proxy.iter().flat_map(addresses)
+}

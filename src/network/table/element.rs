@@ -1,0 +1,130 @@
+//! The elements of the table: what a forward, a route and a bridge come to in its maps and sets.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::network::address::Protocol;
+use crate::network::given::Forward;
+
+/// By what a forwarded packet is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// By its port, whichever address of the host it is for.
+    Any(Protocol, u16),
+    /// By the address of the host, too.
+    Listen(Protocol, IpAddr, u16),
+    /// By where it comes from, too; the address of the host is a single one or all of them.
+    From(Protocol, IpNet, u16, IpNet),
+}
+
+/// An element.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Element {
+    /// A port of the host that leads to a VM's.
+    Forward {
+        /// Which packets.
+        key: Key,
+        /// Where they go. Of the same family as the packets.
+        to: SocketAddr,
+    },
+    /// A destination that leads to a VM.
+    Routed(IpNet),
+    /// A bridge or tap behind which a VM is.
+    Link(String),
+}
+
+impl Element {
+    /// What a forward comes to: an element for each of its ports, and for each of the prefixes that it is for.
+    pub fn of(forward: &Forward) -> impl Iterator<Item = Self> {
+        let ports = forward.ports.first()..=forward.ports.last();
+        let ports = ports.zip(forward.to_port..=u16::MAX);
+        ports.flat_map(move |(port, to_port)| {
+            let to = SocketAddr::new(forward.to, to_port);
+            keys(forward, port).map(move |key| Self::Forward { key, to })
+        })
+    }
+
+    /// Whether it takes the place of another one: it is for the same packets.
+    pub fn replaces(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Forward { key, to }, Self::Forward { key: other_key, to: other_to }) => {
+                key == other_key && to != other_to && to.is_ipv4() == other_to.is_ipv4()
+            }
+            _ => false,
+        }
+    }
+
+    /// The map or set that it stands in.
+    pub(super) const fn room(&self) -> &'static str {
+        match self {
+            Self::Forward { key, to } => match (key, to.is_ipv4()) {
+                (Key::Any(..), true) => "any4",
+                (Key::Any(..), false) => "any6",
+                (Key::Listen(..), true) => "listen4",
+                (Key::Listen(..), false) => "listen6",
+                (Key::From(..), true) => "from4",
+                (Key::From(..), false) => "from6",
+            },
+            Self::Routed(IpNet::V4(_)) => "routed4",
+            Self::Routed(IpNet::V6(_)) => "routed6",
+            Self::Link(_) => "links",
+        }
+    }
+
+    /// As nft takes it, without what it leads to.
+    pub(super) fn known_by(&self) -> String {
+        match self {
+            Self::Forward { key, .. } => key.to_string(),
+            Self::Routed(prefix) => shown(prefix),
+            // No device has a quote in its name that libvirt makes, and one that has is not written.
+            Self::Link(name) => format!("\"{name}\""),
+        }
+    }
+}
+
+fn keys(forward: &Forward, port: u16) -> impl Iterator<Item = Key> {
+    let Forward { protocol, listen, to, ref from, .. } = *forward;
+    let everywhere = match to {
+        IpAddr::V4(_) => IpNet::new_assert(Ipv4Addr::UNSPECIFIED.into(), 0),
+        IpAddr::V6(_) => IpNet::new_assert(Ipv6Addr::UNSPECIFIED.into(), 0),
+    };
+    let listen_prefix = listen.map_or(everywhere, IpNet::from);
+    let open = from.is_empty().then(|| match listen {
+        None => Key::Any(protocol, port),
+        Some(listen) => Key::Listen(protocol, listen, port),
+    });
+    open.into_iter().chain(from.iter().map(move |from| Key::From(protocol, listen_prefix, port, *from)))
+}
+
+/// A prefix as nft shows it: a single address without its length.
+fn shown(prefix: &IpNet) -> String {
+    match prefix.prefix_len() == prefix.max_prefix_len() {
+        true => prefix.addr().to_string(),
+        false => prefix.to_string(),
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any(protocol, port) => write!(formatter, "{protocol} . {port}"),
+            Self::Listen(protocol, listen, port) => write!(formatter, "{protocol} . {listen} . {port}"),
+            Self::From(protocol, listen, port, from) => {
+                write!(formatter, "{protocol} . {} . {port} . {}", shown(listen), shown(from))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Element {
+    /// As nft takes it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.known_by())?;
+        match self {
+            Self::Forward { to, .. } => write!(formatter, " : {} . {}", to.ip(), to.port()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The table `inet virt-hooks` of nftables, which is this program's own: every forward is an element of a map, so that a
+//! packet's way through it is as long with one forward as with ten thousand.
+//!
+//! A forward of which the host's address does not matter is found by protocol and port, one of a certain address by that as
+//! well, and one that is only for some by where the packet comes from. They never overlap, so that their order is of no
+//! consequence.
+
+mod element;
+mod listing;
+mod transaction;
+
+pub use self::element::{Element, Key};
+pub use self::listing::{Listing, read};
+pub use self::transaction::{REMOVAL, delta, whole};
+
+/// The bit of a connection's mark (`ct mark`) by which a forwarded connection, and one of a declared route, is known in
+/// every table. The other bits are left to others.
+pub const MARK: u32 = 0x0100_0000;
+
+/// The bit by which a forwarded connection is known that comes from the host itself, or from behind a VM's own bridge: the
+/// VM would answer past the host, so it gets an address of the host.
+pub const MARK_FROM_WITHIN: u32 = 0x0200_0000;
+
+/// Its maps and sets with their types, and its chains with their hooks.
+///
+/// Each line leaves alone what is there as it says (nft(8), `add`).
+const ROOMS: [&str; 16] = [
+    "add table inet virt-hooks",
+    "add map inet virt-hooks any4 { type inet_proto . inet_service : ipv4_addr . inet_service; counter; }",
+    "add map inet virt-hooks any6 { type inet_proto . inet_service : ipv6_addr . inet_service; counter; }",
+    "add map inet virt-hooks listen4 { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; counter; }",
+    "add map inet virt-hooks listen6 { type inet_proto . ipv6_addr . inet_service : ipv6_addr . inet_service; counter; }",
+    "add map inet virt-hooks from4 { type inet_proto . ipv4_addr . inet_service . ipv4_addr : ipv4_addr . inet_service; \
+     flags interval; counter; }",
+    "add map inet virt-hooks from6 { type inet_proto . ipv6_addr . inet_service . ipv6_addr : ipv6_addr . inet_service; \
+     flags interval; counter; }",
+    "add set inet virt-hooks routed4 { type ipv4_addr; flags interval; }",
+    "add set inet virt-hooks routed6 { type ipv6_addr; flags interval; }",
+    "add set inet virt-hooks links { type ifname; }",
+    "add chain inet virt-hooks translate4",
+    "add chain inet virt-hooks translate6",
+    // Just before the place of others' destination NAT (-100), by number, since nft 1.0.6 knows no name for it at output.
+    "add chain inet virt-hooks prerouting { type nat hook prerouting priority -105; policy accept; }",
+    "add chain inet virt-hooks output { type nat hook output priority -105; policy accept; }",
+    // Behind connection tracking (-200), and before anything that may refuse.
+    "add chain inet virt-hooks routed { type filter hook prerouting priority -150; policy accept; }",
+    "add chain inet virt-hooks postrouting { type nat hook postrouting priority 95; policy accept; }",
+];
+
+/// Its rules, each behind the name of its chain. In every transaction they are written anew, so that nothing that became of
+/// them outlives it.
+///
+/// Marks come before the translation, which ends the chain: where no map knows the packet, they are taken away again.
+/// Nothing but what is for this host itself is looked at (`fib daddr type local`), and what is for its loopback is left
+/// alone, since the kernel would not send that anywhere else.
+const RULES: [(&str, &str); 21] = [
+    ("translate4", "ct mark set ct mark or 0x01000000"),
+    ("translate4", "iifname @links ct mark set ct mark or 0x02000000"),
+    ("translate4", "dnat ip to meta l4proto . th dport map @any4"),
+    ("translate4", "dnat ip to meta l4proto . ip daddr . th dport map @listen4"),
+    // nft wants to see the protocol again where the port is not the key's last part.
+    ("translate4", "meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport . ip saddr map @from4"),
+    ("translate4", "ct mark set ct mark and 0xfcffffff"),
+    ("translate6", "ct mark set ct mark or 0x01000000"),
+    ("translate6", "iifname @links ct mark set ct mark or 0x02000000"),
+    ("translate6", "dnat ip6 to meta l4proto . th dport map @any6"),
+    ("translate6", "dnat ip6 to meta l4proto . ip6 daddr . th dport map @listen6"),
+    ("translate6", "meta l4proto { tcp, udp } dnat ip6 to meta l4proto . ip6 daddr . th dport . ip6 saddr map @from6"),
+    ("translate6", "ct mark set ct mark and 0xfcffffff"),
+    ("prerouting", "meta l4proto { tcp, udp } ip daddr != 127.0.0.0/8 fib daddr type local jump translate4"),
+    ("prerouting", "meta l4proto { tcp, udp } ip6 daddr != { ::1, fe80::/10 } fib daddr type local jump translate6"),
+    ("output", "meta l4proto { tcp, udp } ip daddr != 127.0.0.0/8 fib daddr type local jump translate4"),
+    ("output", "meta l4proto { tcp, udp } ip6 daddr != { ::1, fe80::/10 } fib daddr type local jump translate6"),
+    ("routed", "ip daddr @routed4 ct mark set ct mark or 0x01000000"),
+    ("routed", "ip saddr @routed4 iifname @links ct mark set ct mark or 0x01000000"),
+    ("routed", "ip6 daddr @routed6 ct mark set ct mark or 0x01000000"),
+    ("routed", "ip6 saddr @routed6 iifname @links ct mark set ct mark or 0x01000000"),
+    ("postrouting", "ct mark and 0x02000000 == 0x02000000 ct status dnat masquerade"),
+];

@@ -1,0 +1,58 @@
+//! What nft is told, each time as one transaction: all of it comes into force at once, or nothing.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::element::Element;
+use super::{ROOMS, RULES};
+
+/// Takes the table away. Nothing of it is left.
+pub const REMOVAL: &str = "delete table inet virt-hooks\n";
+
+/// Takes `gone` out of the table and puts `wanted` into it, which may be there already. What is gone must be there: where
+/// it is not, or something else is in the place of what is wanted, nothing is done.
+///
+/// The table with its maps, chains and rules is made as it is to be, whatever became of it.
+pub fn delta<'a>(
+    gone: impl IntoIterator<Item = &'a Element>,
+    wanted: impl IntoIterator<Item = &'a Element>,
+) -> String {
+    let mut text = rooms();
+    rules(&mut text);
+    for element in gone {
+        line(&mut text, "delete", element.room(), &element.known_by());
+    }
+    for element in wanted {
+        line(&mut text, "add", element.room(), &element.to_string());
+    }
+    text
+}
+
+/// Makes the table anew with these elements, whatever is there.
+pub fn whole(elements: &BTreeSet<Element>) -> String {
+    // What is deleted must be there.
+    let mut text = format!("add table inet virt-hooks\n{REMOVAL}");
+    text.push_str(&delta([], elements));
+    text
+}
+
+fn rooms() -> String {
+    ROOMS.iter().fold(String::new(), |text, room| text + room + "\n")
+}
+
+fn rules(text: &mut String) {
+    let mut last = "";
+    for (chain, rule) in RULES {
+        if chain != last {
+            // Writing to a String can't fail.
+            _ = writeln!(text, "flush chain inet virt-hooks {chain}");
+        }
+        _ = writeln!(text, "add rule inet virt-hooks {chain} {rule}");
+        last = chain;
+    }
+}
+
+fn line(text: &mut String, verb: &str, room: &str, element: &str) {
+    // Writing to a String can't fail.
+    _ = writeln!(text, "{verb} element inet virt-hooks {room} {{ {element} }}");
+}
