@@ -21,10 +21,11 @@ use crate::journal::{Journal, Quoted};
 use crate::network;
 use crate::paths::Paths;
 use crate::pause::Pause;
+use crate::program::Programs;
 use crate::report;
 use crate::script::discover;
 use crate::settings::{self, Keep};
-use crate::supervise::{Interruption, Supervisor, aborts_fail_no_vm};
+use crate::supervise::{Interruption, aborts_fail_no_vm};
 use crate::trust::Judge;
 use crate::verdict::{Run, Verdict};
 
@@ -93,7 +94,7 @@ pub fn handle(
     mut document: Document,
     paths: &Paths,
     journal: &mut Journal,
-    mut interruption: Interruption,
+    interruption: Interruption,
 ) -> Conclusion {
     let begun = Instant::now();
     let Some(operation) = event.operation() else {
@@ -102,13 +103,14 @@ pub fn handle(
         return Conclusion { runs: Vec::new(), verdict: Verdict::GoOn, xml: None };
     };
 
+    let mut programs = Programs::on_demand(interruption);
     let live_xml = match occasion {
         Occasion::Call | Occasion::Background => LiveXml::of(paths.state(), event.domain()),
         Occasion::Rehearsal => LiveXml::rehearsed(paths.state(), event.domain()),
     };
     if let Some(live_xml) = &live_xml {
         if operation.shows_live_xml() {
-            document.read(&mut || interruption.received().is_some());
+            document.read(&mut || programs.interrupted().is_some());
             keep_live_xml(live_xml, &document, journal);
         } else if operation.begins_a_life() {
             // Whatever is there is of an earlier life whose release was never told.
@@ -117,8 +119,21 @@ pub fn handle(
     }
 
     for task in network::tasks(event, operation) {
-        document.read(&mut || interruption.received().is_some());
+        document.read(&mut || programs.interrupted().is_some());
         task.perform(&mut document, paths, journal);
+    }
+
+    let refusal = match (network::Step::that_matters(event, operation, paths), occasion) {
+        (Some(step), Occasion::Call) => {
+            network::perform(step, event, &mut document, paths, &mut programs, journal)
+        }
+        (Some(step), Occasion::Rehearsal) => {
+            network::rehearse(step, event, &mut document, paths, &mut programs, journal)
+        }
+        (None, _) | (_, Occasion::Background) => None,
+    };
+    if let Some(reason) = refusal {
+        return Conclusion { runs: Vec::new(), verdict: Verdict::Refuse { reason }, xml: None };
     }
 
     let (scripts, unread_folders) = discover(paths, event, operation);
@@ -136,7 +151,7 @@ pub fn handle(
             report::problem(journal, file, problem);
         }
         let live_xml = live_xml.as_ref().and_then(LiveXml::file);
-        let supervisor = Supervisor::new(interruption);
+        let supervisor = programs.into_supervisor();
         let runner = Runner {
             event,
             operation,

@@ -26,7 +26,9 @@ const MAXIMUM_COMPLAINT: usize = 4 << 10;
 /// Whoever calls programs. From the first one on a signal that would end this process is only noted.
 #[derive(Debug)]
 pub struct Programs {
-    supervisor: Supervisor,
+    /// Until the first one is called.
+    interruption: Option<Interruption>,
+    supervisor: Option<Supervisor>,
 }
 
 /// Why a program gave no answer.
@@ -52,22 +54,33 @@ pub enum Silence {
 impl Programs {
     /// For whoever runs nothing else.
     pub fn new() -> Self {
-        Self::by(Supervisor::new(Interruption::watch()))
+        Self::on_demand(Interruption::watch())
     }
 
-    /// By whoever runs scripts as well.
-    pub const fn by(supervisor: Supervisor) -> Self {
-        Self { supervisor }
+    /// For whoever may run scripts as well. Nothing is made ready before it is needed.
+    pub const fn on_demand(interruption: Interruption) -> Self {
+        Self { interruption: Some(interruption), supervisor: None }
     }
 
-    /// Gives the supervisor back.
+    /// Whoever runs them, for scripts.
     pub fn into_supervisor(self) -> Supervisor {
-        self.supervisor
+        let interruption = self.interruption;
+        self.supervisor.unwrap_or_else(|| Supervisor::new(interruption.unwrap_or_else(Interruption::watch)))
     }
 
     /// The number of the signal that told this process to end, if one has.
     pub fn interrupted(&mut self) -> Option<i32> {
-        self.supervisor.interrupted()
+        match (&mut self.supervisor, &mut self.interruption) {
+            (Some(supervisor), _) => supervisor.interrupted(),
+            (None, interruption) => interruption.as_mut()?.received(),
+        }
+    }
+
+    fn supervisor(&mut self) -> &mut Supervisor {
+        let interruption = &mut self.interruption;
+        self.supervisor.get_or_insert_with(|| {
+            Supervisor::new(interruption.take().unwrap_or_else(Interruption::watch))
+        })
     }
 
     /// What a program prints.
@@ -124,7 +137,7 @@ impl Programs {
             grace: GRACE,
         };
         let (mut answer, mut complaint) = (Heard::up_to(MAXIMUM_ANSWER), Heard::up_to(MAXIMUM_COMPLAINT));
-        let ended = self.supervisor.run(launch, &mut |progress| {
+        let ended = self.supervisor().run(launch, &mut |progress| {
             if let Progress::Printed { stream, lines } = progress {
                 let heard = if stream == Stream::Stdout { &mut answer } else { &mut complaint };
                 heard.take(lines.bytes());

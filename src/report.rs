@@ -165,7 +165,16 @@ pub fn paused(journal: &mut Journal, pause: &Pause, scripts: &[Script]) {
 
 /// Records what is wrong in a settings file, with a picture of the place.
 pub fn problem(journal: &mut Journal, file: &Path, problem: &Problem) {
-    journal.error(None, format_args!("settings {}: {problem}", Quoted::path(file)));
+    wrong(journal, "settings", file, problem);
+}
+
+/// Records what is wrong in a file of network declarations, with a picture of the place.
+pub fn misdeclared(journal: &mut Journal, file: &Path, problem: &Problem) {
+    wrong(journal, "network declarations", file, problem);
+}
+
+fn wrong(journal: &mut Journal, what: &str, file: &Path, problem: &Problem) {
+    journal.error(None, format_args!("{what} {}: {problem}", Quoted::path(file)));
     for line in problem.place.iter().flat_map(Place::picture) {
         journal.error(None, Escaped(line.as_bytes()));
     }

@@ -3,11 +3,12 @@
 //! At `stopped` and `release` libvirt passes the inactive XML, which knows no tap and no bridge any more. So the XML of
 //! `start`, `started` and `reconnect` is kept until the domain is released.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::document::MAXIMUM_BYTES;
 use crate::state::{Drawer, StateError};
 
 /// The place of one domain's live XML.
@@ -33,6 +34,16 @@ impl LiveXml {
     pub fn rehearsed(state: &Path, domain: &OsStr) -> Option<Self> {
         let Self { drawer, name, .. } = Self::of(state, domain)?;
         Some(Self { drawer: Drawer::new(state, "rehearsed"), real: Some(drawer), name })
+    }
+
+    /// That of every domain that has one, by name.
+    pub fn all(state: &Path) -> Vec<(OsString, Vec<u8>)> {
+        let drawer = Drawer::new(state, "live");
+        let domains = drawer.names().into_iter().filter_map(|name| {
+            let domain = name.strip_suffix(b".xml").filter(|domain| !domain.is_empty())?;
+            Some((OsString::from_vec(domain.to_vec()), drawer.kept_up_to(&name, MAXIMUM_BYTES)?))
+        });
+        domains.collect()
     }
 
     /// Where the file is, or would be.

@@ -57,6 +57,32 @@ impl Given {
     }
 }
 
+impl Forward {
+    /// Whether there is a packet that both would take.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let listen = match (self.listen, other.listen) {
+            (Some(one), Some(another)) => one == another,
+            _ => true,
+        };
+        let meet = |one: &IpNet, another: &IpNet| one.contains(another) || another.contains(one);
+        let from = self.from.is_empty()
+            || other.from.is_empty()
+            || self.from.iter().any(|one| other.from.iter().any(|another| meet(one, another)));
+        self.protocol == other.protocol
+            && self.ports.overlap(other.ports)
+            && self.to.is_ipv4() == other.to.is_ipv4()
+            && listen
+            && from
+    }
+}
+
+impl Route {
+    /// Whether there is a destination of both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.to.contains(&other.to) || other.to.contains(&self.to)
+    }
+}
+
 impl fmt::Display for Forward {
     /// `tcp 203.0.113.7:8080 to 192.168.122.10:80 from 198.51.100.0/24`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

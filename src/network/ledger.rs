@@ -10,16 +10,41 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
 use super::given::{Forward, Given, Route};
-use crate::state::{Drawer, StateError};
+use crate::journal::Quoted;
+use crate::state::{Drawer, Lock, StateError};
 
 /// The most that is read of it, in bytes: several hundred thousand forwards.
 const MAXIMUM_BYTES: u64 = 64 << 20;
 
 const NAME: &[u8] = b"ledger";
+const LOCK: &[u8] = b"lock";
+
+/// How often it is asked for the lock.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// Why the ledger can't be had for oneself.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAlone {
+    /// There is no lock to be had.
+    #[error("{0}")]
+    State(#[from] StateError),
+    /// The file system can't lock.
+    #[error("the lock of what is given to VMs can't be taken: {0}")]
+    Lock(std::io::Error),
+    /// Somebody has it.
+    #[error("for {seconds} s something else has been changing what is given to VMs: {}", Quoted::bytes(.holder))]
+    Held {
+        /// How long it was waited for.
+        seconds: u64,
+        /// Who holds it, as far as they said.
+        holder: Vec<u8>,
+    },
+}
 
 /// What one VM has been given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +54,46 @@ pub struct Entry {
     /// A change was begun and not brought to its end: of what is given some may be missing.
     pub unsettled: bool,
 }
+
+/// A file by which it is known at once whether a VM has been given anything. Most have not, and the ledger is long.
+#[derive(Debug)]
+pub struct Marker {
+    drawer: Drawer,
+    name: Vec<u8>,
+}
+
+impl Marker {
+    /// That of this domain.
+    pub fn of(state: &Path, domain: &OsStr) -> Self {
+        // The ending keeps every domain apart from `.`, `..` and drafts.
+        Self { drawer: Drawer::new(state, "given"), name: [domain.as_bytes(), b".vm"].concat() }
+    }
+
+    /// Whether it is there. For a name that is too long for a file the ledger itself has to be asked.
+    pub fn is_there(&self) -> bool {
+        let is_short = self.name.len() <= MAXIMUM_NAME && !self.name.contains(&b'/');
+        !is_short || self.drawer.path(&self.name).symlink_metadata().is_ok()
+    }
+
+    /// Puts it there.
+    ///
+    /// # Errors
+    /// Where it can't be.
+    pub fn put(&self) -> Result<(), StateError> {
+        if self.is_there() { Ok(()) } else { self.drawer.keep(&self.name, b"") }
+    }
+
+    /// Takes it away.
+    ///
+    /// # Errors
+    /// Where it is there and stays.
+    pub fn take_away(&self) -> Result<(), StateError> {
+        self.drawer.forget(&self.name)
+    }
+}
+
+/// The longest name that a file can have, in bytes (`NAME_MAX` of Linux).
+const MAXIMUM_NAME: usize = 255;
 
 /// What every VM has been given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,9 +109,20 @@ impl Ledger {
         Drawer::new(state, "network")
     }
 
-    /// Whether there is one: whether any VM has been given anything.
-    pub fn is_there(state: &Path) -> bool {
-        Self::drawer(state).path(NAME).exists()
+    /// The lock under which everything is looked at and changed, for whoever is `holder`.
+    ///
+    /// # Errors
+    /// Where it can't be had within `patience`.
+    pub fn lock(state: &Path, holder: &OsStr, patience: Duration) -> Result<Lock, NotAlone> {
+        let lock = Self::drawer(state).lock(LOCK)?;
+        let end = Instant::now() + patience;
+        while !lock.take(holder.as_bytes()).map_err(NotAlone::Lock)? {
+            if Instant::now() >= end {
+                return Err(NotAlone::Held { seconds: patience.as_secs(), holder: lock.holder() });
+            }
+            std::thread::sleep(AGAIN);
+        }
+        Ok(lock)
     }
 
     /// The ledger as it is kept. Where there is none, or none that can be trusted, nobody has been given anything.

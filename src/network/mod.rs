@@ -5,12 +5,22 @@
 //! for that, a VM from starting.
 
 pub mod address;
+mod conntrack;
 pub mod declaration;
 mod devices;
 pub mod given;
+pub mod guard;
+pub mod host_wide;
+pub mod kernel;
 pub mod ledger;
+mod libvirt_network;
+mod lifecycle;
+mod listener;
 pub mod migration;
+pub mod plan;
 pub mod reconcile;
+pub mod resolve;
+pub mod settle;
 pub mod table;
 
 use crate::domain::Document;
@@ -18,6 +28,7 @@ use crate::event::{Event, Operation};
 use crate::journal::Journal;
 use crate::paths::Paths;
 
+pub use self::lifecycle::{Step, perform, rehearse};
 pub use self::migration::{Host, NoGuestDevice, ThisHost, agent_property, bridges};
 
 /// Every task, in the order in which they are done.

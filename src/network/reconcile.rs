@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::given::{Given, Route};
-use super::table::Element;
+use super::table::{Element, Place};
 
 /// A destination and the device that it leads to, in the kernel's routing table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,17 +53,14 @@ pub struct Change {
 /// is there besides, and was never this VM's, is somebody else's and stays, unless it stands in the place of what is
 /// desired.
 pub fn reconcile(desired: &Holdings, kept: &Holdings, actual: &Holdings) -> Change {
-    let in_the_way = |there: &&Element| desired.elements.iter().any(|wanted| wanted.replaces(there));
     let mut gone = Holdings {
         elements: in_vain(&desired.elements, &kept.elements, &actual.elements),
         lanes: in_vain(&desired.lanes, &kept.lanes, &actual.lanes),
         proxies: in_vain(&desired.proxies, &kept.proxies, &actual.proxies),
     };
-    // Nearly never is there anything: a look at each pair would be dear.
-    if desired.elements.iter().any(|wanted| !actual.elements.contains(wanted)) {
-        let strange = actual.elements.difference(&desired.elements).filter(in_the_way);
-        gone.elements.extend(strange.cloned());
-    }
+    let places: BTreeSet<Place> = desired.elements.iter().filter_map(Element::place).collect();
+    let strange = actual.elements.iter().filter(|there| there.place().is_some_and(|place| places.contains(&place)));
+    gone.elements.extend(strange.filter(|there| !desired.elements.contains(there)).cloned());
     Change {
         gone,
         new: Holdings {

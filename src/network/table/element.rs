@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
-use crate::network::address::Protocol;
+use crate::network::address::{Ports, Protocol};
 use crate::network::given::Forward;
 
 /// By what a forwarded packet is known.
@@ -17,6 +17,13 @@ pub enum Key {
     Listen(Protocol, IpAddr, u16),
     /// By where it comes from, too; the address of the host is a single one or all of them.
     From(Protocol, IpNet, u16, IpNet),
+}
+
+/// Where a forward stands in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    key: Key,
+    is_ipv4: bool,
 }
 
 /// An element.
@@ -46,13 +53,24 @@ impl Element {
         })
     }
 
-    /// Whether it takes the place of another one: it is for the same packets.
-    pub fn replaces(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Forward { key, to }, Self::Forward { key: other_key, to: other_to }) => {
-                key == other_key && to != other_to && to.is_ipv4() == other_to.is_ipv4()
-            }
-            _ => false,
+    /// The forward that it is, of its one port and from its one prefix; none where it is something else.
+    pub fn forward(&self) -> Option<Forward> {
+        let Self::Forward { key, to } = self else { return None };
+        let single = |listen: &IpNet| (listen.prefix_len() == listen.max_prefix_len()).then(|| listen.addr());
+        let (protocol, listen, port, from) = match key {
+            Key::Any(protocol, port) => (*protocol, None, *port, Vec::new()),
+            Key::Listen(protocol, listen, port) => (*protocol, Some(*listen), *port, Vec::new()),
+            Key::From(protocol, listen, port, from) => (*protocol, single(listen), *port, vec![*from]),
+        };
+        let ports = Ports::new(port, port)?;
+        Some(Forward { protocol, listen, ports, to: to.ip(), to_port: to.port(), from })
+    }
+
+    /// Its place in the table, which only one can have; none where that is all there is to it.
+    pub const fn place(&self) -> Option<Place> {
+        match self {
+            Self::Forward { key, to } => Some(Place { key: *key, is_ipv4: to.is_ipv4() }),
+            Self::Routed(_) | Self::Link(_) => None,
         }
     }
 

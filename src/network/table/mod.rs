@@ -9,9 +9,9 @@ mod element;
 mod listing;
 mod transaction;
 
-pub use self::element::{Element, Key};
+pub use self::element::{Element, Key, Place};
 pub use self::listing::{Listing, read};
-pub use self::transaction::{REMOVAL, delta, whole};
+pub use self::transaction::{delta, removal, whole};
 
 /// The bit of a connection's mark (`ct mark`) by which a forwarded connection, and one of a declared route, is known in
 /// every table. The other bits are left to others.

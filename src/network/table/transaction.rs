@@ -6,8 +6,11 @@ use std::fmt::Write;
 use super::element::Element;
 use super::{ROOMS, RULES};
 
-/// Takes the table away. Nothing of it is left.
-pub const REMOVAL: &str = "delete table inet virt-hooks\n";
+/// Takes the table away, if it is there. Nothing of it is left.
+pub fn removal() -> String {
+    // What is deleted must be there.
+    "add table inet virt-hooks\ndelete table inet virt-hooks\n".to_owned()
+}
 
 /// Takes `gone` out of the table and puts `wanted` into it, which may be there already. What is gone must be there: where
 /// it is not, or something else is in the place of what is wanted, nothing is done.
@@ -30,8 +33,7 @@ pub fn delta<'a>(
 
 /// Makes the table anew with these elements, whatever is there.
 pub fn whole(elements: &BTreeSet<Element>) -> String {
-    // What is deleted must be there.
-    let mut text = format!("add table inet virt-hooks\n{REMOVAL}");
+    let mut text = removal();
     text.push_str(&delta([], elements));
     text
 }

@@ -1,0 +1,178 @@
+//! The kernel's tables on this host, looked at and changed through the host's own programs, `nft` and `ip`, within a bound
+//! on the time that all of it takes.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::reconcile::{Holdings, Lane, Proxy};
+use super::table::{self, Listing};
+use crate::paths::Paths;
+use crate::program::{Programs, Silence};
+
+/// How long all that is done for a VM at an event may take. Of it each program has what is left.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest that one program is waited for.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// By which number this program's routes are known in the routing table (`ip route show proto 118`); Linux assigns none
+/// above 99 but to well-known daemons (`include/uapi/linux/rtnetlink.h`), and 118 to nobody.
+pub const ROUTE_PROTOCOL: &str = "118";
+
+/// The kernel's tables.
+#[derive(Debug)]
+pub struct Kernel<'a> {
+    programs: &'a mut Programs,
+    paths: &'a Paths,
+    end: Instant,
+}
+
+impl<'a> Kernel<'a> {
+    /// Those of this host, for so long.
+    pub fn of_this_host(programs: &'a mut Programs, paths: &'a Paths, patience: Duration) -> Self {
+        Self { programs, paths, end: Instant::now() + patience }
+    }
+
+    /// Whoever calls the programs, and how long the next one may take.
+    pub fn programs(&mut self) -> (&mut Programs, Duration) {
+        let left = self.end.saturating_duration_since(Instant::now()).min(LONGEST);
+        (self.programs, left)
+    }
+
+    /// What is in this program's table; nothing where there is none.
+    ///
+    /// # Errors
+    /// Where nft is not there, or does not say.
+    pub fn table(&mut self) -> Result<Option<Listing>, Silence> {
+        let (programs, time) = self.programs();
+        let chains = programs.ask("nft", ["list", "tables", "inet"], time)?;
+        if !String::from_utf8_lossy(&chains).lines().any(|line| line.trim() == "table inet virt-hooks") {
+            return Ok(None);
+        }
+        let (programs, time) = self.programs();
+        let text = programs.ask("nft", ["list", "table", "inet", "virt-hooks"], time)?;
+        Ok(Some(table::read(&String::from_utf8_lossy(&text))))
+    }
+
+    /// The table without elements, in the words of this host's nft: it is made and listed where nobody sees it, in a network
+    /// namespace that ends with it. Nothing where that can't be done.
+    pub fn frame(&mut self) -> Option<String> {
+        let text = table::delta([], []) + "list table inet virt-hooks\n";
+        let (programs, time) = self.programs();
+        let said = programs.tell("unshare", ["--net", "--", "nft", "-f", "-"], text.as_bytes(), time).ok()?;
+        Some(table::read(&String::from_utf8_lossy(&said)).frame)
+    }
+
+    /// Carries out a transaction of nft's.
+    ///
+    /// # Errors
+    /// Where it is refused; then nothing has been changed.
+    pub fn transact(&mut self, transaction: &str) -> Result<(), Silence> {
+        let (programs, time) = self.programs();
+        programs.tell("nft", ["-f", "-"], transaction.as_bytes(), time).map(drop)
+    }
+
+    /// This program's routes, as far as they are for one of `wanted`'s families, and all proxies.
+    ///
+    /// # Errors
+    /// Where `ip` is not there, or does not say.
+    pub fn routing(&mut self) -> Result<(BTreeSet<Lane>, BTreeSet<Proxy>), Silence> {
+        let (mut lanes, mut proxies) = (BTreeSet::new(), BTreeSet::new());
+        for family in ["-4", "-6"] {
+            let routes = ["-j", family, "route", "show", "proto", ROUTE_PROTOCOL];
+            lanes.extend(self.ip::<Shown>(&routes)?.into_iter().filter_map(Shown::lane));
+            proxies.extend(self.ip::<Shown>(&["-j", family, "neigh", "show", "proxy"])?.into_iter().filter_map(Shown::proxy));
+        }
+        Ok((lanes, proxies))
+    }
+
+    fn ip<T: for<'de> Deserialize<'de>>(&mut self, arguments: &[&str]) -> Result<Vec<T>, Silence> {
+        let (programs, time) = self.programs();
+        let said = programs.ask("ip", arguments, time)?;
+        if said.trim_ascii().is_empty() {
+            return Ok(Vec::new());
+        }
+        serde_json::from_slice(&said)
+            .map_err(|error| Silence::Failed("ip".to_owned(), format!("says what can't be read: {error}")))
+    }
+
+    /// Puts routes and proxies in place, one after another.
+    ///
+    /// # Errors
+    /// Where one is refused; then those before it are in place.
+    pub fn lay(&mut self, new: &Holdings) -> Result<(), Silence> {
+        self.batch("add", new, &[])
+    }
+
+    /// Takes routes and proxies away. What is gone already, with its device, is not missed.
+    ///
+    /// # Errors
+    /// Where `ip` is not there, or does not end.
+    pub fn take_up(&mut self, gone: &Holdings) -> Result<(), Silence> {
+        match self.batch("del", gone, &["-force"]) {
+            // It was not there.
+            Err(Silence::Complained(..) | Silence::Failed(..)) => Ok(()),
+            done => done,
+        }
+    }
+
+    fn batch(&mut self, verb: &str, things: &Holdings, options: &[&str]) -> Result<(), Silence> {
+        let mut lines = String::new();
+        for Lane { to, device } in &things.lanes {
+            // Writing to a String can't fail.
+            _ = writeln!(lines, "route {verb} {to} dev {device} proto {ROUTE_PROTOCOL}");
+        }
+        for Proxy { address, device } in &things.proxies {
+            _ = writeln!(lines, "neigh {verb} proxy {address} dev {device}");
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let arguments = options.iter().chain(&["-batch", "-"]).map(OsString::from);
+        let (programs, time) = self.programs();
+        programs.tell("ip", arguments, lines.as_bytes(), time).map(drop)
+    }
+
+    /// Whether the host answers NDP for others on a device.
+    pub fn answers_ndp(&self, device: &str) -> bool {
+        fs::read_to_string(self.proxy_ndp(device)).is_ok_and(|value| value.trim() != "0")
+    }
+
+    /// Has the host answer NDP for others on a device, or not.
+    ///
+    /// # Errors
+    /// Where there is no such device, or it has no IPv6.
+    pub fn answer_ndp(&self, device: &str, answer: bool) -> std::io::Result<()> {
+        fs::write(self.proxy_ndp(device), if answer { "1" } else { "0" })
+    }
+
+    fn proxy_ndp(&self, device: &str) -> PathBuf {
+        self.paths.elsewhere("proc/sys/net/ipv6/conf").join(device).join("proxy_ndp")
+    }
+}
+
+/// A route or a proxy as `ip -j` shows it.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    dst: String,
+    dev: Option<String>,
+}
+
+impl Shown {
+    fn lane(self) -> Option<Lane> {
+        let to = self.dst.parse::<IpNet>().ok().or_else(|| self.dst.parse::<IpAddr>().ok().map(IpNet::from))?;
+        Some(Lane { to, device: self.dev? })
+    }
+
+    fn proxy(self) -> Option<Proxy> {
+        Some(Proxy { address: self.dst.parse().ok()?, device: self.dev? })
+    }
+}

@@ -1,0 +1,273 @@
+//! What becomes of a VM's declared network at which step of its life.
+//!
+//! | operation | |
+//! |---|---|
+//! | `prepare`, `migrate`, `restore` | what is left of an earlier life, whose end was never told, is taken away |
+//! | `start` | what is declared is resolved and looked at for conflicts; if the settings ask for it, a fault refuses the start |
+//! | `started`, `reconnect`, `attach` | it is given |
+//! | `stopped`, `release` | what was given is taken away, whatever is declared by then |
+
+use std::ffi::OsStr;
+
+use super::declaration::{self, Declarations};
+use super::given::Given;
+use super::kernel::{Kernel, PATIENCE};
+use super::ledger::{Ledger, Marker};
+use super::plan::{self, Plan};
+use super::settle::{self, Belief, Done};
+use crate::domain::{Document, DomainXml};
+use crate::event::{Event, Operation};
+use crate::journal::{Escaped, Journal};
+use crate::paths::Paths;
+use crate::program::Programs;
+use crate::report;
+use crate::settings::OnFailure;
+use crate::state::Lock;
+use crate::trust::Judge;
+
+/// What there is to do for a VM's declared network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// To look whether what is declared can be given.
+    Foresee,
+    /// To give it.
+    Give,
+    /// To take away what was given.
+    Take,
+}
+
+impl Step {
+    /// What there is to do at an operation.
+    pub const fn at(operation: Operation) -> Self {
+        match operation {
+            Operation::Start => Self::Foresee,
+            Operation::Started | Operation::Reconnect | Operation::Attach => Self::Give,
+            Operation::Prepare
+            | Operation::Migrate
+            | Operation::Restore
+            | Operation::Stopped
+            | Operation::Release => Self::Take,
+        }
+    }
+
+    /// The same, if there can be anything to do at all: for most VMs on most hosts there is not, and that is found out at the
+    /// cost of one to three system calls.
+    pub fn that_matters(event: &Event, operation: Operation, paths: &Paths) -> Option<Self> {
+        let has_been_given = || Marker::of(paths.state(), event.domain()).is_there();
+        let step = Self::at(operation);
+        let matters = match step {
+            Self::Foresee => declaration::are_there(paths),
+            Self::Give => declaration::are_there(paths) || has_been_given(),
+            Self::Take => has_been_given(),
+        };
+        matters.then_some(step)
+    }
+}
+
+/// Does at an event what there is to do. Where what is declared can't be given and the settings ask for it, it comes back
+/// with why the operation is to be refused.
+pub fn perform(
+    step: Step,
+    event: &Event,
+    document: &mut Document,
+    paths: &Paths,
+    programs: &mut Programs,
+    journal: &mut Journal,
+) -> Option<String> {
+    if step == Step::Take {
+        take(event.domain(), paths, programs, journal);
+        return None;
+    }
+    let declared = Declared::load(event, document, paths, programs, journal);
+    if step == Step::Foresee {
+        return foresee(event.domain(), &declared, document, paths, journal);
+    }
+    give(event.domain(), &declared.declarations, document, paths, programs, journal);
+    None
+}
+
+/// Tells what an event would do, and does nothing of it. What comes back is as with [`perform`].
+pub fn rehearse(
+    step: Step,
+    event: &Event,
+    document: &mut Document,
+    paths: &Paths,
+    programs: &mut Programs,
+    journal: &mut Journal,
+) -> Option<String> {
+    if step == Step::Take {
+        let ledger = Ledger::load(paths.state());
+        let given = ledger.of(event.domain()).map(|entry| entry.given.clone()).unwrap_or_default();
+        for forward in &given.forwards {
+            journal.info(None, format_args!("would close the forward {forward}"));
+        }
+        for route in &given.routes {
+            journal.info(None, format_args!("would take up the route {route}"));
+        }
+        return None;
+    }
+    let declared = Declared::load(event, document, paths, programs, journal);
+    if step == Step::Foresee {
+        return foresee(event.domain(), &declared, document, paths, journal);
+    }
+    let plan = planned(event.domain(), &declared.declarations, document, paths, journal)?;
+    for (forward, _) in &plan.forwards {
+        journal.info(None, format_args!("would open the forward {forward}"));
+    }
+    for (route, _) in &plan.routes {
+        journal.info(None, format_args!("would lay the route {route}"));
+    }
+    for fault in &plan.faults {
+        journal.error(None, fault);
+    }
+    None
+}
+
+/// What is declared for a VM.
+struct Declared {
+    declarations: Declarations,
+    /// Something that may be for it can't be taken.
+    in_part: bool,
+}
+
+impl Declared {
+    /// Reads it, with the XML.
+    fn load(
+        event: &Event,
+        document: &mut Document,
+        paths: &Paths,
+        programs: &mut Programs,
+        journal: &mut Journal,
+    ) -> Self {
+        document.read(&mut || programs.interrupted().is_some());
+        let judge = Judge::from(paths.root(), rustix::process::geteuid().as_raw());
+        let (declarations, problems) = declaration::load(paths, &judge, event.domain());
+        for (file, problem) in &problems {
+            report::misdeclared(journal, file, problem);
+        }
+        Self { declarations, in_part: !problems.is_empty() }
+    }
+}
+
+/// The plan for a VM with this XML, against what others have by now. Nothing where the XML can't be read.
+fn planned(
+    domain: &OsStr,
+    declarations: &Declarations,
+    document: &Document,
+    paths: &Paths,
+    journal: &mut Journal,
+) -> Option<Plan> {
+    if !declarations.may_say_something() {
+        return Some(Plan::default());
+    }
+    let xml = match document.fault() {
+        Some(fault) => Err(fault.to_owned()),
+        None => DomainXml::parse(document.bytes()).map_err(|unreadable| unreadable.to_string()),
+    };
+    match xml {
+        Ok(xml) => Some(plan::of(domain, declarations, &xml, &Ledger::load(paths.state()), paths)),
+        Err(why) => {
+            journal.error(None, format_args!("what is declared for the VM's network can't be given, since its XML {why}"));
+            None
+        }
+    }
+}
+
+fn foresee(
+    domain: &OsStr,
+    declared: &Declared,
+    document: &Document,
+    paths: &Paths,
+    journal: &mut Journal,
+) -> Option<String> {
+    let Declared { declarations, in_part } = declared;
+    let plan = planned(domain, declarations, document, paths, journal);
+    for fault in plan.iter().flat_map(|plan| &plan.faults) {
+        journal.warn(None, format_args!("will not be given once the VM runs: {fault}"));
+    }
+    if declarations.rules.on_failure != OnFailure::Abort {
+        return None;
+    }
+    let first = plan.as_ref().and_then(|plan| plan.faults.first());
+    let why = match (&plan, first) {
+        (_, Some(fault)) => fault.to_string(),
+        (None, None) => "the VM's XML can't be read".to_owned(),
+        (Some(_), None) if *in_part => "a declaration for it can't be taken; the log has its line".to_owned(),
+        (Some(_), None) => return None,
+    };
+    journal.error(None, "start is refused, since onFailure = \"abort\" is set for networking");
+    Some(format!("virt-hooks: networking refused start: {}", Escaped(why.as_bytes())))
+}
+
+fn give(
+    domain: &OsStr,
+    declarations: &Declarations,
+    document: &Document,
+    paths: &Paths,
+    programs: &mut Programs,
+    journal: &mut Journal,
+) {
+    if !declarations.may_say_something() && !Marker::of(paths.state(), domain).is_there() {
+        return;
+    }
+    let Some(_lock) = locked(domain, paths, journal) else { return };
+    let Some(plan) = planned(domain, declarations, document, paths, journal) else { return };
+    for fault in &plan.faults {
+        journal.error(None, fault);
+    }
+    let desired = plan.given();
+    if desired.is_empty() && !Marker::of(paths.state(), domain).is_there() {
+        return;
+    }
+    change(domain, desired, paths, programs, journal);
+}
+
+fn take(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut Journal) {
+    let Some(_lock) = locked(domain, paths, journal) else { return };
+    change(domain, Given::default(), paths, programs, journal);
+}
+
+fn change(domain: &OsStr, desired: Given, paths: &Paths, programs: &mut Programs, journal: &mut Journal) {
+    let mut kernel = Kernel::of_this_host(programs, paths, PATIENCE);
+    let mut ledger = Ledger::load(paths.state());
+    match settle::settle(domain, desired, &mut ledger, Belief::Ledger, &mut kernel, paths) {
+        Ok(done) => tell(&done, journal),
+        Err(fault) => journal.error(None, format_args!("networking: {fault}")),
+    }
+}
+
+fn locked(domain: &OsStr, paths: &Paths, journal: &mut Journal) -> Option<Lock> {
+    match Ledger::lock(paths.state(), domain, PATIENCE) {
+        Ok(lock) => Some(lock),
+        Err(why) => {
+            journal.error(
+                None,
+                format_args!("the VM's network is left as it is: {why}; once that is over: virt-hooks network apply"),
+            );
+            None
+        }
+    }
+}
+
+/// Records what was done.
+fn tell(done: &Done, journal: &mut Journal) {
+    for forward in &done.closed {
+        journal.info(None, format_args!("closed the forward {forward}"));
+    }
+    for route in &done.taken_up {
+        journal.info(None, format_args!("took up the route {route}"));
+    }
+    if done.cut > 0 {
+        let connections = if done.cut == 1 { "connection" } else { "connections" };
+        journal.info(None, format_args!("cut {} open {connections} through what was closed", done.cut));
+    }
+    for route in &done.laid {
+        journal.info(None, format_args!("laid the route {route}"));
+    }
+    for forward in &done.opened {
+        journal.info(None, format_args!("opened the forward {forward}"));
+    }
+    for warning in &done.warnings {
+        journal.warn(None, warning);
+    }
+}

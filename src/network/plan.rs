@@ -1,0 +1,112 @@
+//! What a VM is to be given: what is declared for it, resolved, less what can't be had because another VM or a service of
+//! the host has it already.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+
+use super::declaration::{Declarations, Source, metadata};
+use super::given::{Forward, Given, Route};
+use super::ledger::Ledger;
+use super::libvirt_network::LibvirtNetworks;
+use super::listener::Listeners;
+use super::address::Protocol;
+use super::resolve::{self, Resolved};
+use super::table::Element;
+use crate::domain::DomainXml;
+use crate::journal::Quoted;
+use crate::paths::Paths;
+
+/// How many elements a VM's forwards may come to in nftables: as many as there are ports.
+const MAXIMUM_ELEMENTS: usize = 1 << 16;
+
+/// What a VM is to be given, and what it can't be.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Its forwards, with where each is declared.
+    pub forwards: Vec<(Forward, Source)>,
+    /// Its routes, likewise.
+    pub routes: Vec<(Route, Source)>,
+    /// Its bridges and taps.
+    pub links: BTreeSet<String>,
+    /// What is declared and can't be given: which declaration, why, and what mends it.
+    pub faults: Vec<String>,
+}
+
+/// The plan for a VM with this XML, on a host where others have what the ledger says.
+pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledger: &Ledger, paths: &Paths) -> Plan {
+    let networks = LibvirtNetworks::of(paths);
+    let interfaces: Vec<_> = xml.interfaces().collect();
+    let mut faults = Vec::new();
+    let mut declarations = declarations.clone();
+    faults.extend(metadata::add(xml, &mut declarations).into_iter().map(|refused| refused.to_string()));
+    let Resolved { forwards, routes, links, faults: unresolved } =
+        resolve::resolve(&declarations, domain, &interfaces, &networks);
+    faults.extend(unresolved.into_iter().map(|fault| fault.to_string()));
+
+    let mut plan = Plan { links, faults, ..Plan::default() };
+    let mut listeners = Occupants::default();
+    let mut elements = 0;
+    for (forward, source) in forwards {
+        elements += forward.ports.count() as usize * forward.from.len().max(1);
+        let has = ledger.of(domain).is_some_and(|entry| entry.given.forwards.contains(&forward));
+        let conflict = conflict(&forward, ledger, domain)
+            .or_else(|| if has { None } else { listeners.of(&forward) })
+            .or_else(|| (elements > MAXIMUM_ELEMENTS).then(|| format!("it comes to more than {MAXIMUM_ELEMENTS} ports of one VM")));
+        match conflict {
+            Some(why) => plan.faults.push(format!("the forward {forward} ({source}) is not opened: {why}")),
+            None => plan.forwards.push((forward, source)),
+        }
+    }
+    for (route, source) in routes {
+        let other = ledger.others(domain).find_map(|(other, entry)| {
+            let theirs = entry.given.routes.iter().find(|theirs| theirs.overlaps(&route))?;
+            Some(format!("{} is the VM {}'s; to mend it, take one of them away", theirs.to, Quoted::name(other)))
+        });
+        match other {
+            Some(why) => plan.faults.push(format!("the route {route} ({source}) is not laid: {why}")),
+            None => plan.routes.push((route, source)),
+        }
+    }
+    plan
+}
+
+impl Plan {
+    /// What the VM is given by it.
+    pub fn given(&self) -> Given {
+        let forwards: BTreeSet<Forward> = self.forwards.iter().map(|(forward, _)| forward.clone()).collect();
+        let routes: BTreeSet<Route> = self.routes.iter().map(|(route, _)| route.clone()).collect();
+        let links = if forwards.is_empty() && routes.is_empty() { BTreeSet::new() } else { self.links.clone() };
+        Given { forwards, routes, links }
+    }
+}
+
+/// What another VM has of the same.
+fn conflict(forward: &Forward, ledger: &Ledger, domain: &OsStr) -> Option<String> {
+    ledger.others(domain).find_map(|(other, entry)| {
+        let theirs = entry.given.forwards.iter().find(|theirs| theirs.overlaps(forward))?;
+        Some(format!("the VM {} has {theirs}; to mend it, give one of them another port", Quoted::name(other)))
+    })
+}
+
+/// What listens on this host, asked for when it is first needed.
+#[derive(Debug, Default)]
+struct Occupants {
+    tcp: Option<Listeners>,
+    udp: Option<Listeners>,
+}
+
+impl Occupants {
+    /// What a service of the host has of the same.
+    fn of(&mut self, forward: &Forward) -> Option<String> {
+        let known = match forward.protocol {
+            Protocol::Tcp => &mut self.tcp,
+            Protocol::Udp => &mut self.udp,
+        };
+        if known.is_none() {
+            // Where the kernel does not tell, a service may lose a port. The operator asked for that port.
+            *known = Listeners::now(forward.protocol).ok();
+        }
+        let occupant = known.as_ref()?.occupant(forward)?;
+        Some(format!("{occupant}; to mend it, take another port, or a listen address on which nothing listens"))
+    }
+}

@@ -1,0 +1,283 @@
+//! Brings one VM's part of the host's network to what it is to be, step by step, each of which is taken back where a later
+//! one fails.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io;
+use std::net::IpAddr;
+
+use super::conntrack;
+use super::given::{Forward, Given, Route};
+use super::guard;
+use super::kernel::Kernel;
+use super::ledger::{Entry, Ledger, Marker};
+use super::reconcile::{Change, Holdings, reconcile};
+use super::table::{self, Element, Listing};
+use crate::journal::Quoted;
+use crate::paths::Paths;
+use crate::program::Silence;
+use crate::state::StateError;
+
+/// What is believed of what there is.
+#[derive(Debug, Clone, Copy)]
+pub enum Belief<'a> {
+    /// What the ledger says, as long as the kernel does not contradict it. To look costs as much as there is.
+    Ledger,
+    /// What was seen a moment ago.
+    Seen(&'a Holdings),
+}
+
+/// What has been done.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Forwards that are there now, and were not the VM's before.
+    pub opened: Vec<Forward>,
+    /// Forwards that were the VM's before, and are gone.
+    pub closed: Vec<Forward>,
+    /// Routes that are there now, and were not before.
+    pub laid: Vec<Route>,
+    /// Routes that are gone.
+    pub taken_up: Vec<Route>,
+    /// How many open connections through forwards that are gone were cut.
+    pub cut: usize,
+    /// Whether anything was not as it was to be.
+    pub changed: bool,
+    /// What went wrong on the way, without keeping the rest from being done.
+    pub warnings: Vec<String>,
+}
+
+/// Why a VM's network could not be brought to what it is to be. What was there before is there still.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It could not be noted what was going to be done, so that nobody would have undone it.
+    #[error("what is given to VMs can't be noted, so nothing was changed: {0}")]
+    Ledger(#[from] StateError),
+    /// The table could not be changed.
+    #[error("the table inet virt-hooks could not be changed, so nothing was: {0}; to see what is wrong: virt-hooks network check")]
+    Table(Silence),
+    /// Routes could not be put in place.
+    #[error("the routes could not be put in place, so nothing was changed: {0}; to see what is there: ip route show")]
+    Routes(Silence),
+    /// A device can't be made to answer.
+    #[error("{} can't be made to answer NDP for others, so nothing was changed: {error}; to mend it, name a device of this host with IPv6", Quoted::bytes(.device.as_bytes()))]
+    Answering {
+        /// Which device.
+        device: String,
+        /// What the kernel said.
+        error: io::Error,
+    },
+}
+
+/// Gives a VM what it is to have, and takes away what else it was given.
+///
+/// # Errors
+/// Where that can't be done.
+pub fn settle(
+    domain: &OsStr,
+    desired: Given,
+    ledger: &mut Ledger,
+    belief: Belief<'_>,
+    kernel: &mut Kernel<'_>,
+    paths: &Paths,
+) -> Result<Done, Fault> {
+    let before = ledger.of(domain).cloned().unwrap_or_default();
+    let (wanted, mut kept) = (Holdings::of(&desired), Holdings::of(&before.given));
+    // What others have as well is not this VM's to be taken away.
+    for link in ledger.others(domain).flat_map(|(_, entry)| &entry.given.links) {
+        kept.elements.remove(&Element::Link(link.clone()));
+    }
+    let actual = actual(&wanted, &kept, &before, belief, kernel)?;
+    let change = reconcile(&wanted, &kept, &actual);
+    let mut done = Done {
+        opened: desired.forwards.difference(&before.given.forwards).cloned().collect(),
+        closed: before.given.forwards.difference(&desired.forwards).cloned().collect(),
+        laid: desired.routes.difference(&before.given.routes).cloned().collect(),
+        taken_up: before.given.routes.difference(&desired.routes).cloned().collect(),
+        changed: !change.is_nothing() || before.unsettled,
+        ..Done::default()
+    };
+    if !done.changed && (matches!(belief, Belief::Seen(_)) || desired.is_empty()) {
+        return Ok(done);
+    }
+
+    let both = Given {
+        forwards: before.given.forwards.union(&desired.forwards).cloned().collect(),
+        routes: before.given.routes.union(&desired.routes).cloned().collect(),
+        links: before.given.links.union(&desired.links).cloned().collect(),
+    };
+    let marker = Marker::of(paths.state(), domain);
+    marker.put()?;
+    ledger.note(domain, Entry { given: both, unsettled: true });
+    ledger.keep(paths.state())?;
+    if let Err(fault) = put_in_place(domain, &wanted, &kept, &change, ledger, kernel, paths, &mut done) {
+        // The VM has what it had. Should the one or the other not be so, that is looked into at the next occasion.
+        ledger.note(domain, Entry { unsettled: true, ..before });
+        _ = ledger.keep(paths.state());
+        return Err(fault);
+    }
+    ledger.note(domain, Entry { given: desired, unsettled: false });
+    stop_answering(ledger, kernel, &mut done);
+    cut(&change, &mut done);
+    let is_nothing = ledger.of(domain).is_none();
+    if let Err(error) = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) }) {
+        done.warnings.push(format!("it can't be noted that this has been done: {error}; it is looked into next time"));
+    }
+    Ok(done)
+}
+
+/// Cuts open connections through what the VM has no more.
+fn cut(change: &Change, done: &mut Done) {
+    if change.cut.is_empty() {
+        return;
+    }
+    let forwards: Vec<Forward> = change.cut.iter().filter_map(Element::forward).collect();
+    match conntrack::cut(&forwards) {
+        Ok(cut) => done.cut = cut,
+        Err(error) => done.warnings.push(format!(
+            "connections through what is closed can't be cut: {error}; those that are open go on until they end"
+        )),
+    }
+}
+
+/// What there is of what the VM is to have or has had.
+fn actual(
+    wanted: &Holdings,
+    kept: &Holdings,
+    before: &Entry,
+    belief: Belief<'_>,
+    kernel: &mut Kernel<'_>,
+) -> Result<Holdings, Fault> {
+    let mut actual = match belief {
+        Belief::Seen(seen) => return Ok(seen.clone()),
+        Belief::Ledger if before.unsettled => seen(kernel).map_err(Fault::Table)?.0,
+        Belief::Ledger => Holdings { elements: kept.elements.clone(), ..Holdings::default() },
+    };
+    let routes = [wanted, kept].iter().any(|holdings| !holdings.lanes.is_empty() || !holdings.proxies.is_empty());
+    if routes {
+        (actual.lanes, actual.proxies) = kernel.routing().map_err(Fault::Routes)?;
+    }
+    Ok(actual)
+}
+
+/// All that there is of this program's, and the table as it was listed.
+///
+/// # Errors
+/// Where nft or ip does not tell.
+pub fn seen(kernel: &mut Kernel<'_>) -> Result<(Holdings, Option<Listing>), Silence> {
+    let listing = kernel.table()?;
+    let (lanes, proxies) = kernel.routing()?;
+    let elements = listing.as_ref().map(|listing| listing.elements.clone()).unwrap_or_default();
+    Ok((Holdings { elements, lanes, proxies }, listing))
+}
+
+#[expect(clippy::too_many_arguments, reason = "one step of `settle`, apart for its undoing")]
+fn put_in_place(
+    domain: &OsStr,
+    wanted: &Holdings,
+    kept: &Holdings,
+    change: &Change,
+    ledger: &mut Ledger,
+    kernel: &mut Kernel<'_>,
+    paths: &Paths,
+    done: &mut Done,
+) -> Result<(), Fault> {
+    answer(change, ledger, kernel)?;
+    ledger.keep(paths.state())?;
+    if let Err(silence) = kernel.lay(&change.new) {
+        undo(change, ledger, kernel, done);
+        return Err(Fault::Routes(silence));
+    }
+    let filled = if wanted.is_empty() && ledger.others(domain).all(|(_, entry)| entry.given.is_empty()) {
+        empty(kernel, done)
+    } else {
+        guard_the_way(wanted, kernel, done);
+        let others = || ledger.others(domain).flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
+        fill(wanted, kept, change, &others, kernel)
+    };
+    if let Err(silence) = filled {
+        undo(change, ledger, kernel, done);
+        return Err(Fault::Table(silence));
+    }
+    if let Err(silence) = kernel.take_up(&change.gone) {
+        done.warnings.push(format!("routes that are of no use any more may still be there: {silence}; to see them: ip route show proto 118"));
+    }
+    Ok(())
+}
+
+/// Takes the table away, and whatever stands in other tables for it.
+fn empty(kernel: &mut Kernel<'_>, done: &mut Done) -> Result<(), Silence> {
+    kernel.transact(&table::removal())?;
+    done.warnings.extend(guard::take_away(kernel));
+    Ok(())
+}
+
+/// Sees to it that no other table refuses what is forwarded.
+fn guard_the_way(wanted: &Holdings, kernel: &mut Kernel<'_>, done: &mut Done) {
+    let families = guard::Families::of(wanted.elements.iter());
+    done.warnings.extend(guard::put(kernel, families));
+}
+
+/// Changes the table: by what is to be changed as far as is known, else by what is seen, else anew.
+fn fill(
+    wanted: &Holdings,
+    kept: &Holdings,
+    change: &Change,
+    others: &dyn Fn() -> BTreeSet<Element>,
+    kernel: &mut Kernel<'_>,
+) -> Result<(), Silence> {
+    if kernel.transact(&table::delta(&change.gone.elements, &wanted.elements)).is_ok() {
+        return Ok(());
+    }
+    if let Some(Listing { elements, .. }) = kernel.table()? {
+        let change = reconcile(wanted, kept, &Holdings { elements, ..Holdings::default() });
+        if kernel.transact(&table::delta(&change.gone.elements, &wanted.elements)).is_ok() {
+            return Ok(());
+        }
+    }
+    let mut all = others();
+    all.extend(wanted.elements.iter().cloned());
+    kernel.transact(&table::whole(&all))
+}
+
+/// Has devices answer NDP for others, as far as they don't.
+fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>) -> Result<(), Fault> {
+    let devices: BTreeSet<&String> =
+        change.new.proxies.iter().filter(|proxy| proxy.address.is_ipv6()).map(|proxy| &proxy.device).collect();
+    for device in devices {
+        if !kernel.answers_ndp(device) {
+            kernel
+                .answer_ndp(device, true)
+                .map_err(|error| Fault::Answering { device: device.clone(), error })?;
+            ledger.answering.push(device.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Has devices answer no more that do so for this program only, and for no VM any more.
+fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, done: &mut Done) {
+    let used: BTreeSet<String> = ledger
+        .entries()
+        .flat_map(|(_, entry)| &entry.given.routes)
+        .filter(|route| matches!(route.to.addr(), IpAddr::V6(_)))
+        .filter_map(|route| route.proxy.clone())
+        .collect();
+    for device in std::mem::take(&mut ledger.answering) {
+        if used.contains(&device) {
+            ledger.answering.push(device);
+        } else if let Err(error) = kernel.answer_ndp(&device, false) {
+            // A device that is gone answers nobody.
+            if error.kind() != io::ErrorKind::NotFound {
+                done.warnings.push(format!("{} answers NDP for others still: {error}", Quoted::bytes(device.as_bytes())));
+            }
+        }
+    }
+}
+
+/// Takes back routes that were put in place.
+fn undo(change: &Change, ledger: &mut Ledger, kernel: &mut Kernel<'_>, done: &mut Done) {
+    if let Err(silence) = kernel.take_up(&change.new) {
+        done.warnings.push(format!("routes that were put in place could not be taken back: {silence}"));
+    }
+    stop_answering(ledger, kernel, done);
+}
