@@ -5,9 +5,11 @@
 //! for that, a VM from starting.
 
 pub mod address;
+pub mod conntrack;
 pub mod declaration;
 mod devices;
 pub mod given;
+pub mod listener;
 pub mod migration;
 
 use crate::domain::Document;

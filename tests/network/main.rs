@@ -6,8 +6,11 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod by_hand;
 mod machine;
 mod traffic;
 mod world;
 
+mod conntrack;
+mod listener;
 mod worlds;
