@@ -21,7 +21,7 @@ test:
 	    echo "make test: with CI=true nothing may be left out, and this needs root on Debian" >&2; exit 1; \
 	else \
 	    $(MAKE) --no-print-directory test-anywhere && \
-	    echo "make test: left out tests/libvirt and tests/install, which need root on Debian"; \
+	    echo "make test: left out tests/libvirt, tests/install and tests/network, which need root on Debian"; \
 	fi
 
 # The hook is tested as cargo builds it for tests, and as it is installed.
@@ -35,7 +35,8 @@ test-as-root:
 	    guest=$$(realpath -m "$${CARGO_TARGET_DIR:-target}")/guest && tests/libvirt/prepare "$$guest" && \
 	    export VIRT_HOOKS_BIN="$$binary" VIRT_HOOKS_GUEST="$$guest" && \
 	    cargo test --locked --test libvirt -- --test-threads=2 && \
-	    cargo test --locked --test install
+	    cargo test --locked --test install && \
+	    tests/network/prepare && cargo test --locked --test network
 
 check: format lint doc man-check
 
@@ -45,7 +46,7 @@ format:
 	cargo fmt --manifest-path benches/Cargo.toml --check
 
 lint:
-	cargo clippy --locked --workspace --all-targets --test libvirt --test install -- -D warnings
+	cargo clippy --locked --workspace --all-targets --test libvirt --test install --test network -- -D warnings
 	cargo clippy --locked --manifest-path benches/Cargo.toml \
 	    --target-dir "$${CARGO_TARGET_DIR:-target}/benches" -- -D warnings
 

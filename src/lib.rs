@@ -10,6 +10,7 @@ pub mod domain;
 pub mod event;
 pub mod hook;
 pub mod journal;
+mod netlink;
 pub mod network;
 pub mod outcome;
 pub mod paths;

@@ -5,7 +5,7 @@
 //! for that, a VM from starting.
 
 pub mod address;
-mod conntrack;
+pub mod conntrack;
 pub mod declaration;
 mod devices;
 pub mod given;
@@ -15,7 +15,7 @@ pub mod kernel;
 pub mod ledger;
 mod libvirt_network;
 mod lifecycle;
-mod listener;
+pub mod listener;
 pub mod migration;
 pub mod plan;
 pub mod reconcile;

@@ -4,25 +4,22 @@
 //! each socket its peer.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use rustix::net::AddressFamily;
 use rustix::net::netlink::SOCK_DIAG;
-use rustix::net::sockopt::{self, Timeout};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+use super::process_table::sockets;
+use crate::netlink::{Netlink, attributes, u32_at};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
-const NLM_F_REQUEST_DUMP: u16 = 0x301;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
 const UDIAG_SHOW_NAME_AND_PEER: u32 = 0x5;
 const UNIX_DIAG_NAME: u16 = 0;
 const UNIX_DIAG_PEER: u16 = 2;
 
-/// The most answers that are read; a host has far fewer.
-const MAXIMUM_ANSWERS: usize = 10_000;
+/// How long the kernel may take, which answers at once, or something is wrong.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Connections to libvirt's daemons.
 #[derive(Debug)]
@@ -37,32 +34,13 @@ impl LibvirtClients {
     /// Where the kernel does not tell, or something (a security module) keeps it from telling.
     pub(super) fn now() -> io::Result<Self> {
         let mut sockets = Sockets::default();
-        let netlink =
-            rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
-        // The kernel answers at once, or something is wrong.
-        sockopt::set_socket_timeout(&netlink, Timeout::Recv, Some(Duration::from_millis(100)))?;
-        rustix::net::send(&netlink, &request(), SendFlags::empty())?;
-        let mut answer = vec![0; 32 << 10];
-        for _ in 0..MAXIMUM_ANSWERS {
-            let (count, _) = rustix::net::recv(&netlink, answer.as_mut_slice(), RecvFlags::empty())?;
-            if !sockets.take(answer.get(..count).unwrap_or_default()) {
-                break;
-            }
-        }
+        Netlink::open(SOCK_DIAG, PATIENCE)?.dump(SOCK_DIAG_BY_FAMILY, &request(), |body| sockets.take(body))?;
         Ok(Self { sockets: sockets.clients() })
     }
 
     /// Whether a process holds one of them.
     pub(super) fn include(&self, pid: i32) -> bool {
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
-            return false;
-        };
-        descriptors.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target| {
-            let socket =
-                target.as_os_str().as_bytes().strip_prefix(b"socket:[").and_then(|rest| rest.strip_suffix(b"]"));
-            let inode = socket.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-            inode.is_some_and(|inode| self.sockets.contains(&inode))
-        })
+        sockets(pid).any(|inode| self.sockets.contains(&inode))
     }
 }
 
@@ -73,17 +51,8 @@ fn request() -> Vec<u8> {
     diag.extend_from_slice(&0_u32.to_ne_bytes());
     diag.extend_from_slice(&UDIAG_SHOW_NAME_AND_PEER.to_ne_bytes());
     diag.extend_from_slice(&[0; 8]);
-    let length = u32::try_from(HEADER + diag.len()).unwrap_or_default();
-    let mut message = length.to_ne_bytes().to_vec();
-    message.extend_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    message.extend_from_slice(&NLM_F_REQUEST_DUMP.to_ne_bytes());
-    message.extend_from_slice(&[0; 8]);
-    message.extend_from_slice(&diag);
-    message
+    diag
 }
-
-/// The length of a netlink message's header, in bytes: length, type, flags, sequence, port.
-const HEADER: usize = 16;
 
 /// The length of what `unix_diag` tells of each socket before its attributes, in bytes.
 const SOCKET: usize = 16;
@@ -97,35 +66,15 @@ struct Sockets {
 }
 
 impl Sockets {
-    /// Takes in some messages; false where they were the last.
-    fn take(&mut self, mut messages: &[u8]) -> bool {
-        while let (Some(length), Some(kind)) = (u32_at(messages, 0), u16_at(messages, 4)) {
-            let length = length as usize;
-            if kind == NLMSG_DONE || kind == NLMSG_ERROR || length < HEADER {
-                return false;
-            }
-            if let Some(body) = messages.get(HEADER..length) {
-                self.take_socket(body);
-            }
-            messages = messages.get(length.next_multiple_of(4)..).unwrap_or_default();
-        }
-        true
-    }
-
-    fn take_socket(&mut self, body: &[u8]) {
+    /// Takes in what the kernel tells of a socket.
+    fn take(&mut self, body: &[u8]) {
         let Some(inode) = u32_at(body, 4) else { return };
-        let mut attributes = body.get(SOCKET..).unwrap_or_default();
-        while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
-            let length = usize::from(length);
-            let Some(value) = attributes.get(4..length) else {
-                return;
-            };
+        for (kind, value) in attributes(body.get(SOCKET..).unwrap_or_default()) {
             match kind {
                 UNIX_DIAG_NAME if is_libvirts(value) => _ = self.libvirt.insert(inode),
                 UNIX_DIAG_PEER => _ = u32_at(value, 0).map(|peer| self.peers.insert(inode, peer)),
                 _ => {}
             }
-            attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
     }
 
@@ -140,17 +89,10 @@ fn is_libvirts(name: &[u8]) -> bool {
     name.windows(9).any(|window| window == b"/libvirt/") && file.windows(5).any(|window| window == b"-sock")
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::net::{UnixListener, UnixStream};
 
     #[test]

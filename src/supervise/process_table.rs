@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -102,6 +103,16 @@ impl Process {
     }
 }
 
+/// The sockets that a process holds, by inode. None where that can't be seen.
+pub(crate) fn sockets(pid: i32) -> impl Iterator<Item = u32> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
+    descriptors.into_iter().flatten().flatten().filter_map(|entry| {
+        let target = fs::read_link(entry.path()).ok()?;
+        let inode = target.as_os_str().as_bytes().strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+        number(inode)
+    })
+}
+
 fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
@@ -110,7 +121,7 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
 ///
 /// # Errors
 /// Where there is no `/proc`, or one of another process id namespace.
-pub(super) fn processes() -> io::Result<Vec<Process>> {
+pub(crate) fn processes() -> io::Result<Vec<Process>> {
     let own = fs::read_link("/proc/self")?;
     if own != Path::new(&std::process::id().to_string()) {
         return Err(io::Error::new(io::ErrorKind::NotFound, "/proc is of another process id namespace"));
