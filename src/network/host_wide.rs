@@ -89,13 +89,13 @@ pub fn apply(
         applied.take(domain, Vec::new(), done, &mut seen, kernel)?;
     }
     for vm in running {
-        let Plan { faults, .. } = &plan_of(vm, everything, &ledger, paths);
-        let desired = plan_of(vm, everything, &ledger, paths).given();
+        let plan = plan_of(vm, everything, &ledger, paths);
+        let (desired, faults) = (plan.given(), plan.faults);
         if desired.is_empty() && faults.is_empty() && ledger.of(&vm.domain).is_none() {
             continue;
         }
         let done = settle::settle(&vm.domain, desired, &mut ledger, Belief::Seen(&seen), kernel, paths);
-        applied.take(&vm.domain, faults.clone(), done, &mut seen, kernel)?;
+        applied.take(&vm.domain, faults, done, &mut seen, kernel)?;
     }
     applied.sweep(&ledger, &seen, kernel)?;
     let wanted: BTreeSet<Element> =
@@ -106,7 +106,8 @@ pub fn apply(
     Ok(applied)
 }
 
-fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &Paths) -> Plan {
+/// What a VM that runs is to be given.
+pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &Paths) -> Plan {
     let declarations = everything.of(&vm.domain);
     if !declarations.may_say_something() {
         return Plan::default();

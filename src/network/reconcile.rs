@@ -93,7 +93,9 @@ impl Holdings {
     /// What a VM has where it has been given this.
     pub fn of(given: &Given) -> Self {
         let forwards = given.forwards.iter().flat_map(Element::of);
-        let routed = given.routes.iter().map(|route| Element::Routed(route.to));
+        // The set takes no prefix that is in another one, which covers it.
+        let is_covered = |route: &Route| given.routes.iter().any(|other| other.to != route.to && other.to.contains(&route.to));
+        let routed = given.routes.iter().filter(|route| !is_covered(route)).map(|route| Element::Routed(route.to));
         let links = given.links.iter().cloned().map(Element::Link);
         Self {
             elements: forwards.chain(routed).chain(links).collect(),

@@ -9,8 +9,10 @@
 mod by_hand;
 mod machine;
 mod traffic;
+mod vm;
 mod world;
 
 mod conntrack;
+mod forwards;
 mod listener;
 mod worlds;

@@ -3,6 +3,7 @@
 mod confinement;
 mod hook;
 mod log;
+mod network;
 mod scripts;
 mod settings;
 mod state;
@@ -106,15 +107,32 @@ pub(super) fn check(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fa
     state::check(paths, &mut findings);
     log::check(paths, &mut findings);
     confinement::check(paths, &inventory, &mut findings);
-    let Findings(mut findings) = findings;
-    findings.sort_by_key(|finding| finding.severity);
+    network::check(paths, &mut findings);
+    show(arguments, findings, |out, findings| print(out, findings, &inventory))
+}
 
+/// Looks at declared networking only.
+pub(super) fn check_network(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let mut findings = Findings::default();
+    network::check(paths, &mut findings);
+    show(arguments, findings, |out, findings| {
+        print_each(out, findings)?;
+        sum_up(out, findings, "")
+    })
+}
+
+fn show(
+    arguments: &Arguments,
+    Findings(mut findings): Findings,
+    print: impl Fn(&mut BufWriter<io::StdoutLock<'_>>, &[Finding]) -> io::Result<()>,
+) -> Result<ExitCode, Failure> {
+    findings.sort_by_key(|finding| finding.severity);
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
         serde_json::to_writer_pretty(&mut out, &findings).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        print(&mut out, &findings, &inventory)?;
+        print(&mut out, &findings)?;
     }
     out.flush()?;
     Ok(ExitCode::from(u8::from(findings.iter().any(|finding| finding.severity == Severity::Error))))
@@ -124,6 +142,17 @@ pub(super) fn check(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fa
 const INDENT: &str = "         ";
 
 fn print(out: &mut impl Write, findings: &[Finding], inventory: &Inventory) -> io::Result<()> {
+    print_each(out, findings)?;
+    let scripts = inventory.entries.iter().filter(|entry| entry.runs()).count();
+    let scripts = match (scripts, findings.iter().any(|finding| finding.stops_all)) {
+        (_, true) => "; no script runs".to_owned(),
+        (1, _) => "; 1 script runs".to_owned(),
+        (scripts, _) => format!("; {scripts} scripts run"),
+    };
+    sum_up(out, findings, &scripts)
+}
+
+fn print_each(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
     let screen = Screen::of_stdout();
     for finding in findings {
         let severity = match finding.severity {
@@ -135,12 +164,12 @@ fn print(out: &mut impl Write, findings: &[Finding], inventory: &Inventory) -> i
         writeln!(out, "{INDENT}{} {}", screen.paint(Meaning::Faint, "to mend it:"), finding.remedy)?;
         writeln!(out)?;
     }
-    let scripts = inventory.entries.iter().filter(|entry| entry.runs()).count();
-    let scripts = match (scripts, findings.iter().any(|finding| finding.stops_all)) {
-        (_, true) => "no script runs".to_owned(),
-        (1, _) => "1 script runs".to_owned(),
-        (scripts, _) => format!("{scripts} scripts run"),
-    };
+    Ok(())
+}
+
+/// Says in a line what was found, and what follows from it.
+fn sum_up(out: &mut impl Write, findings: &[Finding], rest: &str) -> io::Result<()> {
+    let screen = Screen::of_stdout();
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let sum = match (errors, findings.len() - errors) {
         (0, 0) => "0 problems".to_owned(),
@@ -153,7 +182,7 @@ fn print(out: &mut impl Write, findings: &[Finding], inventory: &Inventory) -> i
         (0, _) => Meaning::Warning,
         _ => Meaning::Bad,
     };
-    writeln!(out, "{}; {scripts}", screen.paint(meaning, sum))
+    writeln!(out, "{}{rest}", screen.paint(meaning, sum))
 }
 
 fn counted(number: usize, what: &str) -> String {

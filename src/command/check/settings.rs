@@ -31,7 +31,7 @@ pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Finding
     }
 }
 
-fn mistake(file: &Path, problem: &Problem, findings: &mut Findings) {
+pub(super) fn mistake(file: &Path, problem: &Problem, findings: &mut Findings) {
     let place = problem.place.as_ref();
     let line = place.map_or(1, |place| place.line);
     let subject = match place {

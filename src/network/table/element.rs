@@ -91,6 +91,11 @@ impl Element {
         }
     }
 
+    /// As a person finds it in what nft lists.
+    pub fn shown(&self) -> String {
+        format!("{} {{ {self} }}", self.room())
+    }
+
     /// As nft takes it, without what it leads to.
     pub(super) fn known_by(&self) -> String {
         match self {

@@ -1,0 +1,169 @@
+//! Whether declared forwards and routes can work, and do.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use super::settings::mistake;
+use super::{Findings, editor};
+use crate::command::{judge, network};
+use crate::journal::Quoted;
+use crate::network::address::Family;
+use crate::network::declaration::{self, DeclaredForward, Declaration, Everything, Source};
+use crate::network::kernel::Kernel;
+use crate::network::ledger::Ledger;
+use crate::network::plan;
+use crate::network::status::{self, Row, State, Status, TableState, Thing};
+use crate::paths::Paths;
+use crate::program::{Programs, find};
+use crate::trust::shell;
+
+/// How long it may take to look at the kernel's tables.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many pairs of declarations that overlap are told.
+const TOLD: usize = 20;
+
+const APPLY: &str = "virt-hooks network apply";
+
+pub(super) fn check(paths: &Paths, findings: &mut Findings) {
+    if !declaration::are_there(paths) && !Ledger::is_there(paths.state()) {
+        return;
+    }
+    let (everything, problems) = declaration::load_all(paths, &judge(paths));
+    for (file, problem) in &problems {
+        mistake(file, problem, findings);
+    }
+    overlapping(&everything, findings);
+    // The kernel is the host's, and nowhere below a folder.
+    if !paths.is_host() {
+        return;
+    }
+    let tools = [
+        ("nft", "nftables", everything.forwards().next().is_some()),
+        ("ip", "iproute2", everything.routes().next().is_some()),
+    ];
+    for (program, package, needed) in tools {
+        if needed && find(program).is_none() {
+            let message = format!("there is no {program} here: nothing that is declared can be given");
+            findings.error(program, message, install(package));
+        }
+    }
+    forwarding(&everything, findings);
+    if find("nft").is_some() && find("ip").is_some() {
+        as_declared(&everything, paths, findings);
+    }
+}
+
+/// The command that installs a package on whatever host this is.
+fn install(package: &str) -> String {
+    let (debian, others) = if package == "iproute2" { ("iproute2", "iproute") } else { (package, package) };
+    format!("apt-get install -y {debian} || dnf install -y {others} || zypper install -y {package}")
+}
+
+/// Declarations that take each other's ports, if their VMs run at the same time.
+fn overlapping(everything: &Everything, findings: &mut Findings) {
+    let forwards: Vec<_> = everything.forwards().collect();
+    let mut by_port: Vec<_> = forwards.iter().collect();
+    by_port.sort_by_key(|(_, forward)| forward.ports.first());
+    let mut told = 0;
+    for (index, (domains, forward)) in by_port.iter().enumerate() {
+        let after = by_port.iter().skip(index + 1);
+        let near = after.take_while(|(_, other)| other.ports.first() <= forward.ports.last());
+        for (other_domains, other) in near.filter(|(_, other)| other.overlaps(forward)) {
+            if told == TOLD {
+                return;
+            }
+            told += 1;
+            let [first, second] = if forward.source < other.source { [(domains, forward), (other_domains, other)] } else { [(other_domains, other), (domains, forward)] };
+            let message = format!(
+                "it takes the same port as the forward of {} ({}): of two VMs that run, the later one gets none",
+                first.1.source,
+                patterns(first.0)
+            );
+            findings.warning(&second.1.source, message, edit(&second.1.source));
+        }
+    }
+}
+
+fn patterns(domains: &[glob::Pattern]) -> String {
+    let patterns: Vec<String> =
+        domains.iter().map(|pattern| Quoted::bytes(pattern.as_str().as_bytes()).to_string()).collect();
+    patterns.join(", ")
+}
+
+/// The command that opens a declaration.
+fn edit(source: &Source) -> String {
+    match source {
+        Source::File { path, line } => editor(path, *line),
+        // Whose metadata it is, the finding's subject tells.
+        Source::Metadata { .. } => "virsh edit \"$VM\"".to_owned(),
+    }
+}
+
+/// Whether the kernel forwards at all.
+fn forwarding(everything: &Everything, findings: &mut Findings) {
+    for (family, key, file) in [
+        (Family::Ipv4, "net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
+        (Family::Ipv6, "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
+    ] {
+        let sure = everything.forwards().any(|(_, forward)| forward.family() == Some(family));
+        let perhaps = family == Family::Ipv4 && everything.forwards().any(|(_, forward)| forward.family().is_none());
+        let routed = everything.routes().any(|(_, route)| Family::of(&route.to.addr()) == family);
+        let is_off = fs::read_to_string(file).is_ok_and(|value| value.trim() == "0");
+        if (sure || perhaps || routed) && is_off {
+            let message = format!("it is 0, so the kernel sends nothing on to a VM, whatever is declared ({family})");
+            let remedy = format!("sysctl -w {key}=1 && echo {key}=1 > /etc/sysctl.d/60-virt-hooks-network.conf");
+            findings.error(key, message, remedy);
+        }
+    }
+}
+
+/// Whether what is declared for VMs that run is there.
+fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) {
+    let mut programs = Programs::new();
+    let known = network::running(&mut programs, paths);
+    let mut kernel = Kernel::of_this_host(&mut programs, paths, PATIENCE);
+    let status = match status::look(&known.running, everything, &mut kernel, paths) {
+        Ok(status) => status,
+        Err(silence) => {
+            let message = format!("it can't be seen whether what is declared is there: {silence}");
+            return findings.error("inet virt-hooks", message, "nft list table inet virt-hooks");
+        }
+    };
+    if status.table == TableState::Changed {
+        let message = "it is not as this program makes it: its chains or rules have been changed, and forwards may lead nowhere";
+        findings.error("inet virt-hooks", message, APPLY);
+    }
+    for unguarded in &status.unguarded {
+        let message = "it may refuse what is forwarded, since the rule that lets it through is not at its top";
+        findings.error(unguarded, message, APPLY);
+    }
+    for Row { domain, thing, state, source, .. } in &status.rows {
+        let vm = domain.as_ref().map(|domain| format!("the VM {}", Quoted::name(domain))).unwrap_or_default();
+        match (state, thing) {
+            (State::Refused, Thing::Refused(why)) => findings.error(vm, why, remedy_of(why)),
+            (State::Missing, Thing::Forward(forward)) => {
+                let place = source.as_ref().map(ToString::to_string).unwrap_or_default();
+                findings.error(vm, format_args!("the forward {forward} ({place}) is declared and not there"), APPLY);
+            }
+            (State::Missing, Thing::Route(route)) => {
+                let place = source.as_ref().map(ToString::to_string).unwrap_or_default();
+                findings.error(vm, format_args!("the route {route} ({place}) is declared and not there"), APPLY);
+            }
+            (State::LeftOver, Thing::Forward(forward)) => {
+                findings.warning(vm, format_args!("the forward {forward} is open, and declared no more"), APPLY);
+            }
+            (State::LeftOver, Thing::Route(route)) => {
+                findings.warning(vm, format_args!("the route {route} is there, and declared no more"), APPLY);
+            }
+            (State::Foreign, Thing::Strange(what)) => {
+                findings.warning("inet virt-hooks", format_args!("{what} is there and belongs to no VM"), APPLY);
+            }
+            _ => {}
+        }
+    }
+    for stray in plan::outside(&known.running, &status, paths) {
+        findings.warning(stray.subject, stray.message, stray.remedy);
+    }
+}

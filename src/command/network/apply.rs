@@ -1,0 +1,135 @@
+//! `virt-hooks network apply`: the host made as declared, for all VMs that run.
+
+use std::ffi::OsStr;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::only_on_this_host;
+use super::running;
+use crate::command::failure::Failure;
+use crate::command::judge;
+use crate::command::screen::{Meaning, Screen};
+use crate::journal::{Escaped, Quoted};
+use crate::network::declaration;
+use crate::network::host_wide::{self, Applied, OfVm};
+use crate::network::kernel::Kernel;
+use crate::network::ledger::Ledger;
+use crate::network::settle::Done;
+use crate::paths::Paths;
+use crate::program::Programs;
+
+/// How long all of it may take. A hook that waits meanwhile gives up after half of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How it is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Forwards and routes come and go with VMs by themselves. This is for when something else has changed: a declaration was \
+edited, a firewall was loaded anew. Where all is as declared nothing is changed. The exit code is 1 if something that is \
+declared could not be had.
+
+Example:
+  virt-hooks network apply")]
+pub(super) struct Arguments {
+    /// Tell only what went wrong
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Makes it so, and tells what was done.
+pub(super) fn apply(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    only_on_this_host(paths, "apply")?;
+    let mut programs = Programs::new();
+    if !declaration::are_there(paths) && !Ledger::is_there(paths.state()) {
+        if !arguments.quiet {
+            writeln!(io::stdout(), "Nothing is declared: there is no {}.", Quoted::path(paths.network()))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Before the lock is taken: see there.
+    let known = running::ask(&mut programs, paths);
+    let mut notes = known.notes();
+    let _lock = Ledger::lock(paths.state(), OsStr::new("virt-hooks network apply"), PATIENCE)
+        .map_err(|why| Failure::failed(format_args!("nothing was changed: {why}")))?;
+    let running = known.still(paths);
+    let (everything, problems) = declaration::load_all(paths, &judge(paths));
+    let mut kernel = Kernel::of_this_host(&mut programs, paths, PATIENCE);
+    let applied = host_wide::apply(&running, &everything, &mut kernel, paths)
+        .map_err(|silence| Failure::failed(format_args!("it can't be seen what there is: {silence}")))?;
+
+    for (file, problem) in &problems {
+        notes.push(format!("{}: {problem}", Quoted::path(file)));
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let failed = show(&mut out, &applied, &notes, arguments.quiet)?;
+    out.flush()?;
+    Ok(ExitCode::from(u8::from(failed || !problems.is_empty())))
+}
+
+/// Tells what was done. True where something could not be had.
+fn show(out: &mut impl Write, applied: &Applied, notes: &[String], quiet: bool) -> io::Result<bool> {
+    let screen = Screen::of_stdout();
+    let warning = screen.paint(Meaning::Warning, "warning").to_string();
+    let mut failed = false;
+    let mut changed = applied.mended || applied.orphans > 0;
+    if !quiet && applied.mended {
+        writeln!(out, "mended   the table inet virt-hooks, which was not as it is to be")?;
+    }
+    if !quiet && applied.orphans > 0 {
+        writeln!(out, "removed  {} that no VM has been given", applied.orphans)?;
+    }
+    for OfVm { domain, faults, done } in &applied.vms {
+        let name = Quoted::name(domain);
+        match done {
+            Ok(done) => {
+                changed |= done.changed;
+                if !quiet {
+                    lines(out, &name.to_string(), done)?;
+                }
+                for line in &done.warnings {
+                    writeln!(out, "{warning}  {name}: {}", Escaped(line.as_bytes()))?;
+                }
+            }
+            Err(fault) => {
+                failed = true;
+                writeln!(out, "{}   {name}: {fault}", screen.paint(Meaning::Bad, "failed"))?;
+            }
+        }
+        for fault in faults {
+            failed = true;
+            writeln!(out, "{}  {name}: {fault}", screen.paint(Meaning::Bad, "refused"))?;
+        }
+    }
+    for line in applied.warnings.iter().chain(notes) {
+        writeln!(out, "{warning}  {line}")?;
+    }
+    if !quiet && !changed {
+        writeln!(out, "{}", screen.paint(Meaning::Good, "Nothing was changed: all is as it was made."))?;
+    }
+    Ok(failed)
+}
+
+fn lines(out: &mut impl Write, name: &str, done: &Done) -> io::Result<()> {
+    for forward in &done.closed {
+        writeln!(out, "closed   {name}: the forward {forward}")?;
+    }
+    for route in &done.taken_up {
+        writeln!(out, "taken up {name}: the route {route}")?;
+    }
+    if done.cut > 0 {
+        writeln!(out, "cut      {name}: {} open through what was closed", done.cut)?;
+    }
+    for route in &done.laid {
+        writeln!(out, "laid     {name}: the route {route}")?;
+    }
+    for forward in &done.opened {
+        writeln!(out, "opened   {name}: the forward {forward}")?;
+    }
+    if done.changed && done.opened.is_empty() && done.closed.is_empty() && done.laid.is_empty() && done.taken_up.is_empty() {
+        writeln!(out, "mended   {name}: some of what it had been given was not there")?;
+    }
+    Ok(())
+}

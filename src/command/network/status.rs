@@ -1,0 +1,180 @@
+//! `virt-hooks network status`: what is declared, what is there, what is missing, and what is nobody's.
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::only_on_this_host;
+use super::running;
+use crate::command::failure::Failure;
+use crate::command::judge;
+use crate::command::screen::{Meaning, Screen};
+use crate::command::table::{Column, Table};
+use crate::journal::Quoted;
+use crate::network::declaration::{self, Declaration};
+use crate::network::kernel::Kernel;
+use crate::network::status::{self, Row, State, Status, TableState, Thing};
+use crate::paths::Paths;
+use crate::program::Programs;
+
+/// How long all of it may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How it is shown.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+applied: it is there. missing: it is declared for a VM that runs and is not there. left over: it was given and is declared no \
+more. refused: it can't be had, for the reason below. waiting: no VM that it is for runs. foreign: something in this \
+program's table, or among its routes, that belongs to no VM. What is missing, left over or foreign is mended by \
+virt-hooks network apply; then the exit code is 1.
+
+Examples:
+  virt-hooks network status
+  virt-hooks network status --json | jq -r '.[] | select(.state == \"missing\") | .what'")]
+pub(super) struct Arguments {
+    /// As a JSON array of {domain, kind, what, state, connections, source}
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows how things stand.
+pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    only_on_this_host(paths, "status")?;
+    let mut programs = Programs::new();
+    let known = running::ask(&mut programs, paths);
+    let notes = known.notes();
+    let running = known.running;
+    let (everything, problems) = declaration::load_all(paths, &judge(paths));
+    let mut kernel = Kernel::of_this_host(&mut programs, paths, PATIENCE);
+    let status = status::look(&running, &everything, &mut kernel, paths)
+        .map_err(|silence| Failure::failed(format_args!("it can't be seen what there is: {silence}")))?;
+    let wrong = |row: &Row| !matches!(row.state, State::Applied | State::Waiting);
+    let is_wrong = status.table == TableState::Changed || status.rows.iter().any(wrong) || !problems.is_empty();
+    let mut out = BufWriter::new(io::stdout().lock());
+    if arguments.json {
+        let rows: Vec<Shown> = status.rows.iter().map(Shown::of).collect();
+        serde_json::to_writer_pretty(&mut out, &rows).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        table(&mut out, &status, paths)?;
+        for note in notes.into_iter().chain(problems.iter().map(|(file, problem)| format!("{}: {problem}", Quoted::path(file)))) {
+            writeln!(out, "{}  {note}", Screen::of_stdout().paint(Meaning::Warning, "warning"))?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::from(u8::from(is_wrong)))
+}
+
+/// A row as programs read it.
+#[derive(Debug, Serialize)]
+struct Shown {
+    domain: Option<String>,
+    kind: &'static str,
+    what: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
+impl Shown {
+    fn of(row: &Row) -> Self {
+        Self {
+            domain: row.domain.as_ref().map(|domain| domain.to_string_lossy().into_owned()),
+            kind: kind(&row.thing),
+            what: what(&row.thing),
+            state: state(row.state),
+            connections: row.connections,
+            source: row.source.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+const fn kind(thing: &Thing) -> &'static str {
+    match thing {
+        Thing::Forward(_) => "forward",
+        Thing::Route(_) => "route",
+        Thing::Declared(declared) => match **declared {
+            Declaration::Forward(_) => "forward",
+            Declaration::Route(_) => "route",
+        },
+        Thing::Refused(_) => "declaration",
+        Thing::Strange(_) => "element",
+    }
+}
+
+fn what(thing: &Thing) -> String {
+    match thing {
+        Thing::Forward(forward) => forward.to_string(),
+        Thing::Route(route) => route.to_string(),
+        Thing::Declared(declared) => declared.to_string(),
+        Thing::Refused(why) => why.clone(),
+        Thing::Strange(what) => what.clone(),
+    }
+}
+
+const fn state(state: State) -> &'static str {
+    match state {
+        State::Applied => "applied",
+        State::Missing => "missing",
+        State::LeftOver => "left over",
+        State::Refused => "refused",
+        State::Waiting => "waiting",
+        State::Foreign => "foreign",
+    }
+}
+
+const fn meaning(state: State) -> Option<Meaning> {
+    match state {
+        State::Applied => None,
+        State::Waiting => Some(Meaning::Faint),
+        State::LeftOver => Some(Meaning::Warning),
+        State::Missing | State::Refused | State::Foreign => Some(Meaning::Bad),
+    }
+}
+
+fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()> {
+    let screen = Screen::of_stdout();
+    if status.rows.is_empty() {
+        writeln!(out, "Nothing is declared in {}, and nothing is there.", Quoted::path(paths.network()))?;
+    } else {
+        let mut table = Table::new([
+            Column::left("VM").shortened_to(12),
+            Column::left("STATE"),
+            Column::left("WHAT").shortened_to(40),
+            Column::right("CONNECTIONS").dropped(2),
+            Column::left("DECLARED").shortened_to(20).dropped(1),
+        ]);
+        for row in &status.rows {
+            let domain = match row.state {
+                State::Waiting => row.domain.as_ref().map(|patterns| patterns.to_string_lossy().into_owned()),
+                _ => row.domain.as_ref().map(|domain| Quoted::name(domain).to_string()),
+            };
+            let refused = matches!(row.thing, Thing::Refused(_));
+            let cells = [
+                domain.unwrap_or_else(|| "-".to_owned()),
+                state(row.state).to_owned(),
+                if refused { String::new() } else { what(&row.thing) },
+                row.connections.map(|count| count.to_string()).unwrap_or_default(),
+                row.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ];
+            table.row(cells, meaning(row.state));
+            if refused {
+                table.note(what(&row.thing), Meaning::Bad);
+            }
+        }
+        table.print(out, screen)?;
+    }
+    let to_mend = status.rows.iter().any(|row| matches!(row.state, State::Missing | State::LeftOver | State::Foreign));
+    if status.table == TableState::Changed {
+        writeln!(out, "The table inet virt-hooks is not as this program makes it: somebody has changed its chains or rules.")?;
+    }
+    if to_mend || status.table == TableState::Changed {
+        writeln!(out, "{} virt-hooks network apply", screen.paint(Meaning::Faint, "to mend it:"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! How things stand: what is declared, what has been given, and what there is, side by side.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use super::declaration::{Declaration, Everything, Source, Table};
+use super::given::{Forward, Given, Route};
+use super::host_wide::{Running, plan_of};
+use super::kernel::Kernel;
+use super::ledger::Ledger;
+use super::plan::Plan;
+use super::reconcile::Holdings;
+use super::settle;
+use super::table::{Element, Listing};
+use crate::configuration::matches;
+use crate::paths::Paths;
+use crate::program::Silence;
+
+/// What a row is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Thing {
+    /// A forward.
+    Forward(Forward),
+    /// A route.
+    Route(Route),
+    /// What is declared, for a VM that does not run.
+    Declared(Box<Declaration>),
+    /// A declaration that can't be given.
+    Refused(String),
+    /// An element or a route of this program's that belongs to no VM.
+    Strange(String),
+}
+
+/// How it stands with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is there, as declared.
+    Applied,
+    /// It is declared for a VM that runs, and not there, or not all of it.
+    Missing,
+    /// It was given and is declared no more.
+    LeftOver,
+    /// It can't be given.
+    Refused,
+    /// It is for VMs of which none runs.
+    Waiting,
+    /// Nobody knows whose it is.
+    Foreign,
+}
+
+/// One line of the whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Whose it is; for what waits, the patterns of whom it is for.
+    pub domain: Option<OsString>,
+    /// What it is.
+    pub thing: Thing,
+    /// How it stands.
+    pub state: State,
+    /// How many connections have come through it, where nft counts them.
+    pub connections: Option<u64>,
+    /// Where it is declared.
+    pub source: Option<Source>,
+}
+
+/// How this program's table in nftables stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableState {
+    /// There is none.
+    Absent,
+    /// It is as this program makes it.
+    AsMade,
+    /// Somebody has changed it.
+    Changed,
+}
+
+/// How things stand.
+#[derive(Debug)]
+pub struct Status {
+    /// Line by line, by VM.
+    pub rows: Vec<Row>,
+    /// The table of nftables.
+    pub table: TableState,
+}
+
+/// Looks at everything, and changes nothing.
+///
+/// # Errors
+/// Where nft or ip does not tell.
+pub fn look(
+    running: &[Running],
+    everything: &Everything,
+    kernel: &mut Kernel<'_>,
+    paths: &Paths,
+) -> Result<Status, Silence> {
+    let ledger = Ledger::load(paths.state());
+    let (seen, listing) = settle::seen(kernel)?;
+    let table = match &listing {
+        None => TableState::Absent,
+        Some(listing) if kernel.frame().is_some_and(|frame| frame != listing.frame) => TableState::Changed,
+        Some(_) => TableState::AsMade,
+    };
+    let listing = listing.unwrap_or_default();
+    let mut domains: BTreeMap<OsString, Plan> = BTreeMap::new();
+    for vm in running {
+        domains.insert(vm.domain.clone(), plan_of(vm, everything, &ledger, paths));
+    }
+    for (domain, _) in ledger.entries() {
+        domains.entry(domain.to_owned()).or_default();
+    }
+    let mut rows = Vec::new();
+    let mut known = Holdings::default();
+    for (domain, plan) in &domains {
+        let given = ledger.of(domain).map(|entry| entry.given.clone()).unwrap_or_default();
+        known.extend(Holdings::of(&given));
+        known.extend(Holdings::of(&plan.given()));
+        rows.extend(of_vm(domain, plan, &given, &seen, &listing));
+    }
+    rows.extend(waiting(everything, running));
+    rows.extend(strange(&known, &seen, &listing));
+    Ok(Status { rows, table })
+}
+
+fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &Listing) -> Vec<Row> {
+    let row = |thing, state, connections, source: Option<&Source>| Row {
+        domain: Some(domain.to_owned()),
+        thing,
+        state,
+        connections,
+        source: source.cloned(),
+    };
+    let mut rows = Vec::new();
+    for (forward, source) in &plan.forwards {
+        let all = Element::of(forward).all(|element| seen.elements.contains(&element));
+        let state = if all { State::Applied } else { State::Missing };
+        rows.push(row(Thing::Forward(forward.clone()), state, connections(forward, listing), Some(source)));
+    }
+    for (route, source) in &plan.routes {
+        let holdings = Holdings::of(&Given { routes: [route.clone()].into(), ..Given::default() });
+        let all = holdings.lanes.is_subset(&seen.lanes)
+            && holdings.proxies.is_subset(&seen.proxies)
+            && holdings.elements.is_subset(&seen.elements);
+        rows.push(row(Thing::Route(route.clone()), if all { State::Applied } else { State::Missing }, None, Some(source)));
+    }
+    let planned = plan.given();
+    for forward in given.forwards.difference(&planned.forwards) {
+        rows.push(row(Thing::Forward(forward.clone()), State::LeftOver, connections(forward, listing), None));
+    }
+    for route in given.routes.difference(&planned.routes) {
+        rows.push(row(Thing::Route(route.clone()), State::LeftOver, None, None));
+    }
+    rows.extend(plan.faults.iter().map(|fault| row(Thing::Refused(fault.clone()), State::Refused, None, None)));
+    rows
+}
+
+/// How many connections have come through a forward.
+fn connections(forward: &Forward, listing: &Listing) -> Option<u64> {
+    Element::of(forward).map(|element| listing.connections.get(&element).copied()).sum()
+}
+
+/// What is declared for VMs of which none runs.
+fn waiting(everything: &Everything, running: &[Running]) -> Vec<Row> {
+    let of_a_running_one =
+        |table: &Table| running.iter().any(|vm| table.domains.iter().any(|pattern| matches(pattern, &vm.domain)));
+    let tables = everything.tables.iter().filter(|table| !of_a_running_one(table));
+    let rows = tables.map(|table| {
+        let patterns: Vec<&str> = table.domains.iter().map(glob::Pattern::as_str).collect();
+        let source = match &table.declaration {
+            Declaration::Forward(forward) => &forward.source,
+            Declaration::Route(route) => &route.source,
+        };
+        Row {
+            domain: Some(patterns.join(", ").into()),
+            thing: Thing::Declared(Box::new(table.declaration.clone())),
+            state: State::Waiting,
+            connections: None,
+            source: Some(source.clone()),
+        }
+    });
+    rows.collect()
+}
+
+/// What is there and belongs to no VM.
+fn strange(known: &Holdings, seen: &Holdings, listing: &Listing) -> Vec<Row> {
+    let elements = seen.elements.difference(&known.elements).map(Element::shown);
+    let lanes = seen.lanes.difference(&known.lanes).map(|lane| format!("route {} to {}", lane.to, lane.device));
+    let all = elements.chain(listing.foreign.iter().cloned()).chain(lanes);
+    let row = |what| Row {
+        domain: None,
+        thing: Thing::Strange(what),
+        state: State::Foreign,
+        connections: None,
+        source: None,
+    };
+    all.map(row).collect()
+}
