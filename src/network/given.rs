@@ -50,6 +50,25 @@ pub struct Given {
     pub links: BTreeSet<String>,
 }
 
+impl Forward {
+    /// Whether a packet could be for both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let listen = match (self.listen, other.listen) {
+            (Some(one), Some(another)) => one == another,
+            _ => true,
+        };
+        let touch = |one: &IpNet, another: &IpNet| one.contains(another) || another.contains(one);
+        let from = self.from.is_empty()
+            || other.from.is_empty()
+            || self.from.iter().any(|one| other.from.iter().any(|another| touch(one, another)));
+        self.protocol == other.protocol
+            && self.to.is_ipv4() == other.to.is_ipv4()
+            && self.ports.overlap(other.ports)
+            && listen
+            && from
+    }
+}
+
 impl Given {
     /// Whether it is nothing.
     pub fn is_empty(&self) -> bool {

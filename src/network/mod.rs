@@ -8,7 +8,10 @@ pub mod address;
 pub mod declaration;
 mod devices;
 pub mod given;
+pub mod libvirt_network;
 pub mod migration;
+pub mod resolve;
+pub mod taken;
 
 use crate::domain::Document;
 use crate::event::{Event, Operation};
