@@ -124,9 +124,7 @@ pub fn handle(
     }
 
     let refusal = match (network::Step::that_matters(event, operation, paths), occasion) {
-        (Some(step), Occasion::Call) => {
-            network::perform(step, event, &mut document, paths, &mut programs, journal)
-        }
+        (Some(step), Occasion::Call) => network::perform(step, event, &mut document, paths, &mut programs, journal),
         (Some(step), Occasion::Rehearsal) => {
             network::rehearse(step, event, &mut document, paths, &mut programs, journal)
         }

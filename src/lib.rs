@@ -6,6 +6,7 @@
 
 pub mod background;
 pub mod command;
+pub mod configuration;
 pub mod domain;
 pub mod event;
 pub mod hook;

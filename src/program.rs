@@ -53,7 +53,7 @@ pub enum Silence {
 
 impl Programs {
     /// For whoever runs nothing else.
-    pub fn new() -> Self {
+    pub fn for_nothing_else() -> Self {
         Self::on_demand(Interruption::watch())
     }
 
@@ -78,9 +78,7 @@ impl Programs {
 
     fn supervisor(&mut self) -> &mut Supervisor {
         let interruption = &mut self.interruption;
-        self.supervisor.get_or_insert_with(|| {
-            Supervisor::new(interruption.take().unwrap_or_else(Interruption::watch))
-        })
+        self.supervisor.get_or_insert_with(|| Supervisor::new(interruption.take().unwrap_or_else(Interruption::watch)))
     }
 
     /// What a program prints.
@@ -181,8 +179,8 @@ fn not_started(name: &str, error: &io::Error) -> Silence {
     Silence::Failed(name.to_owned(), format!("can't be started: {error}"))
 }
 
-/// Where a program is.
-fn find(name: &str) -> Option<PathBuf> {
+/// Where a program is, if this host has one of that name.
+pub fn find(name: &str) -> Option<PathBuf> {
     let is_program = |path: &PathBuf| {
         path.metadata().is_ok_and(|status| status.is_file() && status.permissions().mode() & 0o111 != 0)
     };

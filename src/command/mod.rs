@@ -15,6 +15,7 @@ mod limit;
 mod list;
 mod log;
 mod logrotate;
+mod network;
 mod new;
 mod operation;
 mod pause;
@@ -74,6 +75,8 @@ enum Verb {
     Log(log::Arguments),
     /// Make a new script with the right name, mode and skeleton
     New(new::Arguments),
+    /// Forwards and routes that are declared for VMs: show them, make them so
+    Network(network::Arguments),
     /// For scripts: take something out of the VM's XML
     Get(get::Arguments),
     /// Run no script until told
@@ -107,6 +110,7 @@ impl Verb {
             Self::Run(arguments) => run::run(&arguments, paths),
             Self::Log(arguments) => log::log(&arguments, paths),
             Self::New(arguments) => new::new(&arguments, paths),
+            Self::Network(arguments) => network::network(arguments, paths),
             Self::Get(arguments) => get::get(&arguments, paths),
             Self::Pause(arguments) => pause::pause(&arguments, paths),
             Self::Resume => pause::resume(paths),

@@ -15,9 +15,9 @@ use super::install::step::{self, Said, Step, Teller, seen};
 use super::install::watch::Watched;
 use super::install::{DRY_RUN, backup, carry, draft, later_place, stays_below_the_root};
 use super::limit::Limit;
-use crate::program::Programs;
 use super::{logrotate, only_as_root};
 use crate::paths::Paths;
+use crate::program::Programs;
 
 /// How the hook is taken out.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     only_as_root(paths, "uninstall")?;
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
-    let mut programs = Programs::new();
+    let mut programs = Programs::for_nothing_else();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);

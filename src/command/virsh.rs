@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// Where it is not there, fails, or does not answer in time.
 pub(super) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Vec<u8>, Silence> {
-    ask_by(&mut Programs::new(), arguments)
+    ask_by(&mut Programs::for_nothing_else(), arguments)
 }
 
 /// The same by whoever calls other programs as well.

@@ -11,4 +11,5 @@ pub use self::document::{Document, Input, MAXIMUM_BYTES, PATIENCE};
 pub use self::live::LiveXml;
 pub use self::splice::{Edit, splice};
 pub use self::unreadable::{MAXIMUM_PARSED, Unreadable, Weight};
-pub use self::xml::{AttributeValue, DomainXml, Identity, Interface};
+pub use self::xml::{AttributeValue, DomainXml, Identity, Interface, MetadataElement};
+pub(crate) use self::xml::{attribute, child, children, is, parse_tree};

@@ -40,8 +40,16 @@ pub struct Interface<'a> {
     pub kind: Option<&'a str>,
     /// What its `<source>` names where that is no bridge: a network, a device, a path.
     pub source: Option<&'a str>,
+    /// The libvirt network that it is on, also where that only stands for a bridge of the host.
+    pub network: Option<&'a str>,
     /// Its device on the host, such as `vnet0`.
     pub target: Option<&'a str>,
+}
+
+/// An element of somebody else's in the domain's `<metadata>`.
+#[derive(Debug, Clone, Copy)]
+pub struct MetadataElement<'t, 'a> {
+    node: Node<'t, 'a>,
 }
 
 /// The value of an attribute.
@@ -59,25 +67,7 @@ impl<'a> DomainXml<'a> {
     /// # Errors
     /// Where it is none, or one that is not taken.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        if bytes.len() > MAXIMUM_PARSED {
-            return Err(Unreadable::TooLong);
-        }
-        let text = str::from_utf8(bytes).map_err(|error| Unreadable::NotUtf8 { valid: error.valid_up_to() })?;
-        let is_light = is_light(text);
-        if !is_light {
-            weigh(text)?;
-        }
-        let options = ParsingOptions { allow_dtd: false, nodes_limit: MAXIMUM_NODES, entity_resolver: None };
-        let tree = Document::parse_with_options(text, options).map_err(|error| match (weigh(text), error) {
-            // What is wrong with a light text is told as with any other.
-            (Err(unreadable), _) => unreadable,
-            (Ok(()), roxmltree::Error::NodesLimitReached) => Unreadable::TooHeavy(Weight::Markup),
-            (Ok(()), roxmltree::Error::UnclosedRootNode) => Unreadable::Unfinished,
-            (Ok(()), error) => Unreadable::NotWellFormed { line: error.pos().row, column: error.pos().col },
-        })?;
-        if is_light {
-            weigh_tree(&tree)?;
-        }
+        let tree = parse_tree(bytes)?;
         if !is(tree.root_element(), "domain") {
             return Err(Unreadable::NotADomain);
         }
@@ -99,6 +89,12 @@ impl<'a> DomainXml<'a> {
         child(self.tree.root_element(), "uuid").map(|uuid| text_of(uuid).trim().to_owned())
     }
 
+    /// What stands in its `<metadata>` in this namespace, outermost elements only, in their order.
+    pub fn metadata<'t>(&'t self, namespace: &'t str) -> impl Iterator<Item = MetadataElement<'t, 'a>> {
+        let metadata = children(self.tree.root_element(), "metadata");
+        metadata.flat_map(|metadata| metadata.children()).filter_map(move |node| MetadataElement::of(node, namespace))
+    }
+
     /// Its interfaces, in their order. What is called so elsewhere (in metadata, say) is none.
     pub fn interfaces(&self) -> impl Iterator<Item = Interface<'_>> {
         let devices = children(self.tree.root_element(), "devices");
@@ -112,8 +108,39 @@ impl<'a> DomainXml<'a> {
                 let first = SOURCES.into_iter().find_map(|name| attribute(source, name));
                 first.map(|first| first.value())
             }),
+            network: child(interface, "source")
+                .and_then(|source| attribute(source, "network"))
+                .map(|network| network.value()),
             target: child(interface, "target").and_then(|target| attribute(target, "dev")).map(|device| device.value()),
         })
+    }
+}
+
+impl<'t, 'a> MetadataElement<'t, 'a> {
+    fn of(node: Node<'t, 'a>, namespace: &str) -> Option<Self> {
+        (node.is_element() && node.tag_name().namespace() == Some(namespace)).then_some(Self { node })
+    }
+
+    /// Its name, without a prefix.
+    pub fn name(&self) -> &'t str {
+        self.node.tag_name().name()
+    }
+
+    /// Its attributes that are in no namespace, by name and value, in their order.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'t str, &'t str)> {
+        let plain = self.node.attributes().filter(|attribute| attribute.namespace().is_none());
+        plain.map(|attribute| (attribute.name(), attribute.value()))
+    }
+
+    /// Whether it is nothing but attributes in no namespace.
+    pub fn is_plain(&self) -> bool {
+        let has_elements = self.node.children().any(|child| child.is_element());
+        !has_elements && self.node.attributes().all(|attribute| attribute.namespace().is_none())
+    }
+
+    /// The elements in it that are in this namespace.
+    pub fn children<'n>(&self, namespace: &'n str) -> impl Iterator<Item = Self> + use<'t, 'a, 'n> {
+        self.node.children().filter_map(move |node| Self::of(node, namespace))
     }
 }
 
@@ -129,23 +156,53 @@ impl<'a> AttributeValue<'a> {
     }
 }
 
+/// Parses XML of libvirt's, whatever it describes.
+///
+/// # Errors
+/// Where it is none, or one that is not taken.
+pub(crate) fn parse_tree(bytes: &[u8]) -> Result<Document<'_>, Unreadable> {
+    if bytes.len() > MAXIMUM_PARSED {
+        return Err(Unreadable::TooLong);
+    }
+    let text = str::from_utf8(bytes).map_err(|error| Unreadable::NotUtf8 { valid: error.valid_up_to() })?;
+    let is_light = is_light(text);
+    if !is_light {
+        weigh(text)?;
+    }
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: MAXIMUM_NODES, entity_resolver: None };
+    let tree = Document::parse_with_options(text, options).map_err(|error| match (weigh(text), error) {
+        // What is wrong with a light text is told as with any other.
+        (Err(unreadable), _) => unreadable,
+        (Ok(()), roxmltree::Error::NodesLimitReached) => Unreadable::TooHeavy(Weight::Markup),
+        (Ok(()), roxmltree::Error::UnclosedRootNode) => Unreadable::Unfinished,
+        (Ok(()), error) => Unreadable::NotWellFormed { line: error.pos().row, column: error.pos().col },
+    })?;
+    if is_light {
+        weigh_tree(&tree)?;
+    }
+    Ok(tree)
+}
+
 /// What may name an interface's source where no bridge does (libvirt, `docs/formatdomain`).
 const SOURCES: [&str; 5] = ["network", "dev", "path", "socket", "address"];
 
 /// Whether it is libvirt's own element of this name. Those of other namespaces are somebody else's.
-fn is(node: Node<'_, '_>, name: &str) -> bool {
+pub(crate) fn is(node: Node<'_, '_>, name: &str) -> bool {
     node.is_element() && node.tag_name().name() == name && node.tag_name().namespace().is_none()
 }
 
-fn children<'t, 'a>(node: Node<'t, 'a>, name: &'static str) -> impl Iterator<Item = Node<'t, 'a>> {
+/// The elements of libvirt's own of this name in another.
+pub(crate) fn children<'t, 'a>(node: Node<'t, 'a>, name: &'static str) -> impl Iterator<Item = Node<'t, 'a>> {
     node.children().filter(move |child| is(*child, name))
 }
 
-fn child<'t, 'a>(node: Node<'t, 'a>, name: &'static str) -> Option<Node<'t, 'a>> {
+/// The first of them.
+pub(crate) fn child<'t, 'a>(node: Node<'t, 'a>, name: &'static str) -> Option<Node<'t, 'a>> {
     children(node, name).next()
 }
 
-fn attribute<'t, 'a>(node: Node<'t, 'a>, name: &str) -> Option<Attribute<'t, 'a>> {
+/// An attribute that is in no namespace.
+pub(crate) fn attribute<'t, 'a>(node: Node<'t, 'a>, name: &str) -> Option<Attribute<'t, 'a>> {
     node.attributes().find(|attribute| attribute.name() == name && attribute.namespace().is_none())
 }
 

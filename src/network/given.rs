@@ -45,34 +45,36 @@ pub struct Given {
     pub forwards: BTreeSet<Forward>,
     /// Its routes.
     pub routes: BTreeSet<Route>,
-    /// The bridges and taps behind which it is, where it has a forward: what leaves by one of them for the VM gets an
-    /// address of the host, if it came from there, too, or from the host itself.
+    /// The bridges and taps behind which it is, where it has something: what comes by one of them is known to come from
+    /// within.
     pub links: BTreeSet<String>,
+    /// Its taps that have been told to give back to it what it sends to itself: see [`super::reflection`].
+    pub reflecting: BTreeSet<String>,
+}
+
+impl Forward {
+    /// Whether a packet could be for both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let listen = match (self.listen, other.listen) {
+            (Some(one), Some(another)) => one == another,
+            _ => true,
+        };
+        let touch = |one: &IpNet, another: &IpNet| one.contains(another) || another.contains(one);
+        let from = self.from.is_empty()
+            || other.from.is_empty()
+            || self.from.iter().any(|one| other.from.iter().any(|another| touch(one, another)));
+        self.protocol == other.protocol
+            && self.to.is_ipv4() == other.to.is_ipv4()
+            && self.ports.overlap(other.ports)
+            && listen
+            && from
+    }
 }
 
 impl Given {
     /// Whether it is nothing.
     pub fn is_empty(&self) -> bool {
         self.forwards.is_empty() && self.routes.is_empty()
-    }
-}
-
-impl Forward {
-    /// Whether there is a packet that both would take.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        let listen = match (self.listen, other.listen) {
-            (Some(one), Some(another)) => one == another,
-            _ => true,
-        };
-        let meet = |one: &IpNet, another: &IpNet| one.contains(another) || another.contains(one);
-        let from = self.from.is_empty()
-            || other.from.is_empty()
-            || self.from.iter().any(|one| other.from.iter().any(|another| meet(one, another)));
-        self.protocol == other.protocol
-            && self.ports.overlap(other.ports)
-            && self.to.is_ipv4() == other.to.is_ipv4()
-            && listen
-            && from
     }
 }
 

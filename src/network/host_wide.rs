@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-use super::declaration::{self, Everything};
+use super::declaration::Everything;
 use super::given::Given;
 use super::guard;
 use super::kernel::Kernel;
 use super::ledger::Ledger;
-use super::plan::{self, Plan};
+use super::plan::{self, Plan, Unplanned};
 use super::reconcile::Holdings;
 use super::settle::{self, Belief, Done, Fault};
 use super::table::{self, Element};
@@ -31,7 +31,7 @@ pub struct OfVm {
     /// Its name.
     pub domain: OsString,
     /// What is declared and can't be given.
-    pub faults: Vec<String>,
+    pub faults: Vec<Unplanned>,
     /// What was done.
     pub done: Result<Done, Fault>,
 }
@@ -109,12 +109,15 @@ pub fn apply(
 /// What a VM that runs is to be given.
 pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &Paths) -> Plan {
     let declarations = everything.of(&vm.domain);
-    if !declarations.may_say_something() {
+    if declarations.say_nothing() {
         return Plan::default();
     }
     match DomainXml::parse(&vm.xml) {
         Ok(xml) => plan::of(&vm.domain, &declarations, &xml, ledger, paths),
-        Err(unreadable) => Plan { faults: vec![format!("its XML {unreadable}")], ..Plan::default() },
+        Err(unreadable) => {
+            let message = format!("what is declared for it can't be given, since its XML {unreadable}");
+            Plan { faults: vec![Unplanned { source: None, message }], ..Plan::default() }
+        }
     }
 }
 
@@ -123,7 +126,7 @@ impl Applied {
     fn take(
         &mut self,
         domain: &OsStr,
-        faults: Vec<String>,
+        faults: Vec<Unplanned>,
         done: Result<Done, Fault>,
         seen: &mut Holdings,
         kernel: &mut Kernel<'_>,

@@ -89,7 +89,9 @@ impl<'a> Kernel<'a> {
         for family in ["-4", "-6"] {
             let routes = ["-j", family, "route", "show", "proto", ROUTE_PROTOCOL];
             lanes.extend(self.ip::<Shown>(&routes)?.into_iter().filter_map(Shown::lane));
-            proxies.extend(self.ip::<Shown>(&["-j", family, "neigh", "show", "proxy"])?.into_iter().filter_map(Shown::proxy));
+            proxies.extend(
+                self.ip::<Shown>(&["-j", family, "neigh", "show", "proxy"])?.into_iter().filter_map(Shown::proxy),
+            );
         }
         Ok((lanes, proxies))
     }

@@ -109,6 +109,11 @@ impl Ledger {
         Drawer::new(state, "network")
     }
 
+    /// Whether there is one: whether any VM has been given anything.
+    pub fn is_there(state: &Path) -> bool {
+        Self::drawer(state).path(NAME).symlink_metadata().is_ok()
+    }
+
     /// The lock under which everything is looked at and changed, for whoever is `holder`.
     ///
     /// # Errors
@@ -150,7 +155,7 @@ impl Ledger {
 
     /// Notes what a VM has been given; nothing, and it is forgotten.
     pub fn note(&mut self, domain: &OsStr, entry: Entry) {
-        if entry.given.is_empty() && entry.given.links.is_empty() {
+        if entry.given == Given::default() {
             self.entries.remove(domain);
         } else {
             self.entries.insert(domain.to_owned(), entry);
@@ -192,6 +197,9 @@ impl Ledger {
             for link in &given.links {
                 _ = writeln!(text, "link {}", escaped(link.as_bytes()));
             }
+            for tap in &given.reflecting {
+                _ = writeln!(text, "reflecting {}", escaped(tap.as_bytes()));
+            }
         }
         text
     }
@@ -212,6 +220,7 @@ impl Ledger {
                 ("forward", Some((_, entry))) => entry.given.forwards.extend(forward(rest)),
                 ("route", Some((_, entry))) => entry.given.routes.extend(route(rest)),
                 ("link", Some((_, entry))) => entry.given.links.extend(name(rest)),
+                ("reflecting", Some((_, entry))) => entry.given.reflecting.extend(name(rest)),
                 _ => {}
             }
         }
@@ -297,6 +306,7 @@ mod tests {
                 forwards: forwards.into_iter().collect(),
                 routes: routes.into_iter().collect(),
                 links: ["virbr0".to_owned(), "a-b".to_owned()].into_iter().collect(),
+                reflecting: ["vnet0".to_owned()].into_iter().collect(),
             };
             ledger.note(OsStr::from_bytes(domain), Entry { given, unsettled });
         }

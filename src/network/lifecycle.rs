@@ -42,11 +42,9 @@ impl Step {
         match operation {
             Operation::Start => Self::Foresee,
             Operation::Started | Operation::Reconnect | Operation::Attach => Self::Give,
-            Operation::Prepare
-            | Operation::Migrate
-            | Operation::Restore
-            | Operation::Stopped
-            | Operation::Release => Self::Take,
+            Operation::Prepare | Operation::Migrate | Operation::Restore | Operation::Stopped | Operation::Release => {
+                Self::Take
+            }
         }
     }
 
@@ -157,7 +155,7 @@ fn planned(
     paths: &Paths,
     journal: &mut Journal,
 ) -> Option<Plan> {
-    if !declarations.may_say_something() {
+    if declarations.say_nothing() {
         return Some(Plan::default());
     }
     let xml = match document.fault() {
@@ -167,7 +165,8 @@ fn planned(
     match xml {
         Ok(xml) => Some(plan::of(domain, declarations, &xml, &Ledger::load(paths.state()), paths)),
         Err(why) => {
-            journal.error(None, format_args!("what is declared for the VM's network can't be given, since its XML {why}"));
+            journal
+                .error(None, format_args!("what is declared for the VM's network can't be given, since its XML {why}"));
             None
         }
     }
@@ -207,7 +206,7 @@ fn give(
     programs: &mut Programs,
     journal: &mut Journal,
 ) {
-    if !declarations.may_say_something() && !Marker::of(paths.state(), domain).is_there() {
+    if declarations.say_nothing() && !Marker::of(paths.state(), domain).is_there() {
         return;
     }
     let Some(_lock) = locked(domain, paths, journal) else { return };

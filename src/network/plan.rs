@@ -3,16 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fmt;
 
-use super::declaration::{Declarations, Source, metadata};
+use super::address::Protocol;
+use super::declaration::{Declarations, Source};
 use super::given::{Forward, Given, Route};
 use super::ledger::Ledger;
-use super::libvirt_network::LibvirtNetworks;
+use super::libvirt_network::{Networks, ThisHostsNetworks};
 use super::listener::Listeners;
-use super::address::Protocol;
+use super::reflection;
 use super::resolve::{self, Resolved};
-use super::table::Element;
-use crate::domain::DomainXml;
+use crate::domain::{DomainXml, Interface};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -28,22 +29,48 @@ pub struct Plan {
     pub routes: Vec<(Route, Source)>,
     /// Its bridges and taps.
     pub links: BTreeSet<String>,
-    /// What is declared and can't be given: which declaration, why, and what mends it.
-    pub faults: Vec<String>,
+    /// Those of its taps that have to give back what comes by them.
+    pub reflecting: BTreeSet<String>,
+    /// What is declared and can't be given.
+    pub faults: Vec<Unplanned>,
+    /// What is declared, will be given, and will hardly be of use.
+    pub doubts: Vec<Unplanned>,
+}
+
+/// What is wrong with a declaration for this VM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unplanned {
+    /// Where it is declared, where that is the matter.
+    pub source: Option<Source>,
+    /// Which declaration, why, and what mends it.
+    pub message: String,
+}
+
+impl fmt::Display for Unplanned {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
 }
 
 /// The plan for a VM with this XML, on a host where others have what the ledger says.
 pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledger: &Ledger, paths: &Paths) -> Plan {
-    let networks = LibvirtNetworks::of(paths);
+    let networks = ThisHostsNetworks::of(paths);
     let interfaces: Vec<_> = xml.interfaces().collect();
     let mut faults = Vec::new();
     let mut declarations = declarations.clone();
-    faults.extend(metadata::add(xml, &mut declarations).into_iter().map(|refused| refused.to_string()));
+    let fault = |source: Source, message: String| Unplanned { source: Some(source), message };
+    for refused in declarations.take_metadata(xml) {
+        faults.push(fault(refused.source.clone(), refused.to_string()));
+    }
     let Resolved { forwards, routes, links, faults: unresolved } =
         resolve::resolve(&declarations, domain, &interfaces, &networks);
-    faults.extend(unresolved.into_iter().map(|fault| fault.to_string()));
+    for unresolved in unresolved {
+        faults.push(fault(unresolved.source.clone(), unresolved.to_string()));
+    }
 
-    let mut plan = Plan { links, faults, ..Plan::default() };
+    let kept = ledger.of(domain).map(|entry| entry.given.reflecting.clone()).unwrap_or_default();
+    let reflecting = reflection::needed(&interfaces, &kept, paths);
+    let mut plan = Plan { links, reflecting, faults, ..Plan::default() };
     let mut listeners = Occupants::default();
     let mut elements = 0;
     for (forward, source) in forwards {
@@ -51,10 +78,19 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
         let has = ledger.of(domain).is_some_and(|entry| entry.given.forwards.contains(&forward));
         let conflict = conflict(&forward, ledger, domain)
             .or_else(|| if has { None } else { listeners.of(&forward) })
-            .or_else(|| (elements > MAXIMUM_ELEMENTS).then(|| format!("it comes to more than {MAXIMUM_ELEMENTS} ports of one VM")));
+            .or_else(|| {
+                (elements > MAXIMUM_ELEMENTS)
+                    .then(|| format!("it comes to more than {MAXIMUM_ELEMENTS} ports of one VM"))
+            });
         match conflict {
-            Some(why) => plan.faults.push(format!("the forward {forward} ({source}) is not opened: {why}")),
-            None => plan.forwards.push((forward, source)),
+            Some(why) => {
+                let message = format!("the forward {forward} ({source}) is not opened: {why}");
+                plan.faults.push(fault(source, message));
+            }
+            None => {
+                plan.doubts.extend(outside(&forward, &source, &interfaces, &networks));
+                plan.forwards.push((forward, source));
+            }
         }
     }
     for (route, source) in routes {
@@ -63,7 +99,10 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
             Some(format!("{} is the VM {}'s; to mend it, take one of them away", theirs.to, Quoted::name(other)))
         });
         match other {
-            Some(why) => plan.faults.push(format!("the route {route} ({source}) is not laid: {why}")),
+            Some(why) => {
+                let message = format!("the route {route} ({source}) is not laid: {why}");
+                plan.faults.push(fault(source, message));
+            }
             None => plan.routes.push((route, source)),
         }
     }
@@ -76,15 +115,39 @@ impl Plan {
         let forwards: BTreeSet<Forward> = self.forwards.iter().map(|(forward, _)| forward.clone()).collect();
         let routes: BTreeSet<Route> = self.routes.iter().map(|(route, _)| route.clone()).collect();
         let links = if forwards.is_empty() && routes.is_empty() { BTreeSet::new() } else { self.links.clone() };
-        Given { forwards, routes, links }
+        let reflecting = if forwards.is_empty() { BTreeSet::new() } else { self.reflecting.clone() };
+        Given { forwards, routes, links, reflecting }
     }
+}
+
+/// A forward to an address that none of the VM's networks has, where all of them are libvirt's and so are known.
+fn outside(
+    forward: &Forward,
+    source: &Source,
+    interfaces: &[Interface<'_>],
+    networks: &ThisHostsNetworks<'_>,
+) -> Option<Unplanned> {
+    let mut subnets = Vec::new();
+    for interface in interfaces {
+        let network = networks.network(interface.network?).ok()?;
+        if network.addresses.is_empty() || network.has(forward.to) {
+            return None;
+        }
+        subnets.extend(network.addresses.iter().map(|subnet| subnet.trunc().to_string()));
+    }
+    let message = format!(
+        "the forward {forward} ({source}) leads to an address that none of the VM's networks has: they are {}; to mend it, \
+         correct \"to\"",
+        subnets.join(", ")
+    );
+    (!subnets.is_empty()).then(|| Unplanned { source: Some(source.clone()), message })
 }
 
 /// What another VM has of the same.
 fn conflict(forward: &Forward, ledger: &Ledger, domain: &OsStr) -> Option<String> {
     ledger.others(domain).find_map(|(other, entry)| {
         let theirs = entry.given.forwards.iter().find(|theirs| theirs.overlaps(forward))?;
-        Some(format!("the VM {} has {theirs}; to mend it, give one of them another port", Quoted::name(other)))
+        Some(format!("the VM {} has {theirs} already; to mend it, give one of them another port", Quoted::name(other)))
     })
 }
 

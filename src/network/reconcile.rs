@@ -94,7 +94,8 @@ impl Holdings {
     pub fn of(given: &Given) -> Self {
         let forwards = given.forwards.iter().flat_map(Element::of);
         // The set takes no prefix that is in another one, which covers it.
-        let is_covered = |route: &Route| given.routes.iter().any(|other| other.to != route.to && other.to.contains(&route.to));
+        let is_covered =
+            |route: &Route| given.routes.iter().any(|other| other.to != route.to && other.to.contains(&route.to));
         let routed = given.routes.iter().filter(|route| !is_covered(route)).map(|route| Element::Routed(route.to));
         let links = given.links.iter().cloned().map(Element::Link);
         Self {

@@ -12,6 +12,7 @@ use super::guard;
 use super::kernel::Kernel;
 use super::ledger::{Entry, Ledger, Marker};
 use super::reconcile::{Change, Holdings, reconcile};
+use super::reflection;
 use super::table::{self, Element, Listing};
 use crate::journal::Quoted;
 use crate::paths::Paths;
@@ -53,7 +54,9 @@ pub enum Fault {
     #[error("what is given to VMs can't be noted, so nothing was changed: {0}")]
     Ledger(#[from] StateError),
     /// The table could not be changed.
-    #[error("the table inet virt-hooks could not be changed, so nothing was: {0}; to see what is wrong: virt-hooks network check")]
+    #[error(
+        "the table inet virt-hooks could not be changed, so nothing was: {0}; to see what is wrong: virt-hooks network check"
+    )]
     Table(Silence),
     /// Routes could not be put in place.
     #[error("the routes could not be put in place, so nothing was changed: {0}; to see what is there: ip route show")]
@@ -93,7 +96,7 @@ pub fn settle(
         closed: before.given.forwards.difference(&desired.forwards).cloned().collect(),
         laid: desired.routes.difference(&before.given.routes).cloned().collect(),
         taken_up: before.given.routes.difference(&desired.routes).cloned().collect(),
-        changed: !change.is_nothing() || before.unsettled,
+        changed: !change.is_nothing() || before.unsettled || before.given.reflecting != desired.reflecting,
         ..Done::default()
     };
     if !done.changed && (matches!(belief, Belief::Seen(_)) || desired.is_empty()) {
@@ -104,6 +107,7 @@ pub fn settle(
         forwards: before.given.forwards.union(&desired.forwards).cloned().collect(),
         routes: before.given.routes.union(&desired.routes).cloned().collect(),
         links: before.given.links.union(&desired.links).cloned().collect(),
+        reflecting: before.given.reflecting.union(&desired.reflecting).cloned().collect(),
     };
     let marker = Marker::of(paths.state(), domain);
     marker.put()?;
@@ -111,18 +115,34 @@ pub fn settle(
     ledger.keep(paths.state())?;
     if let Err(fault) = put_in_place(domain, &wanted, &kept, &change, ledger, kernel, paths, &mut done) {
         // The VM has what it had. Should the one or the other not be so, that is looked into at the next occasion.
-        ledger.note(domain, Entry { unsettled: true, ..before });
+        ledger.note(domain, Entry { unsettled: true, ..before.clone() });
         _ = ledger.keep(paths.state());
         return Err(fault);
     }
     ledger.note(domain, Entry { given: desired, unsettled: false });
     stop_answering(ledger, kernel, &mut done);
+    reflect(&before.given, ledger.of(domain), paths, &mut done);
     cut(&change, &mut done);
     let is_nothing = ledger.of(domain).is_none();
     if let Err(error) = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) }) {
         done.warnings.push(format!("it can't be noted that this has been done: {error}; it is looked into next time"));
     }
     Ok(done)
+}
+
+/// Has the VM's taps give back what comes by them, or do so no more.
+fn reflect(before: &Given, now: Option<&Entry>, paths: &Paths, done: &mut Done) {
+    let nothing = BTreeSet::new();
+    let now = now.map_or(&nothing, |entry| &entry.given.reflecting);
+    let no_more = before.reflecting.difference(now).map(|tap| (tap, false));
+    for (tap, whether) in no_more.chain(now.iter().map(|tap| (tap, true))) {
+        if let Err(error) = reflection::tell(tap, whether, paths) {
+            let tap = Quoted::bytes(tap.as_bytes());
+            done.warnings.push(format!(
+                "the hairpin mode of {tap} can't be set: {error}; the VM may not reach itself by its forward"
+            ));
+        }
+    }
 }
 
 /// Cuts open connections through what the VM has no more.
@@ -199,7 +219,9 @@ fn put_in_place(
         return Err(Fault::Table(silence));
     }
     if let Err(silence) = kernel.take_up(&change.gone) {
-        done.warnings.push(format!("routes that are of no use any more may still be there: {silence}; to see them: ip route show proto 118"));
+        done.warnings.push(format!(
+            "routes that are of no use any more may still be there: {silence}; to see them: ip route show proto 118"
+        ));
     }
     Ok(())
 }
@@ -245,9 +267,7 @@ fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>) -> Result<(
         change.new.proxies.iter().filter(|proxy| proxy.address.is_ipv6()).map(|proxy| &proxy.device).collect();
     for device in devices {
         if !kernel.answers_ndp(device) {
-            kernel
-                .answer_ndp(device, true)
-                .map_err(|error| Fault::Answering { device: device.clone(), error })?;
+            kernel.answer_ndp(device, true).map_err(|error| Fault::Answering { device: device.clone(), error })?;
             ledger.answering.push(device.clone());
         }
     }
@@ -268,7 +288,8 @@ fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, done: &mut Done) {
         } else if let Err(error) = kernel.answer_ndp(&device, false) {
             // A device that is gone answers nobody.
             if error.kind() != io::ErrorKind::NotFound {
-                done.warnings.push(format!("{} answers NDP for others still: {error}", Quoted::bytes(device.as_bytes())));
+                done.warnings
+                    .push(format!("{} answers NDP for others still: {error}", Quoted::bytes(device.as_bytes())));
             }
         }
     }

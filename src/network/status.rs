@@ -8,7 +8,7 @@ use super::given::{Forward, Given, Route};
 use super::host_wide::{Running, plan_of};
 use super::kernel::Kernel;
 use super::ledger::Ledger;
-use super::plan::Plan;
+use super::plan::{Plan, Unplanned};
 use super::reconcile::Holdings;
 use super::settle;
 use super::table::{Element, Listing};
@@ -26,7 +26,7 @@ pub enum Thing {
     /// What is declared, for a VM that does not run.
     Declared(Box<Declaration>),
     /// A declaration that can't be given.
-    Refused(String),
+    Refused(Unplanned),
     /// An element or a route of this program's that belongs to no VM.
     Strange(String),
 }
@@ -81,6 +81,10 @@ pub struct Status {
     pub rows: Vec<Row>,
     /// The table of nftables.
     pub table: TableState,
+    /// What is there and will hardly be of use, and whose it is.
+    pub doubts: Vec<(OsString, Unplanned)>,
+    /// Chains of others that may refuse what is forwarded.
+    pub unguarded: Vec<String>,
 }
 
 /// Looks at everything, and changes nothing.
@@ -118,7 +122,10 @@ pub fn look(
     }
     rows.extend(waiting(everything, running));
     rows.extend(strange(&known, &seen, &listing));
-    Ok(Status { rows, table })
+    let doubts = domains
+        .into_iter()
+        .flat_map(|(domain, plan)| plan.doubts.into_iter().map(move |doubt| (domain.clone(), doubt)));
+    Ok(Status { rows, table, doubts: doubts.collect(), unguarded: Vec::new() })
 }
 
 fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &Listing) -> Vec<Row> {
@@ -140,7 +147,12 @@ fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &
         let all = holdings.lanes.is_subset(&seen.lanes)
             && holdings.proxies.is_subset(&seen.proxies)
             && holdings.elements.is_subset(&seen.elements);
-        rows.push(row(Thing::Route(route.clone()), if all { State::Applied } else { State::Missing }, None, Some(source)));
+        rows.push(row(
+            Thing::Route(route.clone()),
+            if all { State::Applied } else { State::Missing },
+            None,
+            Some(source),
+        ));
     }
     let planned = plan.given();
     for forward in given.forwards.difference(&planned.forwards) {

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::key::{Refusal, boolean, bytes, nearest, on_failure, pattern, seconds, trust};
-use crate::journal::Escaped;
-
 use super::catalogue::{Key, ScriptKey};
-use super::problem::{Cost, Place, Problem};
+use super::key::{bytes, on_failure, seconds, trust};
 use super::{Filter, OnFailure, Rule, Settings};
+use crate::configuration::{Cost, Place, Problem, Refusal, boolean, nearest, pattern};
+use crate::journal::Escaped;
 
 /// Takes what `text` says into `settings`, over what they said before, and tells what could not be taken.
 ///

@@ -3,19 +3,14 @@
 //! A file that can't be read as settings at all counts as it was when it last could, so that a typing error neither
 //! opens a gate nor lets a script loose on other VMs.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
-use super::problem::{Cost, Problem};
 use super::{Settings, parse};
+use crate::configuration::{Cost, Problem, files, text};
 use crate::paths::Paths;
 use crate::state::Drawer;
-use crate::trust::{Judge, Unusable, shell};
+use crate::trust::Judge;
 
 /// The most that is read of a settings file, in bytes.
 const MAXIMUM_BYTES: u64 = 1 << 20;
@@ -34,16 +29,8 @@ pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf
     let kept = Kept { drawer: Drawer::new(paths.state(), "settings"), keep };
     let mut settings = Settings::default();
     let mut problems = Vec::new();
-    let drop_ins = match drop_ins(&paths.settings_drop_ins()) {
-        Ok(drop_ins) => drop_ins,
-        Err(error) => {
-            let message = format!("the folder can't be read, and the files in it are ignored: {error}");
-            problems
-                .push((paths.settings_drop_ins(), Problem { cost: Cost::File, message, place: None, remedy: None }));
-            Vec::new()
-        }
-    };
-    let files: Vec<PathBuf> = std::iter::once(paths.settings().to_owned()).chain(drop_ins).collect();
+    let (files, unread) = files(paths.settings(), &paths.settings_drop_ins());
+    problems.extend(unread);
     kept.forget_all_but(&files);
     for file in files {
         let taken = settings.rules.len();
@@ -56,35 +43,17 @@ pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf
     (settings, problems)
 }
 
-/// The drop-ins in a folder in the order in which they count. A folder that is missing has none.
-fn drop_ins(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name();
-        if name.as_bytes().ends_with(b".toml") && !name.as_bytes().starts_with(b".") {
-            files.push(folder.join(name));
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
 /// Takes what one file says into `settings`.
 fn take(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec<Problem> {
     let name = &kept_name(file);
-    let text = match read(file, judge) {
+    let text = match text(file, judge, MAXIMUM_BYTES) {
         Ok(Some(text)) => text,
         Ok(None) => {
             // The main file is always among them.
             kept.forget(name);
             return Vec::new();
         }
-        Err((message, remedy)) => {
-            let problem = Problem { cost: Cost::File, message, place: None, remedy };
+        Err(problem) => {
             return vec![fall_back(problem, kept.drawer.kept(name), settings)];
         }
     };
@@ -148,39 +117,4 @@ fn fall_back(problem: Problem, kept: Option<Vec<u8>>, settings: &mut Settings) -
         None => "the whole file is ignored: what other settings files say, and the defaults, are in force",
     };
     Problem { message: format!("{instead}; {}", problem.message), ..problem }
-}
-
-/// Why a file is not taken, and the command that mends it.
-type Refusal = (String, Option<String>);
-
-/// The file's text, or nothing where there is no such file.
-fn read(file: &Path, judge: &Judge) -> Result<Option<String>, Refusal> {
-    match judge.inspect(file) {
-        Ok(inspection) => {
-            if let Some(fault) = inspection.fault {
-                return Err((format!("it can't be trusted: {}", fault.what()), Some(fault.remedy())));
-            }
-        }
-        Err(Unusable::Vanished) => return Ok(None),
-        Err(Unusable::Empty) => return Ok(Some(String::new())),
-        Err(unusable) => {
-            // A folder, a FIFO, a link to nothing: nothing that an editor could open.
-            let word = shell(file);
-            return Err((unusable.to_string(), Some(format!("mv {word} {word}.old"))));
-        }
-    }
-    // NONBLOCK, should a FIFO have taken its place since.
-    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
-    let mut text = Vec::new();
-    let read = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(file)
-        .and_then(|opened| opened.take(MAXIMUM_BYTES).read_to_end(&mut text));
-    let text = match read {
-        Err(error) => Err(format!("it can't be read: {error}")),
-        Ok(_) if text.len() as u64 == MAXIMUM_BYTES => Err(format!("it is longer than {MAXIMUM_BYTES} bytes")),
-        Ok(_) => String::from_utf8(text).map(Some).map_err(|error| format!("it is not UTF-8: {error}")),
-    };
-    text.map_err(|message| (message, None))
 }

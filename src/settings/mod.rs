@@ -4,7 +4,6 @@ pub mod catalogue;
 mod file;
 mod key;
 mod load;
-mod problem;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,10 @@ use glob::Pattern;
 
 pub use self::file::parse;
 pub use self::load::{Keep, load};
-pub use self::problem::{Cost, Place, Problem};
+pub use crate::configuration::{Cost, Place, Problem};
+
+pub(crate) use self::key::on_failure;
+use crate::configuration::matches;
 
 /// What a file needs to be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -189,11 +191,6 @@ impl Settings {
     fn rules_for<'a>(&'a self, file_name: &'a OsStr) -> impl DoubleEndedIterator<Item = &'a Rule> {
         self.rules.iter().filter(move |rule| matches(&rule.name, file_name))
     }
-}
-
-/// Whether a name matches. Bytes that are no UTF-8 match `?` and `*`.
-fn matches(pattern: &Pattern, name: &OsStr) -> bool {
-    pattern.matches(&name.to_string_lossy())
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Whether declared forwards and routes can work, and do.
 
-use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::settings::mistake;
@@ -9,11 +10,11 @@ use super::{Findings, editor};
 use crate::command::{judge, network};
 use crate::journal::Quoted;
 use crate::network::address::Family;
-use crate::network::declaration::{self, DeclaredForward, Declaration, Everything, Source};
+use crate::network::declaration::{self, DeclaredForward, Everything, Source};
 use crate::network::kernel::Kernel;
 use crate::network::ledger::Ledger;
-use crate::network::plan;
-use crate::network::status::{self, Row, State, Status, TableState, Thing};
+use crate::network::plan::Unplanned;
+use crate::network::status::{self, Row, State, TableState, Thing};
 use crate::paths::Paths;
 use crate::program::{Programs, find};
 use crate::trust::shell;
@@ -70,20 +71,39 @@ fn overlapping(everything: &Everything, findings: &mut Findings) {
     for (index, (domains, forward)) in by_port.iter().enumerate() {
         let after = by_port.iter().skip(index + 1);
         let near = after.take_while(|(_, other)| other.ports.first() <= forward.ports.last());
-        for (other_domains, other) in near.filter(|(_, other)| other.overlaps(forward)) {
+        for (other_domains, other) in near.filter(|(_, other)| may_overlap(other, forward)) {
             if told == TOLD {
                 return;
             }
             told += 1;
-            let [first, second] = if forward.source < other.source { [(domains, forward), (other_domains, other)] } else { [(other_domains, other), (domains, forward)] };
+            let [first, second] = if forward.source < other.source {
+                [(domains, forward), (other_domains, other)]
+            } else {
+                [(other_domains, other), (domains, forward)]
+            };
             let message = format!(
                 "it takes the same port as the forward of {} ({}): of two VMs that run, the later one gets none",
                 first.1.source,
                 patterns(first.0)
             );
-            findings.warning(&second.1.source, message, edit(&second.1.source));
+            if let Source::File { path, line } = &second.1.source {
+                findings.warning(&second.1.source, message, editor(path, *line));
+            }
         }
     }
+}
+
+/// Whether both may take the same packet; an address that is not declared may be of any family.
+fn may_overlap(one: &DeclaredForward, other: &DeclaredForward) -> bool {
+    let listen = match (one.listen, other.listen) {
+        (Some(one), Some(other)) => one == other || one.is_unspecified() || other.is_unspecified(),
+        _ => true,
+    };
+    let family = one.family().is_none() || other.family().is_none() || one.family() == other.family();
+    let from = one.from.is_empty()
+        || other.from.is_empty()
+        || one.from.iter().any(|one| other.from.iter().any(|other| one.contains(other) || other.contains(one)));
+    one.protocol == other.protocol && one.ports.overlap(other.ports) && listen && family && from
 }
 
 fn patterns(domains: &[glob::Pattern]) -> String {
@@ -92,12 +112,13 @@ fn patterns(domains: &[glob::Pattern]) -> String {
     patterns.join(", ")
 }
 
-/// The command that opens a declaration.
-fn edit(source: &Source) -> String {
-    match source {
-        Source::File { path, line } => editor(path, *line),
-        // Whose metadata it is, the finding's subject tells.
-        Source::Metadata { .. } => "virsh edit \"$VM\"".to_owned(),
+/// The command that opens what is wrong, for a person to mend it.
+fn mend(unplanned: &Unplanned, domain: &OsStr) -> String {
+    let domain = shell(Path::new(domain));
+    match &unplanned.source {
+        Some(Source::File { path, line }) => editor(path, *line),
+        Some(Source::Metadata { .. }) => format!("virsh edit --domain {domain}"),
+        None => format!("virsh dumpxml --domain {domain}"),
     }
 }
 
@@ -121,8 +142,8 @@ fn forwarding(everything: &Everything, findings: &mut Findings) {
 
 /// Whether what is declared for VMs that run is there.
 fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) {
-    let mut programs = Programs::new();
-    let known = network::running(&mut programs, paths);
+    let mut programs = Programs::for_nothing_else();
+    let known = network::running::ask(&mut programs, paths);
     let mut kernel = Kernel::of_this_host(&mut programs, paths, PATIENCE);
     let status = match status::look(&known.running, everything, &mut kernel, paths) {
         Ok(status) => status,
@@ -132,7 +153,8 @@ fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) 
         }
     };
     if status.table == TableState::Changed {
-        let message = "it is not as this program makes it: its chains or rules have been changed, and forwards may lead nowhere";
+        let message =
+            "it is not as this program makes it: its chains or rules have been changed, and forwards may lead nowhere";
         findings.error("inet virt-hooks", message, APPLY);
     }
     for unguarded in &status.unguarded {
@@ -142,7 +164,9 @@ fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) 
     for Row { domain, thing, state, source, .. } in &status.rows {
         let vm = domain.as_ref().map(|domain| format!("the VM {}", Quoted::name(domain))).unwrap_or_default();
         match (state, thing) {
-            (State::Refused, Thing::Refused(why)) => findings.error(vm, why, remedy_of(why)),
+            (State::Refused, Thing::Refused(why)) => {
+                findings.error(vm, why, mend(why, domain.as_deref().unwrap_or_default()));
+            }
             (State::Missing, Thing::Forward(forward)) => {
                 let place = source.as_ref().map(ToString::to_string).unwrap_or_default();
                 findings.error(vm, format_args!("the forward {forward} ({place}) is declared and not there"), APPLY);
@@ -163,7 +187,7 @@ fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) 
             _ => {}
         }
     }
-    for stray in plan::outside(&known.running, &status, paths) {
-        findings.warning(stray.subject, stray.message, stray.remedy);
+    for (domain, doubt) in &status.doubts {
+        findings.warning(format_args!("the VM {}", Quoted::name(domain)), doubt, mend(doubt, domain));
     }
 }

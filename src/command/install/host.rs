@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::step::{Said, Teller};
 use crate::command::daemon::{Daemon, FirstInstalled, Reload};
-use crate::program::Programs;
 use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::program::Programs;
 
 /// How long SELinux' tools may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -22,10 +22,10 @@ use clap::Args;
 use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
 use super::hook_file::HookFile;
-use crate::program::Programs;
 use super::{logrotate, only_as_root};
 use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::program::Programs;
 
 use self::disposal::Disposal;
 use self::host::{Host, Notice};
@@ -62,7 +62,7 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     only_as_root(paths, "install")?;
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
-    let mut programs = Programs::new();
+    let mut programs = Programs::for_nothing_else();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let disposal = disposal::of(&found, arguments, paths, &mut programs)?;

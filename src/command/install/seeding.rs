@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 
 use super::host::Host;
 use super::step::Said;
-use crate::program::Silence;
 use crate::command::{call, virsh};
 use crate::domain::{DomainXml, LiveXml};
 use crate::journal::Escaped;
+use crate::program::Silence;
 use crate::state::StateError;
 
 /// Why a VM's live XML could not be kept.

@@ -9,11 +9,11 @@ use rustix::fs::FlockOperation;
 use super::change::{Change, Changes};
 use super::watch::Watched;
 use crate::command::failure::Failure;
-use crate::program::Programs;
 use crate::command::screen::{Meaning, Screen, padded};
 use crate::journal::Quoted;
 use crate::outcome::Signal;
 use crate::paths::Paths;
+use crate::program::Programs;
 
 /// The column in which it stands what something was done to.
 const COLUMN: usize = 10;

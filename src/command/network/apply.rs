@@ -42,7 +42,7 @@ pub(super) struct Arguments {
 /// Makes it so, and tells what was done.
 pub(super) fn apply(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_on_this_host(paths, "apply")?;
-    let mut programs = Programs::new();
+    let mut programs = Programs::for_nothing_else();
     if !declaration::are_there(paths) && !Ledger::is_there(paths.state()) {
         if !arguments.quiet {
             writeln!(io::stdout(), "Nothing is declared: there is no {}.", Quoted::path(paths.network()))?;
@@ -128,7 +128,12 @@ fn lines(out: &mut impl Write, name: &str, done: &Done) -> io::Result<()> {
     for forward in &done.opened {
         writeln!(out, "opened   {name}: the forward {forward}")?;
     }
-    if done.changed && done.opened.is_empty() && done.closed.is_empty() && done.laid.is_empty() && done.taken_up.is_empty() {
+    if done.changed
+        && done.opened.is_empty()
+        && done.closed.is_empty()
+        && done.laid.is_empty()
+        && done.taken_up.is_empty()
+    {
         writeln!(out, "mended   {name}: some of what it had been given was not there")?;
     }
     Ok(())

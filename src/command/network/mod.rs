@@ -2,8 +2,7 @@
 
 mod apply;
 mod check;
-mod import;
-mod running;
+pub(in crate::command) mod running;
 mod status;
 
 use std::process::ExitCode;
@@ -36,8 +35,6 @@ enum Verb {
     Apply(apply::Arguments),
     /// Tell what keeps declared forwards and routes from working, and what mends it
     Check(check::Arguments),
-    /// Turn the hooks.json of libvirt-hook-qemu into declarations
-    Import(import::Arguments),
 }
 
 /// Does what the command line says.
@@ -46,7 +43,6 @@ pub(super) fn network(arguments: Arguments, paths: &Paths) -> Result<ExitCode, F
         Verb::Status(arguments) => status::status(&arguments, paths),
         Verb::Apply(arguments) => apply::apply(&arguments, paths),
         Verb::Check(arguments) => check::check(&arguments, paths),
-        Verb::Import(arguments) => import::import(&arguments),
     }
 }
 

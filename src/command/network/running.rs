@@ -8,19 +8,19 @@ use crate::program::{Programs, Silence};
 
 /// Which VMs run.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(in crate::command) struct Known {
     /// Those that run.
-    pub(super) running: Vec<Running>,
+    pub(in crate::command) running: Vec<Running>,
     /// Those that the hook has seen start, and of which libvirt says that they don't run.
-    pub(super) ended: Vec<Running>,
+    pub(in crate::command) ended: Vec<Running>,
     /// How many run of which the hook knows nothing, since it came later.
-    pub(super) unseen: usize,
+    pub(in crate::command) unseen: usize,
     /// Why libvirt could not be asked; then what the hook has seen counts.
-    pub(super) unasked: Option<Silence>,
+    pub(in crate::command) unasked: Option<Silence>,
 }
 
 /// Asks libvirt. Whoever does so must not hold a lock that a hook waits for: libvirt answers only when that hook ends.
-pub(super) fn ask(programs: &mut Programs, paths: &Paths) -> Known {
+pub(in crate::command) fn ask(programs: &mut Programs, paths: &Paths) -> Known {
     let seen = host_wide::running(paths);
     let list = match virsh::ask_by(programs, ["list", "--uuid"]) {
         Ok(list) => String::from_utf8_lossy(&list).into_owned(),
@@ -36,21 +36,25 @@ pub(super) fn ask(programs: &mut Programs, paths: &Paths) -> Known {
 
 impl Known {
     /// What a person should know of it.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(in crate::command) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(silence) = &self.unasked {
-            notes.push(format!("libvirt can't be asked which VMs run ({silence}): those count that the hook has seen start"));
+            notes.push(format!(
+                "libvirt can't be asked which VMs run ({silence}): those count that the hook has seen start"
+            ));
         }
         if self.unseen > 0 {
             let vms = if self.unseen == 1 { "1 VM runs" } else { &format!("{} VMs run", self.unseen) };
-            notes.push(format!("{vms} of which the hook knows nothing, since it came later; to mend it: virt-hooks install"));
+            notes.push(format!(
+                "{vms} of which the hook knows nothing, since it came later; to mend it: virt-hooks install"
+            ));
         }
         notes
     }
 
     /// Those that run, now that the lock is held: a VM that has been started or ended since has been seen to by its own hook,
     /// or that waits for the lock.
-    pub(super) fn still(self, paths: &Paths) -> Vec<Running> {
+    pub(in crate::command) fn still(self, paths: &Paths) -> Vec<Running> {
         let now = host_wide::running(paths);
         now.into_iter().filter(|vm| !self.ended.contains(vm)).collect()
     }

@@ -43,7 +43,7 @@ pub(super) struct Arguments {
 /// Shows how things stand.
 pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_on_this_host(paths, "status")?;
-    let mut programs = Programs::new();
+    let mut programs = Programs::for_nothing_else();
     let known = running::ask(&mut programs, paths);
     let notes = known.notes();
     let running = known.running;
@@ -60,7 +60,9 @@ pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, F
         writeln!(out)?;
     } else {
         table(&mut out, &status, paths)?;
-        for note in notes.into_iter().chain(problems.iter().map(|(file, problem)| format!("{}: {problem}", Quoted::path(file)))) {
+        for note in
+            notes.into_iter().chain(problems.iter().map(|(file, problem)| format!("{}: {problem}", Quoted::path(file))))
+        {
             writeln!(out, "{}  {note}", Screen::of_stdout().paint(Meaning::Warning, "warning"))?;
         }
     }
@@ -111,8 +113,11 @@ fn what(thing: &Thing) -> String {
     match thing {
         Thing::Forward(forward) => forward.to_string(),
         Thing::Route(route) => route.to_string(),
-        Thing::Declared(declared) => declared.to_string(),
-        Thing::Refused(why) => why.clone(),
+        Thing::Declared(declared) => match &**declared {
+            Declaration::Forward(forward) => forward.to_string(),
+            Declaration::Route(route) => route.to_string(),
+        },
+        Thing::Refused(why) => why.to_string(),
         Thing::Strange(what) => what.clone(),
     }
 }
@@ -164,14 +169,17 @@ fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()>
             ];
             table.row(cells, meaning(row.state));
             if refused {
-                table.note(what(&row.thing), Meaning::Bad);
+                table.note(&what(&row.thing), Meaning::Bad);
             }
         }
         table.print(out, screen)?;
     }
     let to_mend = status.rows.iter().any(|row| matches!(row.state, State::Missing | State::LeftOver | State::Foreign));
     if status.table == TableState::Changed {
-        writeln!(out, "The table inet virt-hooks is not as this program makes it: somebody has changed its chains or rules.")?;
+        writeln!(
+            out,
+            "The table inet virt-hooks is not as this program makes it: somebody has changed its chains or rules."
+        )?;
     }
     if to_mend || status.table == TableState::Changed {
         writeln!(out, "{} virt-hooks network apply", screen.paint(Meaning::Faint, "to mend it:"))?;

@@ -3,15 +3,33 @@
 //! They stand in `virt-hooks-network.toml` and its drop-ins, and, where the settings there allow it, in a VM's own
 //! `<metadata>`.
 
+pub mod catalogue;
+mod file;
+mod load;
+mod metadata;
+mod rules;
+mod section;
+mod table;
+mod toml;
+mod value;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use glob::Pattern;
 use ipnet::IpNet;
 
-use super::address::{Ports, Protocol};
+use self::catalogue::{ForwardKey, RouteKey};
+use super::address::{Family, Ports, Protocol};
+use crate::configuration::matches;
 use crate::journal::Quoted;
-use crate::settings::OnFailure;
+
+pub use self::file::{parse, parse_for};
+pub use self::load::{are_there, load, load_all};
+pub use self::metadata::{NAMESPACE, Refused, Why};
+pub use self::rules::Rules;
+pub use self::toml::{forward_as_toml, route_as_toml};
 
 /// Where a declaration stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +55,7 @@ pub struct DeclaredForward {
     pub source: Source,
     /// Of which protocol.
     pub protocol: Protocol,
-    /// On which of the host's addresses; on every one where it is none.
+    /// On which of the host's addresses; on every one of its family where it is unspecified, on every one where it is none.
     pub listen: Option<IpAddr>,
     /// Which ports of the host.
     pub ports: Ports,
@@ -45,7 +63,7 @@ pub struct DeclaredForward {
     pub to: Option<IpAddr>,
     /// The VM's port for the first of `ports`; the same where it is none.
     pub to_port: Option<u16>,
-    /// From where; from everywhere where it is empty. Without bits behind their length.
+    /// From where; from everywhere where it is empty. Without bits behind their length, none in another, sorted.
     pub from: Vec<IpNet>,
 }
 
@@ -60,21 +78,31 @@ pub struct DeclaredRoute {
     pub proxy: Option<String>,
 }
 
-/// The `[network]` table: what holds for all declarations.
+/// One table of a file, for whichever VMs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The VMs that it is for.
+    pub domains: Vec<Pattern>,
+    /// What it declares.
+    pub declaration: Declaration,
+}
+
+/// What one table declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Declaration {
+    /// A `[[forward]]`.
+    Forward(DeclaredForward),
+    /// A `[[route]]`.
+    Route(DeclaredRoute),
+}
+
+/// All that the files declare, for all VMs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rules {
-    /// What it means if what is declared for a VM can't be had: a record, or a veto at `start`.
-    pub on_failure: OnFailure,
-    /// Whether VMs' own metadata counts.
-    pub metadata: bool,
-    /// The addresses on which VMs may listen by their metadata. Empty: on none.
-    pub listen: Vec<IpNet>,
-    /// The ports that they may claim. Empty: none.
-    pub ports: Vec<Ports>,
-    /// The destinations that they may claim. Empty: none.
-    pub routes: Vec<IpNet>,
-    /// The devices on which they may have the host answer. Empty: on none.
-    pub proxy: Vec<String>,
+pub struct Everything {
+    /// The tables that are valid, those of a file in the order in which they stand.
+    pub tables: Vec<Table>,
+    /// What holds for all of them.
+    pub rules: Rules,
 }
 
 /// What is declared for one VM.
@@ -86,6 +114,119 @@ pub struct Declarations {
     pub routes: Vec<DeclaredRoute>,
     /// What holds for all of them.
     pub rules: Rules,
+}
+
+/// The most addresses for which a host answers ARP or NDP: it does so for each by itself.
+const MAXIMUM_ANSWERED: u32 = 256;
+
+impl Declarations {
+    /// Whether nothing can come of them, whatever stands in the VM's XML.
+    pub const fn say_nothing(&self) -> bool {
+        self.forwards.is_empty() && self.routes.is_empty() && !self.rules.metadata
+    }
+}
+
+impl DeclaredForward {
+    /// Of which family it is, where it says so by an address. Its sources may limit it, too.
+    pub fn family(&self) -> Option<Family> {
+        self.to.or(self.listen).map(|address| Family::of(&address))
+    }
+
+    /// Whether anything can be forwarded in this family.
+    pub fn is_of(&self, family: Family) -> bool {
+        let sources = self.from.is_empty() || self.from.iter().any(|from| Family::of(&from.addr()) == family);
+        sources && self.family().is_none_or(|own| own == family)
+    }
+
+    /// What of it does not fit the rest, by its key.
+    fn misfit(&self) -> Option<(ForwardKey, String)> {
+        let first = self.to_port.unwrap_or(self.ports.first());
+        let last = u32::from(first) + self.ports.count() - 1;
+        if last > u32::from(u16::MAX) {
+            let why = format!("\"toPort\" is {first}, and the last of {} ports would be {last}", self.ports.count());
+            return Some((ForwardKey::ToPort, why));
+        }
+        let family = self.family()?;
+        if let Some(listen) = self.listen.filter(|listen| Family::of(listen) != family) {
+            let why = format!("\"listen\" is {listen}, and \"to\" an {family} address: both have to be of one family");
+            return Some((ForwardKey::Listen, why));
+        }
+        let other = self.from.iter().find(|from| Family::of(&from.addr()) != family)?;
+        let key = if self.to.is_some() { "to" } else { "listen" };
+        let why = format!("\"from\" has {other}, and \"{key}\" is an {family} address: nobody there can reach it");
+        Some((ForwardKey::From, why))
+    }
+}
+
+impl DeclaredRoute {
+    /// What of it does not fit the rest, by its key.
+    fn misfit(&self) -> Option<(RouteKey, String)> {
+        let length = self.to.max_prefix_len() - self.to.prefix_len();
+        let many = 1_u32.checked_shl(length.into()).is_none_or(|count| count > MAXIMUM_ANSWERED);
+        (self.proxy.is_some() && many).then(|| {
+            let shortest = self.to.max_prefix_len() - 8;
+            let why = format!(
+                "\"proxy\" takes at most {MAXIMUM_ANSWERED} addresses (/{shortest}), since the host answers for each by itself, \
+                 and {} has more: leave \"proxy\" out and have the router there send them to this host",
+                self.to
+            );
+            (RouteKey::Proxy, why)
+        })
+    }
+}
+
+impl Everything {
+    /// The forwards, each with the VMs that it is for.
+    pub fn forwards(&self) -> impl Iterator<Item = (&[Pattern], &DeclaredForward)> {
+        self.tables.iter().filter_map(|table| match &table.declaration {
+            Declaration::Forward(forward) => Some((table.domains.as_slice(), forward)),
+            Declaration::Route(_) => None,
+        })
+    }
+
+    /// The routes, likewise.
+    pub fn routes(&self) -> impl Iterator<Item = (&[Pattern], &DeclaredRoute)> {
+        self.tables.iter().filter_map(|table| match &table.declaration {
+            Declaration::Route(route) => Some((table.domains.as_slice(), route)),
+            Declaration::Forward(_) => None,
+        })
+    }
+
+    /// What of it is for this VM.
+    pub fn of(&self, domain: &std::ffi::OsStr) -> Declarations {
+        let mut of = Declarations { rules: self.rules.clone(), ..Declarations::default() };
+        for table in &self.tables {
+            if table.domains.iter().any(|pattern| matches(pattern, domain)) {
+                match &table.declaration {
+                    Declaration::Forward(forward) => of.forwards.push(forward.clone()),
+                    Declaration::Route(route) => of.routes.push(route.clone()),
+                }
+            }
+        }
+        of
+    }
+}
+
+impl fmt::Display for DeclaredForward {
+    /// `tcp port 8080 to port 80`, with the addresses that it names.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} port {}", self.protocol, self.ports)?;
+        if let Some(listen) = self.listen {
+            write!(formatter, " of {listen}")?;
+        }
+        if let Some(to) = self.to {
+            write!(formatter, " to {to}")?;
+        }
+        let to_port = self.to_port.filter(|port| *port != self.ports.first());
+        to_port.map_or(Ok(()), |port| write!(formatter, " to port {port}"))
+    }
+}
+
+impl fmt::Display for DeclaredRoute {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.to)?;
+        self.proxy.as_ref().map_or(Ok(()), |proxy| write!(formatter, ", answered for on {proxy}"))
+    }
 }
 
 impl fmt::Display for Source {

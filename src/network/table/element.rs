@@ -114,10 +114,11 @@ fn keys(forward: &Forward, port: u16) -> impl Iterator<Item = Key> {
         IpAddr::V6(_) => IpNet::new_assert(Ipv6Addr::UNSPECIFIED.into(), 0),
     };
     let listen_prefix = listen.map_or(everywhere, IpNet::from);
-    let open = from.is_empty().then(|| match listen {
+    let open = match listen {
         None => Key::Any(protocol, port),
         Some(listen) => Key::Listen(protocol, listen, port),
-    });
+    };
+    let open = Some(open).filter(|_| from.is_empty());
     open.into_iter().chain(from.iter().map(move |from| Key::From(protocol, listen_prefix, port, *from)))
 }
 

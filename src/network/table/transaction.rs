@@ -16,10 +16,7 @@ pub fn removal() -> String {
 /// it is not, or something else is in the place of what is wanted, nothing is done.
 ///
 /// The table with its maps, chains and rules is made as it is to be, whatever became of it.
-pub fn delta<'a>(
-    gone: impl IntoIterator<Item = &'a Element>,
-    wanted: impl IntoIterator<Item = &'a Element>,
-) -> String {
+pub fn delta<'a>(gone: impl IntoIterator<Item = &'a Element>, wanted: impl IntoIterator<Item = &'a Element>) -> String {
     let mut text = rooms();
     rules(&mut text);
     for element in gone {

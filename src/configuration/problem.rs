@@ -1,4 +1,4 @@
-//! What is wrong in a settings file, with the place where it is.
+//! What is wrong in a file of the operator's, with the place where it is.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,11 +11,13 @@ const SHOWN: usize = 120;
 pub enum Cost {
     /// One key.
     Key,
+    /// One table.
+    Table,
     /// The whole file.
     File,
 }
 
-/// Something in a settings file that can't be taken as it stands.
+/// Something in such a file that can't be taken as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// What it costs.
@@ -43,7 +45,7 @@ pub struct Place {
 
 impl Place {
     /// The place of a span of bytes in `text`.
-    pub(super) fn of(text: &str, span: &Range<usize>) -> Self {
+    pub(crate) fn of(text: &str, span: &Range<usize>) -> Self {
         let start = text.floor_char_boundary(span.start.min(text.len()));
         let before = text.get(..start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

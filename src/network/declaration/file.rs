@@ -1,0 +1,247 @@
+//! One file of declarations: TOML, of which every table that can't be taken costs only itself, whatever is wrong in it.
+//!
+//! The file is divided at its headers before any of it is read as TOML, so that not even an unclosed quote reaches further
+//! than the next header. And so that the tables of other VMs cost next to nothing at an event, however many they are.
+
+use std::ffi::OsStr;
+use std::ops::Range;
+use std::path::Path;
+
+use glob::Pattern;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::rules::Said;
+use super::section::{Header, can_be_divided, header, plain_domain, preamble, sections};
+use super::table::{domains, forward, network, route};
+use super::{Declaration, Declarations, Everything, Source, Table};
+use crate::configuration::{Cost, Place, Problem, Refusal, matches, nearest};
+use crate::journal::Escaped;
+use crate::settings::on_failure;
+
+/// How many problems of a file are told one by one.
+const TOLD: usize = 20;
+
+/// The tables that there are.
+const TABLES: [&str; 3] = ["forward", "route", "network"];
+
+/// All that a file declares, and what of it can't be taken.
+pub fn parse(text: &str, path: &Path) -> (Everything, Vec<Problem>) {
+    let mut everything = Everything::default();
+    let problems = take(text, path, None, &mut everything);
+    (everything, problems)
+}
+
+/// What a file declares for one VM, and what of it can't be taken. What is wrong with another VM's is its own problem.
+pub fn parse_for(text: &str, path: &Path, domain: &OsStr) -> (Declarations, Vec<Problem>) {
+    let mut everything = Everything::default();
+    let problems = take(text, path, Some(domain), &mut everything);
+    (everything.of(domain), problems)
+}
+
+/// Takes what a file declares, for this VM or for all, over what other files said before.
+pub(super) fn take(text: &str, path: &Path, domain: Option<&OsStr>, everything: &mut Everything) -> Vec<Problem> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (counted, problems) = ((0, 1), Vec::new());
+    let mut reader = Reader { text, path, domain, everything, rules_at: None, counted, problems, more: 0 };
+    if can_be_divided(text) {
+        reader.section(0..preamble(text), None);
+        for section in sections(text) {
+            let kind = text.get(section.header.clone()).map_or(Header::Unreadable, header);
+            let body = text.get(section.body.clone()).unwrap_or_default();
+            if kind == Header::Table("network") || !reader.is_plainly_for_another(body) {
+                reader.section(section.header.start..section.body.end, Some(kind));
+            }
+        }
+    } else {
+        reader.whole();
+    }
+    if reader.more > 0 {
+        let message = format!("and {} more that is wrong in this file", reader.more);
+        reader.problems.push(Problem { cost: Cost::Table, message, place: None, remedy: None });
+    }
+    // A table is sorted by its keys; people read from top to bottom.
+    reader
+        .problems
+        .sort_by_key(|problem| problem.place.as_ref().map_or((usize::MAX, 0), |place| (place.line, place.column)));
+    reader.problems
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    path: &'a Path,
+    /// The VM that is asked for, if it is one.
+    domain: Option<&'a OsStr>,
+    everything: &'a mut Everything,
+    /// The line of the `[network]` that there was.
+    rules_at: Option<usize>,
+    /// To which byte lines have been counted, and the line there.
+    counted: (usize, usize),
+    problems: Vec<Problem>,
+    /// How many there are besides.
+    more: usize,
+}
+
+impl Reader<'_> {
+    /// Whether a section is another VM's, as far as that is plain to see.
+    fn is_plainly_for_another(&self, body: &str) -> bool {
+        let (Some(domain), Some(plain)) = (self.domain.and_then(OsStr::to_str), plain_domain(body)) else {
+            return false;
+        };
+        match plain.find(['*', '?', '[', ']']) {
+            None => plain != domain,
+            Some(wild) => {
+                // Nearly every pattern begins with what tells it from most VMs.
+                !plain.get(..wild).is_some_and(|begin| domain.starts_with(begin))
+                    || Pattern::new(plain).is_ok_and(|pattern| !pattern.matches(domain))
+            }
+        }
+    }
+
+    /// Takes what stands at a header and below it, or before the first one.
+    fn section(&mut self, place: Range<usize>, kind: Option<Header<'_>>) {
+        let text = self.text.get(place.clone()).unwrap_or_default();
+        let error = match DeTable::parse(text) {
+            Ok(root) => return self.tables(root.get_ref(), place.start),
+            Err(error) => error,
+        };
+        let instead = match kind {
+            None => "what stands before the first table is ignored".to_owned(),
+            Some(Header::OneOfTables(name @ ("forward" | "route"))) => {
+                format!("this [[{name}]] is refused as a whole")
+            }
+            Some(Header::Table("network")) => {
+                self.everything.rules.take(Said::nothing_can_be_claimed(veto(text)));
+                "until it is mended, this [network] lets VMs claim nothing by their metadata".to_owned()
+            }
+            Some(_) => "this table is ignored".to_owned(),
+        };
+        self.no_toml(&error, place.start, Cost::Table, &instead);
+    }
+
+    /// Takes a file that holds what may look like a header and be none.
+    fn whole(&mut self) {
+        match DeTable::parse(self.text) {
+            Ok(root) => self.tables(root.get_ref(), 0),
+            Err(error) => {
+                self.everything.rules.take(Said::nothing_can_be_claimed(veto(self.text)));
+                let instead = "the whole file is ignored, since with \"\"\" or ''' in it, it can't be told where the next \
+                               table begins; write them out of it";
+                self.no_toml(&error, 0, Cost::File, instead);
+            }
+        }
+    }
+
+    fn no_toml(&mut self, error: &toml::de::Error, offset: usize, cost: Cost, instead: &str) {
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        let span = error.span().unwrap_or_default();
+        self.problem((span, format!("{}; {instead}", Escaped(message.as_bytes()))), offset, cost);
+    }
+
+    /// Takes tables that TOML has read from `offset` on.
+    fn tables(&mut self, root: &DeTable<'_>, offset: usize) {
+        for (key, value) in root {
+            let name = key.get_ref().as_ref();
+            match (name, value.get_ref()) {
+                ("forward" | "route", DeValue::Array(tables)) => {
+                    for table in tables.iter() {
+                        self.declaration(name, table, offset);
+                    }
+                }
+                ("network", DeValue::Table(table)) => self.rules(table, value.span(), offset),
+                ("forward" | "route", _) => {
+                    let message = format!("\"{name}\" is written [[{name}]], in double brackets; it is ignored");
+                    self.problem((key.span(), message), offset, Cost::Table);
+                }
+                ("network", _) => {
+                    let message = "\"network\" is written [network], in single brackets; it is ignored".to_owned();
+                    self.problem((key.span(), message), offset, Cost::Table);
+                }
+                _ => self.unknown(key, offset),
+            }
+        }
+    }
+
+    fn unknown(&mut self, key: &Spanned<impl AsRef<str>>, offset: usize) {
+        let name = key.get_ref().as_ref();
+        let hint = match nearest(name, &TABLES) {
+            Some("network") => "did you mean [network]?".to_owned(),
+            Some(near) => format!("did you mean [[{near}]]?"),
+            None => "there are [[forward]], [[route]] and [network], and every key stands in one of them".to_owned(),
+        };
+        let message = format!("\"{}\" is not known here and is ignored; {hint}", Escaped(name.as_bytes()));
+        self.problem((key.span(), message), offset, Cost::Table);
+    }
+
+    /// Takes a forward or a route, as a whole or not at all.
+    fn declaration(&mut self, kind: &str, value: &Spanned<DeValue<'_>>, offset: usize) {
+        let Some(table) = value.get_ref().as_table() else {
+            let message = format!("a [[{kind}]] must be a table; it is ignored");
+            return self.problem((value.span(), message), offset, Cost::Table);
+        };
+        let domains = domains(table);
+        if let (Some(domain), Some(domains)) = (self.domain, &domains)
+            && !domains.iter().any(|pattern| matches(pattern, domain))
+        {
+            return;
+        }
+        let line = self.line(offset + value.span().start);
+        let source = Source::File { path: self.path.to_owned(), line };
+        let read = match kind {
+            "forward" => forward(table, &value.span(), source).map(Declaration::Forward),
+            _ => route(table, &value.span(), source).map(Declaration::Route),
+        };
+        match (read, domains) {
+            (Ok(declaration), Some(domains)) => self.everything.tables.push(Table { domains, declaration }),
+            (Ok(_), None) => {}
+            (Err(refusals), _) => {
+                for (span, why) in refusals {
+                    let message = format!("{why}; this [[{kind}]] is refused as a whole");
+                    self.problem((span, message), offset, Cost::Table);
+                }
+            }
+        }
+    }
+
+    fn rules(&mut self, table: &DeTable<'_>, span: Range<usize>, offset: usize) {
+        let line = self.line(offset + span.start);
+        if let Some(before) = self.rules_at {
+            let message = format!("[network] stands twice in this file, first in line {before}; this one is ignored");
+            return self.problem((span, message), offset, Cost::Table);
+        }
+        self.rules_at = Some(line);
+        let (said, refusals) = network(table);
+        self.everything.rules.take(said);
+        for (span, why) in refusals {
+            self.problem((span, format!("{why}; it is ignored, and lets VMs claim nothing")), offset, Cost::Key);
+        }
+    }
+
+    /// The line of a byte, from 1. Tables come from top to bottom, so that no line is counted twice.
+    fn line(&mut self, at: usize) -> usize {
+        if at < self.counted.0 {
+            self.counted = (0, 1);
+        }
+        let (from, line) = self.counted;
+        let between = self.text.as_bytes().get(from..at).unwrap_or_default();
+        self.counted = (at, line + memchr::memchr_iter(b'\n', between).count());
+        self.counted.1
+    }
+
+    fn problem(&mut self, (span, message): Refusal, offset: usize, cost: Cost) {
+        if self.problems.len() == TOLD {
+            self.more += 1;
+            return;
+        }
+        let place = Some(Place::of(self.text, &(offset + span.start..offset + span.end)));
+        self.problems.push(Problem { cost, message, place, remedy: None });
+    }
+}
+
+/// What a `[network]` that can't be read says of a veto, so that a mistake elsewhere in it opens no gate.
+fn veto(text: &str) -> Option<crate::settings::OnFailure> {
+    text.lines().filter(|line| line.contains("onFailure")).find_map(|line| {
+        let table = DeTable::parse(line).ok()?;
+        on_failure(table.get_ref().get("onFailure")?).ok()
+    })
+}

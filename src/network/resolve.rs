@@ -1,0 +1,327 @@
+//! What a VM is to be given, from what is declared for it: with the addresses that libvirt's networks reserve for it, and
+//! the devices behind which it is.
+//!
+//! It asks nothing of the host but what its [`Networks`] tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::address::Family;
+use super::declaration::{Declarations, DeclaredForward, DeclaredRoute, Source};
+use super::devices::is_device_name;
+use super::given::{Forward, Route};
+use super::libvirt_network::{Mac, Network, Networks, Unknown};
+use super::taken::{Taken, Taking};
+use crate::domain::Interface;
+use crate::journal::Escaped;
+use crate::trust::shell;
+
+/// What a VM is to be given, each with the declaration that it comes from, and what can't be had.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resolved {
+    /// Its forwards, none of which overlap.
+    pub forwards: Vec<(Forward, Source)>,
+    /// Its routes, none to the same destination.
+    pub routes: Vec<(Route, Source)>,
+    /// The bridges and taps behind which it is.
+    pub links: BTreeSet<String>,
+    /// The declarations of which it gets nothing.
+    pub faults: Vec<Fault>,
+}
+
+/// A declaration of which a VM gets nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which one.
+    pub source: Source,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a VM gets nothing of a declaration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It has no interface that the host could reach it by.
+    NoLink {
+        /// What its interfaces are: `direct`, `hostdev`, `user`, ...
+        kinds: Vec<String>,
+    },
+    /// The declaration has no address, and no network of the VM's could reserve one.
+    NoNetwork {
+        /// Of this family, if of one.
+        family: Option<Family>,
+    },
+    /// A network that could have reserved its address can't be looked up.
+    UnknownNetwork {
+        /// Its name.
+        network: String,
+        /// Why not.
+        why: String,
+    },
+    /// No address is reserved for it.
+    NotReserved {
+        /// Where it could be.
+        network: String,
+        /// For which of its MAC addresses.
+        mac: Mac,
+        /// Of which family, if of one.
+        family: Option<Family>,
+        /// Out of which addresses.
+        subnet: String,
+    },
+    /// Its metadata forwards to an address that is not reserved for it.
+    NotItsOwn {
+        /// Which address.
+        to: IpAddr,
+    },
+    /// Another declaration of the same VM has its port.
+    PortTaken {
+        /// What it wants.
+        wanted: Box<Forward>,
+        /// What there is.
+        taken: Box<Forward>,
+        /// The other declaration.
+        by: Source,
+    },
+    /// Another declaration of the same VM has its destination.
+    DestinationTaken {
+        /// The other declaration.
+        by: Source,
+    },
+}
+
+/// Resolves what is declared for the VM `domain`, which has these interfaces.
+pub fn resolve(
+    declarations: &Declarations,
+    domain: &OsStr,
+    interfaces: &[Interface<'_>],
+    networks: &dyn Networks,
+) -> Resolved {
+    let mut resolved = Resolved::default();
+    let links: Vec<&str> = interfaces.iter().filter_map(link).collect();
+    resolved.links = links.iter().map(|link| (*link).to_owned()).collect();
+    let Some(device) = links.first() else {
+        let kinds: Vec<String> = interfaces.iter().map(|own| own.kind.unwrap_or("unknown").to_owned()).collect();
+        let sources = declarations.forwards.iter().map(|forward| &forward.source);
+        let sources = sources.chain(declarations.routes.iter().map(|route| &route.source));
+        let fault = |source: &Source| Fault { source: source.clone(), reason: Reason::NoLink { kinds: kinds.clone() } };
+        resolved.faults = sources.map(fault).collect();
+        return resolved;
+    };
+    let mut addresses = Addresses { domain, interfaces, networks, known: BTreeMap::new() };
+    let mut taken = Taken::default();
+    for declared in &declarations.forwards {
+        let forwards = forwards(declared, &mut addresses).and_then(|forwards| untaken(forwards, declared, &mut taken));
+        match forwards {
+            Ok(forwards) => {
+                let of = |forward| (forward, declared.source.clone());
+                resolved.forwards.extend(forwards.into_iter().map(of));
+            }
+            Err(reason) => resolved.faults.push(Fault { source: declared.source.clone(), reason }),
+        }
+    }
+    for declared in &declarations.routes {
+        match route(declared, device, &mut taken) {
+            Ok(route) => resolved.routes.extend(route.map(|route| (route, declared.source.clone()))),
+            Err(reason) => resolved.faults.push(Fault { source: declared.source.clone(), reason }),
+        }
+    }
+    resolved
+}
+
+/// The device through which the host reaches what is behind an interface, if there is one.
+fn link<'a>(interface: &'a Interface<'_>) -> Option<&'a str> {
+    // The others lead past the host: a macvtap's device (`direct`) is on the host's own card, `hostdev` is a card,
+    // `user` is a program.
+    let reaches = matches!(interface.kind, Some("network" | "bridge" | "ethernet"));
+    let device = interface.bridge.as_ref().map(|bridge| bridge.text).or(interface.target);
+    device.filter(|device| reaches && is_device_name(OsStr::new(device)))
+}
+
+/// The addresses that are known of a VM.
+struct Addresses<'a> {
+    domain: &'a OsStr,
+    interfaces: &'a [Interface<'a>],
+    networks: &'a dyn Networks,
+    /// The networks that have been looked up.
+    known: BTreeMap<&'a str, Result<Network, Unknown>>,
+}
+
+impl<'a> Addresses<'a> {
+    /// The networks that the VM is on, with its MAC address there.
+    fn attachments(&mut self) -> Vec<(&'a str, Mac)> {
+        let (interfaces, networks) = (self.interfaces, self.networks);
+        let attachments = interfaces.iter().filter(|interface| link(interface).is_some());
+        let attachments: Vec<(&str, Mac)> =
+            attachments.filter_map(|interface| Some((interface.network?, Mac::parse(interface.mac?)?))).collect();
+        for (network, _) in &attachments {
+            self.known.entry(network).or_insert_with(|| networks.network(network));
+        }
+        attachments
+    }
+
+    /// What is reserved for the VM, in the order of its interfaces.
+    fn reserved(&mut self) -> Vec<IpAddr> {
+        let attachments = self.attachments();
+        let name = self.domain.to_str().unwrap_or_default();
+        let of = |(network, mac): (&str, Mac)| Some(self.known.get(network)?.as_ref().ok()?.reserved_for(mac, name));
+        attachments.into_iter().filter_map(of).flatten().collect()
+    }
+
+    /// Why nothing is reserved for the VM in this family, or in any.
+    fn why_none(&mut self, family: Option<Family>) -> Reason {
+        for (name, mac) in self.attachments() {
+            let network = name.to_owned();
+            match self.known.get(name) {
+                Some(Ok(known)) => {
+                    let fits = |address: &IpAddr| family.is_none_or(|family| Family::of(address) == family);
+                    if let Some(subnet) = known.addresses.iter().find(|subnet| fits(&subnet.addr())) {
+                        return Reason::NotReserved { network, mac, family, subnet: subnet.trunc().to_string() };
+                    }
+                }
+                Some(Err(why)) => return Reason::UnknownNetwork { network, why: why.to_string() },
+                None => {}
+            }
+        }
+        Reason::NoNetwork { family }
+    }
+}
+
+/// What a declared forward comes to: one for each family.
+fn forwards(declared: &DeclaredForward, addresses: &mut Addresses<'_>) -> Result<Vec<Forward>, Reason> {
+    let families = [Family::Ipv4, Family::Ipv6].into_iter().filter(|family| declared.is_of(*family));
+    let families: Vec<Family> = families.collect();
+    let targets: Vec<IpAddr> = match declared.to {
+        Some(to) => {
+            // Whoever may edit a VM could open a port of the host to anything that the host can reach.
+            if matches!(declared.source, Source::Metadata { .. }) && !addresses.reserved().contains(&to) {
+                return Err(Reason::NotItsOwn { to });
+            }
+            vec![to]
+        }
+        None => {
+            let reserved = addresses.reserved();
+            // One port leads to one address: that of the first interface that has one.
+            let first = |family| reserved.iter().copied().find(|address| Family::of(address) == family);
+            families.iter().copied().filter_map(first).collect()
+        }
+    };
+    if targets.is_empty() {
+        return Err(addresses.why_none(families.first().copied().filter(|_| families.len() == 1)));
+    }
+    let forward = |to: IpAddr| Forward {
+        protocol: declared.protocol,
+        listen: declared.listen.filter(|listen| !listen.is_unspecified()),
+        ports: declared.ports,
+        to,
+        to_port: declared.to_port.unwrap_or(declared.ports.first()),
+        from: declared.from.iter().copied().filter(|from| from.addr().is_ipv4() == to.is_ipv4()).collect(),
+    };
+    Ok(targets.into_iter().map(forward).collect())
+}
+
+/// Those that no other declaration has asked for. Where one is taken by something else, none is given.
+fn untaken(
+    forwards: Vec<Forward>,
+    declared: &DeclaredForward,
+    taken: &mut Taken<Source>,
+) -> Result<Vec<Forward>, Reason> {
+    let mut free = Vec::new();
+    for forward in &forwards {
+        if let Some((other, by)) = taken.overlapping(forward)
+            && other != forward
+        {
+            return Err(Reason::PortTaken {
+                wanted: Box::new(forward.clone()),
+                taken: Box::new(other.clone()),
+                by: by.clone(),
+            });
+        }
+    }
+    for forward in forwards {
+        if taken.forward(&forward, declared.source.clone()) == Taking::New {
+            free.push(forward);
+        }
+    }
+    Ok(free)
+}
+
+fn route(declared: &DeclaredRoute, device: &str, taken: &mut Taken<Source>) -> Result<Option<Route>, Reason> {
+    let route = Route { to: declared.to, device: device.to_owned(), proxy: declared.proxy.clone() };
+    match taken.route(&route, declared.source.clone()) {
+        Taking::New => Ok(Some(route)),
+        Taking::Same(_) => Ok(None),
+        Taking::Overlaps(_, by) => Err(Reason::DestinationTaken { by: by.clone() }),
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} comes to nothing: {}", self.source, self.reason)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLink { kinds } if kinds.is_empty() => formatter
+                .write_str("the VM has no network interface; to mend it, attach one to a bridge or a libvirt network"),
+            Self::NoLink { kinds } => write!(
+                formatter,
+                "the VM's interfaces lead past the host, which can't reach it by them (type {}); to mend it, attach one to a \
+                 bridge or a libvirt network",
+                Escaped(kinds.join(", ").as_bytes())
+            ),
+            Self::NoNetwork { family } => write!(
+                formatter,
+                "it has no \"to\", and the VM is on no libvirt network that gives out {} addresses and could reserve one; to \
+                 mend it, write \"to\" with the VM's address",
+                family.map_or_else(|| "any".to_owned(), |family| family.to_string())
+            ),
+            Self::UnknownNetwork { network, why } => write!(
+                formatter,
+                "it has no \"to\", and what the network \"{}\" reserves for the VM is not known: {}; to mend it, write \"to\" \
+                 with the VM's address",
+                Escaped(network.as_bytes()),
+                Escaped(why.as_bytes())
+            ),
+            Self::NotReserved { network, mac, family: Some(Family::Ipv6), subnet } => write!(
+                formatter,
+                "it has no \"to\", and the network \"{}\" reserves no IPv6 address for {mac}; to mend it, write \"to\" with the \
+                 VM's address, or put <host id='0:3:0:1:{mac}' ip='ADDRESS'/>, ADDRESS one of {subnet} and the id what the guest \
+                 asks with, into <dhcp> by: virsh net-edit {}",
+                Escaped(network.as_bytes()),
+                shell(Path::new(network))
+            ),
+            Self::NotReserved { network, mac, family, subnet } => write!(
+                formatter,
+                "it has no \"to\", and the network \"{}\" reserves no {}address for {mac}; to mend it, write \"to\" with the \
+                 VM's address, or reserve one, ADDRESS one of {subnet}: virsh net-update {} add ip-dhcp-host \"<host \
+                 mac='{mac}' ip='ADDRESS'/>\" --live --config",
+                Escaped(network.as_bytes()),
+                family.map(|family| format!("{family} ")).unwrap_or_default(),
+                shell(Path::new(network))
+            ),
+            Self::NotItsOwn { to } => write!(
+                formatter,
+                "a VM's metadata may forward only to what a libvirt network reserves for one of its MAC addresses, and {to} \
+                 is not; to mend it, reserve it, or declare the forward in virt-hooks-network.toml"
+            ),
+            Self::PortTaken { wanted, taken, by } => write!(
+                formatter,
+                "{wanted} overlaps what {by} has declared for the same VM before, {taken}; to mend it, change one of them"
+            ),
+            Self::DestinationTaken { by } => write!(
+                formatter,
+                "{by} has declared the same destination for the same VM before, with another \"proxy\"; to mend it, remove \
+                 one of them"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Which ports and destinations have been given away, and to whom: no two forwards may answer the same packet.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use ipnet::IpNet;
+
+use super::address::{Family, Protocol};
+use super::given::{Forward, Route};
+
+/// How many ports in a row are looked through together.
+const BUCKET: u16 = 64;
+
+/// What has been given away, to owners that are told where somebody else wants it.
+#[derive(Debug)]
+pub struct Taken<Owner> {
+    forwards: Vec<(Forward, Owner)>,
+    /// Where in `forwards` those are that have a port in a bucket.
+    buckets: HashMap<(Protocol, Family, u16), Vec<usize>>,
+    routes: HashMap<IpNet, (Route, Owner)>,
+}
+
+/// What became of something that was to be taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taking<'a, T, Owner> {
+    /// It was free.
+    New,
+    /// The same was given away before, to this owner.
+    Same(&'a Owner),
+    /// It overlaps what was given away before, to this owner.
+    Overlaps(&'a T, &'a Owner),
+}
+
+impl<Owner> Default for Taken<Owner> {
+    fn default() -> Self {
+        Self { forwards: Vec::new(), buckets: HashMap::new(), routes: HashMap::new() }
+    }
+}
+
+impl<Owner> Taken<Owner> {
+    /// What has been given away and overlaps a forward, the first of it, and to whom.
+    pub fn overlapping(&self, forward: &Forward) -> Option<(&Forward, &Owner)> {
+        let before = keys(forward).filter_map(|key| self.buckets.get(&key)).flatten().copied();
+        let others = before.filter(|index| self.forwards.get(*index).is_some_and(|(other, _)| forward.overlaps(other)));
+        self.forwards.get(others.min()?).map(|(other, owner)| (other, owner))
+    }
+
+    /// Takes a forward, if nothing that has been given away overlaps it.
+    pub fn forward(&mut self, forward: &Forward, owner: Owner) -> Taking<'_, Forward, Owner> {
+        if self.overlapping(forward).is_none() {
+            for key in keys(forward) {
+                self.buckets.entry(key).or_default().push(self.forwards.len());
+            }
+            self.forwards.push((forward.clone(), owner));
+            return Taking::New;
+        }
+        match self.overlapping(forward) {
+            Some((other, owner)) if other == forward => Taking::Same(owner),
+            Some((other, owner)) => Taking::Overlaps(other, owner),
+            None => Taking::New,
+        }
+    }
+
+    /// Takes a route, if its destination has not been given away. One destination in another is no conflict: the longer
+    /// prefix wins.
+    pub fn route(&mut self, route: &Route, owner: Owner) -> Taking<'_, Route, Owner> {
+        match self.routes.entry(route.to) {
+            Entry::Vacant(vacant) => {
+                vacant.insert((route.clone(), owner));
+                Taking::New
+            }
+            Entry::Occupied(occupied) => {
+                let (other, owner) = &*occupied.into_mut();
+                if other == route { Taking::Same(owner) } else { Taking::Overlaps(other, owner) }
+            }
+        }
+    }
+}
+
+/// The buckets in which a forward is.
+fn keys(forward: &Forward) -> impl Iterator<Item = (Protocol, Family, u16)> {
+    let (protocol, family) = (forward.protocol, Family::of(&forward.to));
+    (forward.ports.first() / BUCKET..=forward.ports.last() / BUCKET).map(move |bucket| (protocol, family, bucket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forward(protocol: &str, listen: &str, ports: &str, to: &str, from: &[&str]) -> Forward {
+        Forward {
+            protocol: protocol.parse().expect("a protocol"),
+            listen: listen.parse().ok(),
+            ports: ports.parse().expect("ports"),
+            to: to.parse().expect("an address"),
+            to_port: 80,
+            from: from.iter().map(|from| from.parse().expect("a prefix")).collect(),
+        }
+    }
+
+    #[test]
+    fn forwards_overlap_where_one_packet_could_be_for_both() {
+        let taken = forward("tcp", "", "8000-8100", "10.0.0.1", &[]);
+        for (other, overlaps) in [
+            (forward("tcp", "", "8100", "10.0.0.2", &[]), true),
+            (forward("tcp", "", "8101", "10.0.0.2", &[]), false),
+            (forward("tcp", "", "1-65535", "10.0.0.2", &[]), true),
+            (forward("udp", "", "8100", "10.0.0.2", &[]), false),
+            (forward("tcp", "", "8100", "fd00::2", &[]), false),
+            (forward("tcp", "203.0.113.7", "8100", "10.0.0.2", &[]), true),
+            (forward("tcp", "", "8100", "10.0.0.2", &["192.0.2.0/24"]), true),
+        ] {
+            let mut all = Taken::default();
+            assert_eq!(all.forward(&taken, 1), Taking::New);
+            let expected = if overlaps { Taking::Overlaps(&taken, &1) } else { Taking::New };
+            assert_eq!(all.forward(&other, 2), expected, "{other}");
+            assert_eq!(all.forward(&taken, 3), Taking::Same(&1));
+        }
+        let one = forward("tcp", "203.0.113.7", "80", "10.0.0.1", &["192.0.2.0/24"]);
+        for (other, overlaps) in [
+            (forward("tcp", "203.0.113.8", "80", "10.0.0.1", &[]), false),
+            (forward("tcp", "203.0.113.7", "80", "10.0.0.2", &["198.51.100.0/24"]), false),
+            (forward("tcp", "203.0.113.7", "80", "10.0.0.2", &["192.0.2.128/25"]), true),
+            (forward("tcp", "", "80", "10.0.0.2", &["192.0.0.0/8"]), true),
+        ] {
+            let mut all = Taken::default();
+            assert_eq!(all.forward(&one, 1), Taking::New);
+            assert_eq!(all.forward(&other, 2) != Taking::New, overlaps, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_destination_is_given_away_once() {
+        let route =
+            |to: &str, device: &str| Route { to: to.parse().expect("a prefix"), device: device.into(), proxy: None };
+        let mut taken = Taken::default();
+        assert_eq!(taken.route(&route("198.51.100.9/32", "virbr0"), 1), Taking::New);
+        assert_eq!(taken.route(&route("198.51.100.0/24", "virbr1"), 2), Taking::New);
+        assert_eq!(taken.route(&route("198.51.100.9/32", "virbr0"), 3), Taking::Same(&1));
+        let first = route("198.51.100.9/32", "virbr0");
+        assert_eq!(taken.route(&route("198.51.100.9/32", "virbr1"), 3), Taking::Overlaps(&first, &1));
+    }
+}
