@@ -15,6 +15,7 @@ mod limit;
 mod list;
 mod log;
 mod logrotate;
+mod network;
 mod new;
 mod operation;
 mod pause;
@@ -77,6 +78,8 @@ enum Verb {
     New(new::Arguments),
     /// For scripts: take something out of the VM's XML
     Get(get::Arguments),
+    /// Forwards and routes that are declared for VMs
+    Network(network::Arguments),
     /// Run no script until told
     Pause(pause::PauseArguments),
     /// Run scripts again
@@ -109,6 +112,7 @@ impl Verb {
             Self::Log(arguments) => log::log(&arguments, paths),
             Self::New(arguments) => new::new(&arguments, paths),
             Self::Get(arguments) => get::get(&arguments, paths),
+            Self::Network(arguments) => network::network(&arguments),
             Self::Pause(arguments) => pause::pause(&arguments, paths),
             Self::Resume => pause::resume(paths),
         }
