@@ -10,6 +10,7 @@ use super::failure::Failure;
 
 /// What is to be done.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  virt-hooks network import /etc/libvirt/hooks/hooks.json")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
