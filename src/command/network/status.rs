@@ -14,7 +14,7 @@ use crate::command::judge;
 use crate::command::screen::{Meaning, Screen};
 use crate::command::table::{Column, Table};
 use crate::journal::Quoted;
-use crate::network::declaration::{self, Declaration};
+use crate::network::declaration::{self, Declaration, Source};
 use crate::network::kernel::Kernel;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::paths::Paths;
@@ -142,17 +142,25 @@ const fn meaning(state: State) -> Option<Meaning> {
     }
 }
 
+/// Where something is declared, in so many columns as there are for it.
+fn place(source: &Source) -> String {
+    match source {
+        Source::File { path, line } => format!("{}:{line}", Quoted::name(path.file_name().unwrap_or_default())),
+        Source::Metadata { number } => format!("metadata:{number}"),
+    }
+}
+
 fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()> {
     let screen = Screen::of_stdout();
     if status.rows.is_empty() {
         writeln!(out, "Nothing is declared in {}, and nothing is there.", Quoted::path(paths.network()))?;
     } else {
         let mut table = Table::new([
-            Column::left("VM").shortened_to(12),
+            Column::left("VM"),
             Column::left("STATE"),
             Column::left("WHAT").shortened_to(40),
             Column::right("CONNECTIONS").dropped(2),
-            Column::left("DECLARED").shortened_to(20).dropped(1),
+            Column::left("DECLARED").dropped(1),
         ]);
         for row in &status.rows {
             let domain = match row.state {
@@ -165,7 +173,7 @@ fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()>
                 state(row.state).to_owned(),
                 if refused { String::new() } else { what(&row.thing) },
                 row.connections.map(|count| count.to_string()).unwrap_or_default(),
-                row.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+                row.source.as_ref().map(place).unwrap_or_default(),
             ];
             table.row(cells, meaning(row.state));
             if refused {
