@@ -9,6 +9,7 @@ pub mod conntrack;
 pub mod declaration;
 mod devices;
 pub mod given;
+pub mod guard;
 pub mod listener;
 pub mod migration;
 

@@ -8,9 +8,11 @@
 
 mod by_hand;
 mod machine;
+mod ruleset;
 mod traffic;
 mod world;
 
 mod conntrack;
+mod guards;
 mod listener;
 mod worlds;
