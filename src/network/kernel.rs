@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::guard::{Refusal, Tools};
 use super::reconcile::{Holdings, Lane, Proxy};
 use super::table::{self, Listing};
 use crate::paths::Paths;
@@ -154,12 +156,26 @@ impl<'a> Kernel<'a> {
     ///
     /// # Errors
     /// Where there is no such device, or it has no IPv6.
-    pub fn answer_ndp(&self, device: &str, answer: bool) -> std::io::Result<()> {
+    pub fn answer_ndp(&self, device: &str, answer: bool) -> io::Result<()> {
         fs::write(self.proxy_ndp(device), if answer { "1" } else { "0" })
     }
 
     fn proxy_ndp(&self, device: &str) -> PathBuf {
         self.paths.elsewhere("proc/sys/net/ipv6/conf").join(device).join("proxy_ndp")
+    }
+}
+
+impl Tools for Kernel<'_> {
+    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal> {
+        let (programs, time) = self.programs();
+        programs.tell(program, arguments, input.as_bytes(), time).map_err(|silence| match silence {
+            Silence::Missing(program) => Refusal::Missing(program),
+            other => Refusal::Failed(other.to_string()),
+        })
+    }
+
+    fn read(&mut self, path: &str) -> io::Result<String> {
+        fs::read_to_string(path)
     }
 }
 

@@ -121,9 +121,13 @@ fn show(out: &mut impl Write, applied: &Applied, notes: &[String], quiet: bool) 
     let screen = Screen::of_stdout();
     let warning = screen.paint(Meaning::Warning, "warning").to_string();
     let mut failed = false;
-    let mut changed = applied.mended || applied.orphans > 0;
+    let mut changed = applied.mended || applied.orphans > 0 || applied.opened > 0;
     if !quiet && applied.mended {
         writeln!(out, "mended   the table inet virt-hooks, which was not as it is to be")?;
+    }
+    if !quiet && applied.opened > 0 {
+        let chains = if applied.opened == 1 { "1 chain" } else { &format!("{} chains", applied.opened) };
+        writeln!(out, "mended   {chains} of others, which did not let through what is forwarded")?;
     }
     if !quiet && applied.orphans > 0 {
         writeln!(out, "removed  {} that no VM has been given", applied.orphans)?;

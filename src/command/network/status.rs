@@ -52,7 +52,10 @@ pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, F
     let status = status::look(&running, &everything, &mut kernel, paths)
         .map_err(|silence| Failure::failed(format_args!("it can't be seen what there is: {silence}")))?;
     let wrong = |row: &Row| !matches!(row.state, State::Applied | State::Waiting);
-    let is_wrong = status.table == TableState::Changed || status.rows.iter().any(wrong) || !problems.is_empty();
+    let is_wrong = status.table == TableState::Changed
+        || !status.unguarded.is_empty()
+        || status.rows.iter().any(wrong)
+        || !problems.is_empty();
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
         let rows: Vec<Shown> = status.rows.iter().map(Shown::of).collect();
@@ -189,7 +192,10 @@ fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()>
             "The table inet virt-hooks is not as this program makes it: somebody has changed its chains or rules."
         )?;
     }
-    if to_mend || status.table == TableState::Changed {
+    for chain in &status.unguarded {
+        writeln!(out, "{chain} may refuse what is forwarded: the rule that lets it through is not at its top.")?;
+    }
+    if to_mend || !status.unguarded.is_empty() || status.table == TableState::Changed {
         writeln!(out, "{} virt-hooks network apply", screen.paint(Meaning::Faint, "to mend it:"))?;
     }
     Ok(())
