@@ -1,4 +1,4 @@
-# What `install` and `uninstall` have in common: the places on a host, and root's rights. What concerns libvirt's hooks
+# What `install`, `uninstall` and the packages have in common: the places on a host, and root's rights. What concerns libvirt's hooks
 # the program does itself. It is sourced by bash, with the checkout as the working folder.
 # shellcheck shell=bash disable=SC2034
 
@@ -7,6 +7,11 @@ root=
 [ -z "${DESTDIR:-}" ] || root=$(realpath -m -- "$DESTDIR")
 root=${root%/}
 below=(${root:+--root "$root"})
+
+# Whose places the files go to: a package says it, else it is the host's.
+if [ -z "${layout:-}" ]; then
+    if [ -e /etc/debian_version ]; then layout=deb; else layout=rpm; fi
+fi
 
 binary=$root/usr/sbin/virt-hooks
 examples=$root/usr/share/doc/virt-hooks/examples
@@ -37,7 +42,7 @@ is_ours() { [[ "$(as_root "$1" --version 2> /dev/null)" == "virt-hooks "* ]]; }
 # Calls `"$@" MODE FILE PLACE` for each file of the checkout that goes with the program.
 for_each_file() {
     local file place zsh=zsh/site-functions
-    [ ! -e /etc/debian_version ] || zsh=zsh/vendor-completions
+    [ "$layout" != deb ] || zsh=zsh/vendor-completions
     for file in examples/*; do
         "$@" 0755 "$file" "$examples/${file##*/}"
     done

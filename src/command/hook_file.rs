@@ -1,5 +1,6 @@
 //! What lies where libvirt looks for its hook: this program, Apache CloudStack's hook, something else, or nothing.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -26,8 +27,19 @@ const CHUNK: usize = 256 << 10;
 /// How much of a file's first line is shown, in bytes.
 const SHOWN: usize = 80;
 
-/// The running program, whatever became of the file that it was started from.
-pub(super) const RUNNING_PROGRAM: &str = "/proc/self/exe";
+/// The running program, whatever became of the file that it was started from. An image that a package is being put into may be
+/// without /proc: there it is the file that the kernel was told to start.
+///
+/// # Errors
+/// Where it can't be opened.
+pub(super) fn running_program() -> io::Result<File> {
+    match File::open("/proc/self/exe") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            File::open(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()))
+        }
+        opened => opened,
+    }
+}
 
 const ELF: &[u8] = b"\x7fELF";
 
@@ -235,7 +247,7 @@ pub(super) fn is_there(path: &Path) -> bool {
 /// # Errors
 /// Where one of them can't be read.
 pub(super) fn is_this_build(path: &Path) -> io::Result<bool> {
-    let (mut one, mut other) = (File::open(RUNNING_PROGRAM)?, open(path)?);
+    let (mut one, mut other) = (running_program()?, open(path)?);
     if one.metadata()?.len() != other.metadata()?.len() {
         return Ok(false);
     }

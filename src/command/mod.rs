@@ -17,6 +17,7 @@ mod log;
 mod logrotate;
 mod new;
 mod operation;
+mod package;
 mod pause;
 mod program;
 mod run;

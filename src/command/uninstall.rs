@@ -13,8 +13,9 @@ use super::install::change::Change;
 use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller, seen};
 use super::install::watch::Watched;
-use super::install::{DRY_RUN, backup, carry, draft, later_place, stays_below_the_root};
+use super::install::{DRY_RUN, backup, carry, draft, later_place, patience, stays_below_the_root};
 use super::limit::Limit;
+use super::package::{self, Package};
 use super::program::Programs;
 use super::{logrotate, only_as_root};
 use crate::paths::Paths;
@@ -24,6 +25,9 @@ use crate::paths::Paths;
 #[command(after_help = "\
 Your scripts, your settings and the log stay. A hook that `install` kept is put back.
 
+On a host that has the package, only the hook goes, and upgrades of the package leave it out until `virt-hooks install`
+puts it back. Removing the package takes the rest.
+
 Examples:
   virt-hooks uninstall
   virt-hooks uninstall --dry-run")]
@@ -31,22 +35,35 @@ pub(super) struct Arguments {
     /// Only tell what would be done
     #[arg(long)]
     pub(super) dry_run: bool,
+
+    /// As packages call it when they are removed: don't note that the hook was taken out, and wait for another installation to
+    /// end
+    #[arg(long)]
+    pub(super) packaged: bool,
 }
 
 /// Takes back what `install` put there, and only that.
 pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_as_root(paths, "uninstall")?;
     stays_below_the_root(paths)?;
-    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
+    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths, patience(arguments.packaged))?) };
     let mut programs = Programs::new();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);
     let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
     steps.extend(hook(&found, before.as_deref(), paths));
-    steps.extend(as_shipped(&logrotate::place(paths), &[logrotate::TEXT.to_owned()]));
-    steps.extend(as_shipped(paths.settings(), &shipped_settings(before.as_deref(), paths)));
-    steps.extend(emptied(paths.custom()));
+    if let Some(package) = Package::of(paths) {
+        steps.extend(as_shipped(&carry::drop_in_place(paths), &carried(before.as_deref(), carry::drop_in, paths)));
+        if !arguments.packaged {
+            steps.extend(package::take_out(package, paths));
+        }
+    } else {
+        let shipped = carried(before.as_deref(), carry::template, paths);
+        steps.extend(as_shipped(&logrotate::place(paths), &[logrotate::TEXT.to_owned()]));
+        steps.extend(as_shipped(paths.settings(), &[shipped.as_slice(), &[carry::TEMPLATE.to_owned()]].concat()));
+        steps.extend(emptied(paths.custom()));
+    }
     let state = paths.state().is_dir();
     let changed = state || steps.iter().any(|step| step.change.is_some());
 
@@ -114,14 +131,14 @@ fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {
     }
 }
 
-/// The settings that `install` wrote: with the timeout of CloudStack's hook, if that is put back.
-fn shipped_settings(before: Option<&Path>, paths: &Paths) -> Vec<String> {
+/// The settings that `install` wrote with the timeout of CloudStack's hook, if that is put back.
+fn carried(before: Option<&Path>, text: fn(u64) -> Option<String>, paths: &Paths) -> Vec<String> {
     let called = before.map(|before| HookFile::called(before, paths.root()));
     let carried = called.and_then(|called| match called.limit()? {
-        Limit::Seconds(seconds) => carry::template(*seconds),
+        Limit::Seconds(seconds) => text(*seconds),
         Limit::Unclear(_) => None,
     });
-    [Some(carry::TEMPLATE.to_owned()), carried].into_iter().flatten().collect()
+    carried.into_iter().collect()
 }
 
 /// A file goes if it is as it was shipped.
