@@ -39,6 +39,14 @@ is_there() { is -e "$1" || is -L "$1"; }
 # Whether a program is this one, as it says of itself.
 is_ours() { [[ "$(as_root "$1" --version 2> /dev/null)" == "virt-hooks "* ]]; }
 
+# What a package has put there it also upgrades and removes.
+leave_to_the_package() {
+    local removal="rpm --erase virt-hooks"
+    is_there "$root/usr/share/virt-hooks/package" || return 0
+    [ "$layout" != deb ] || removal="apt-get remove virt-hooks"
+    die "the package virt-hooks is installed here; nothing was changed. Upgrade that, or remove it first: $removal"
+}
+
 # Calls `"$@" MODE FILE PLACE` for each file of the checkout that goes with the program.
 for_each_file() {
     local file place zsh=zsh/site-functions

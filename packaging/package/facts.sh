@@ -6,7 +6,7 @@ die() { printf 'virt-hooks: %s\n' "$@" >&2; exit 1; }
 field() { sed -n "s/^$1 = \"\\(.*\\)\"\$/\\1/p" Cargo.toml | head -n 1; }
 
 version=${VERSION:-$(field version)}
-summary="libvirt's qemu hook, supervised and logged"
+summary="qemu hook for libvirt that runs scripts, supervised and logged"
 maintainer=${MAINTAINER:-virt-hooks maintainers <maintainers@virt-hooks.invalid>}
 target=${CARGO_TARGET_DIR:-target}
 # Where packages end up.

@@ -1,6 +1,5 @@
 //! What lies where libvirt looks for its hook: this program, Apache CloudStack's hook, something else, or nothing.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -27,15 +26,19 @@ const CHUNK: usize = 256 << 10;
 /// How much of a file's first line is shown, in bytes.
 const SHOWN: usize = 80;
 
+/// Where packages put the program, and `make install`.
+const USUAL_PROGRAM: &str = "/usr/sbin/virt-hooks";
+
 /// The running program, whatever became of the file that it was started from. An image that a package is being put into may be
-/// without /proc: there it is the file that the kernel was told to start.
+/// without /proc: there it is the file that it was called by, or where it usually is.
 ///
 /// # Errors
 /// Where it can't be opened.
 pub(super) fn running_program() -> io::Result<File> {
     match File::open("/proc/self/exe") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            File::open(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()))
+            let called = std::env::args_os().next().filter(|name| name.as_bytes().contains(&b'/'));
+            File::open(called.unwrap_or_else(|| USUAL_PROGRAM.into()))
         }
         opened => opened,
     }

@@ -187,7 +187,10 @@ fn left(before: Option<&Path>, paths: &Paths) -> Vec<Step> {
         let what = format!("a hook that was there before; libvirt runs it after {}", seen(paths.hook()));
         left.push(Step::tell("left", format!("{}: {what}", seen(&later))));
     }
-    for path in [&paths.settings_drop_ins(), paths.log()] {
+    // Empty, it is what the package came with.
+    let drop_ins = paths.settings_drop_ins();
+    let as_it_came = Package::of(paths).is_some() && entries(&drop_ins) == Some(0);
+    for path in [drop_ins.as_path(), paths.log()].into_iter().skip(usize::from(as_it_came)) {
         if is_there(path) {
             left.push(Step::tell("left", format!("{}: it is yours", seen(path))));
         }
