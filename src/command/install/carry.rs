@@ -44,7 +44,7 @@ pub(super) enum Carried {
 }
 
 /// Whether these settings say a timeout for every script.
-pub(super) fn says_a_timeout(text: &str) -> bool {
+pub(in crate::command) fn says_a_timeout(text: &str) -> bool {
     DeTable::parse(text).is_ok_and(|table| table.get_ref().contains_key("timeoutSeconds"))
 }
 

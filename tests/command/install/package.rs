@@ -105,6 +105,23 @@ fn a_limit_that_the_operator_has_set_holds_and_one_that_was_edited_stays() {
 }
 
 #[test]
+fn a_limit_that_the_operator_sets_later_does_not_hold_and_check_tells() {
+    let host = packaged();
+    cloudstack_comes(&host);
+    done(&host, &CONFIGURED);
+    host.settings("timeoutSeconds = 5\n");
+    let said = done(&host, &["check"]);
+    let told = format!(
+        "its timeoutSeconds does not hold, since {DROP_IN} is read after it and has that of CloudStack's hook\n         to mend \
+         it: rm {DROP_IN}\n"
+    );
+    assert!(said.contains(&told), "{said}");
+    fs::remove_file(host.path(DROP_IN)).expect("the remedy");
+    let said = done(&host, &["check"]);
+    assert!(!said.contains("does not hold"), "{said}");
+}
+
+#[test]
 fn cloudstack_s_own_is_replaced_and_nothing_else_is() {
     let host = packaged();
     done(&host, &CONFIGURED);
