@@ -16,6 +16,7 @@ packages=$target/packages
 # whenever they are made. A tarball that `git archive` has made holds the time of its commit (.gitattributes).
 source_date() {
     local archived date
+    # shellcheck disable=SC2016 # git's own
     archived=$(sed 's/^\$Format.*//' packaging/package/source-date)
     date=$(sed -n 's/^## \[.*\] - \([0-9-]*\)$/\1/p' CHANGELOG.md | head -n 1)
     if [ -n "${SOURCE_DATE_EPOCH:-}" ]; then

@@ -14,6 +14,7 @@ backup=/etc/libvirt/hooks/qemu.before-virt-hooks
 log=/var/log/libvirt/qemu-hook.log
 cloudstack_s=/usr/share/cloudstack-agent/lib/libvirtqemuhook
 
+: "${debian:?run starts the tests}"
 scratch=$(mktemp -d)
 mount -t tmpfs scratch "$scratch"
 trap 'umount -l "$scratch"; rmdir "$scratch"' EXIT
@@ -114,6 +115,7 @@ vm_life() {
 
 # What libvirtd looks like to whoever reloads it: a process that is called so and notes every SIGHUP, and a virsh that knows of no
 # VM. A real one is reloaded in tests/install/host.rs.
+# shellcheck disable=SC2016 # of the script's own
 start_libvirtd() {
     printf '%s\n' '#!/bin/bash' 'trap "echo reloaded >> /run/reloads" HUP' 'echo $$ > /run/libvirtd.pid' \
         'while :; do sleep 0.1; done' > "$root/usr/sbin/libvirtd"
