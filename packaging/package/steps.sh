@@ -16,14 +16,14 @@ tell() {
 # The files are in place: `configured yes` if they are for the first time.
 configured() {
     virt-hooks install --packaged ||
-        tell "the package is installed, but its hook is not in place, for the reason above. virt-hooks check tells how it stands"
+        tell "the package is installed, but libvirt does not call its hook yet, for the reason above; how it stands: virt-hooks check"
     start_units "$1"
 }
 
 # CloudStack's agent was installed or upgraded.
 cloudstack_came() {
     said=$(virt-hooks install --packaged --only-over-cloudstack) || {
-        tell "CloudStack's agent has put its own hook in place, and it could not be taken over; to mend it: virt-hooks install"
+        tell "CloudStack's agent has put its own hook in place, and not all of the way back was made; to mend it: virt-hooks install"
         return 0
     }
     if [ -n "$said" ]; then

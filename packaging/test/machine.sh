@@ -33,7 +33,7 @@ new_machine() {
     mkdir -p "$root"
     mount -t tmpfs -o mode=0755 machine "$root"
     tar -C "$root" -xf "$debian"
-    mkdir -p "$root/packages"
+    mkdir "$root/packages"
     mount -t proc proc "$root/proc"
     mount -t tmpfs -o mode=0755 devices "$root/dev"
     mknod -m 0666 "$root/dev/null" c 1 3
@@ -43,10 +43,13 @@ new_machine() {
     echo force-unsafe-io > "$root/etc/dpkg/dpkg.cfg.d/test"
 }
 
+# What comes after it runs on the machine.
+there() { chroot "$root" "$@"; }
+
 # on COMMAND...: on the machine, as root there. What it says goes to $said as well.
 on() {
     local code=0
-    chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+    there env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive \
         "$@" > "$scratch/said" 2>&1 < /dev/null || code=$?
     said=$(cat "$scratch/said")
     return $code
@@ -116,11 +119,15 @@ vm_life() {
 # What libvirtd looks like to whoever reloads it: a process that is called so and notes every SIGHUP, and a virsh that knows of no
 # VM. A real one is reloaded in tests/install/host.rs.
 # shellcheck disable=SC2016 # of the script's own
-start_libvirtd() {
+put_libvirtd() {
     printf '%s\n' '#!/bin/bash' 'trap "echo reloaded >> /run/reloads" HUP' 'echo $$ > /run/libvirtd.pid' \
         'while :; do sleep 0.1; done' > "$root/usr/sbin/libvirtd"
     printf '#!/bin/sh\n' > "$root/usr/bin/virsh"
     chmod 0755 "$root/usr/sbin/libvirtd" "$root/usr/bin/virsh"
+}
+
+start_libvirtd() {
+    put_libvirtd
     chroot "$root" /usr/sbin/libvirtd > /dev/null 2>&1 < /dev/null &
     libvirtd=$!
     until exists /run/libvirtd.pid; do sleep 0.05; done
@@ -164,4 +171,19 @@ cloudstack_hook() {
     printf '%s\n' '#!/usr/bin/python3' 'import logging' "logFile = '/var/log/libvirt/qemu-hook.log'" \
         "customDir = '/etc/libvirt/hooks/custom/'" "timeoutSeconds = $1" \
         "def migrate(bridge):" "    return bridge.startswith('cloudVirBr')"
+}
+
+# What CloudStack's agent does to the hook when it is configured, and nothing else: agent-VERSION.deb.
+# shellcheck disable=SC2016 # of the script's own
+build_agent_deb() {
+    local tree=$scratch/agent
+    mkdir -p "$tree/DEBIAN" "$tree${cloudstack_s%/*}"
+    cloudstack_hook '10 * 60' > "$tree$cloudstack_s"
+    chmod 0755 "$tree$cloudstack_s"
+    printf '%s\n' 'Package: cloudstack-agent' "Version: 4.20.$1" 'Architecture: all' 'Maintainer: nobody <nobody@localhost>' \
+        'Description: stand-in for Apache CloudStack'\''s agent' > "$tree/DEBIAN/control"
+    printf '%s\n' '#!/bin/bash' 'set -e' '[ "$1" = configure ] || exit 0' 'mkdir -p /etc/libvirt/hooks' \
+        "cp -a $cloudstack_s $hook" > "$tree/DEBIAN/postinst"
+    chmod 0755 "$tree/DEBIAN/postinst"
+    dpkg-deb --root-owner-group --build "$tree" "$scratch/agent-$1.deb" > /dev/null
 }
