@@ -6,6 +6,8 @@ die() { printf 'virt-hooks: %s\n' "$@" >&2; exit 1; }
 field() { sed -n "s/^$1 = \"\\(.*\\)\"\$/\\1/p" Cargo.toml | head -n 1; }
 
 version=${VERSION:-$(field version)}
+# What comes before a release sorts before it, to dpkg and to rpm, by a tilde.
+version=${version//-/\~}
 summary="qemu hook for libvirt that runs scripts, supervised and logged"
 maintainer=${MAINTAINER:-virt-hooks maintainers <maintainers@virt-hooks.invalid>}
 target=${CARGO_TARGET_DIR:-target}
@@ -32,8 +34,14 @@ source_date() {
     fi
 }
 
-# The processor that Rust builds for here, as `uname -m` calls it.
-processor() { rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1/p'; }
+# The processor that a program is for, as `uname -m` calls it: e_machine in elf(5).
+processor() {
+    case $(od -A n -t u2 -j 18 -N 2 -- "$1") in
+        *' 62') echo x86_64 ;;
+        *' 183') echo aarch64 ;;
+        *) die "$1 is no program for x86_64 or aarch64, and a package is made for these only" ;;
+    esac
+}
 
 # The units that systemd is to start: those that say by what.
 units() {

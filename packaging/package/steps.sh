@@ -36,7 +36,7 @@ cloudstack_came() {
 removing() {
     stop_units
     virt-hooks uninstall --packaged ||
-        tell "the hook could not be taken out, for the reason above. Without the package: rm /etc/libvirt/hooks/qemu"
+        tell "not everything was put back as it was, for the reason above; what libvirt calls is /etc/libvirt/hooks/qemu"
 }
 
 # Its files are gone.

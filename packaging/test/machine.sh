@@ -19,6 +19,8 @@ scratch=$(mktemp -d)
 mount -t tmpfs scratch "$scratch"
 trap 'umount -l "$scratch"; rmdir "$scratch"' EXIT
 passed=0 failed=0 root=
+# What has to succeed before there is anything to assert.
+trap 'printf "ended at line %s, where it was said:\n%s\n" "$LINENO" "${said:-}"' ERR
 
 # new_machine WHAT: another one, on which nothing has happened yet.
 new_machine() {
