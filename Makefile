@@ -1,8 +1,8 @@
 # GNU make. `make help` tells what there is.
 
 .NOTPARALLEL:
-.PHONY: build install uninstall deb rpm packages test-packages test test-anywhere test-as-root check format lint doc man man-check bench bench-log fuzz \
-    clean help
+.PHONY: build install uninstall deb rpm packages test-packages test test-anywhere test-as-root check format lint doc man \
+    man-check bench bench-log fuzz clean help
 
 build:
 	@packaging/build > /dev/null
@@ -22,7 +22,8 @@ rpm:
 
 packages: deb rpm
 
-# As root on Debian: the packages in roots of their own, from installation to purge, and that two builds make the same bytes.
+# As root on Debian: the packages in roots of their own, from installation to purge, and that two builds make the same
+# bytes.
 test-packages:
 	@packaging/test/run
 

@@ -1,5 +1,5 @@
-# What `install`, `uninstall` and the packages have in common: the places on a host, and root's rights. What concerns libvirt's hooks
-# the program does itself. It is sourced by bash, with the checkout as the working folder.
+# What `install`, `uninstall` and the packages have in common: the places on a host, and root's rights. What concerns
+# libvirt's hooks the program does itself. It is sourced by bash, with the checkout as the working folder.
 # shellcheck shell=bash disable=SC2034
 
 # With DESTDIR all of it lies below that folder, and nothing of the host itself is changed.

@@ -14,8 +14,8 @@ target=${CARGO_TARGET_DIR:-target}
 # Where packages end up.
 packages=$target/packages
 
-# When the sources are from, in seconds: what the packages and the files in them are dated, so that they are the same bytes
-# whenever they are made. A tarball that `git archive` has made holds the time of its commit (.gitattributes).
+# When the sources are from, in seconds: what the packages and the files in them are dated, so that they are the same
+# bytes whenever they are made. A tarball that `git archive` has made holds the time of its commit (.gitattributes).
 source_date() {
     local archived date
     # shellcheck disable=SC2016 # git's own

@@ -1,10 +1,11 @@
 # shellcheck shell=sh
-# What happens on a host when the package comes, is upgraded, and goes: the same for deb and rpm. `make` puts this text at the
-# beginning of every maintainer script and scriptlet, which call its functions. POSIX sh, since that is what they run in; no step
-# may fail the package, since a host whose packages are half configured is worse than one without the hook.
+# What happens on a host when the package comes, is upgraded, and goes: the same for deb and rpm. `make` puts this text
+# at the beginning of every maintainer script and scriptlet, which call its functions. POSIX sh, since that is what they
+# run in; no step may fail the package, since a host whose packages are half configured is worse than one without the
+# hook.
 
-# What systemd starts of packaging/systemd is started, stopped and forgotten as deb and rpm each do it, by deb/units.sh and
-# rpm/units.sh, which stand below this where there is any.
+# What systemd starts of packaging/systemd is started, stopped and forgotten as deb and rpm each do it, by deb/units.sh
+# and rpm/units.sh, which stand below this where there is any.
 @units@
 
 # Told to whoever watches, and to the system's log for when nobody does.
@@ -46,7 +47,8 @@ removed() {
     reload_units
 }
 
-# Nothing of it but what is the operator's is to stay: scripts, settings that they wrote into files of their own, and the log.
+# Nothing of it but what is the operator's is to stay: scripts, settings that they wrote into files of their own, and
+# the log.
 purged() {
     rm -f /etc/libvirt/hooks/virt-hooks.d/00-cloudstack.toml
     for folder in virt-hooks.d custom; do

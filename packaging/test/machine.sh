@@ -1,5 +1,6 @@
-# A machine that packages are tried on: Debian's minimal system, in memory, in mounts and processes of its own, which go when
-# the test ends however it ends. Sourced by the tests, with the checkout as the working folder; they are started by run.
+# A machine that packages are tried on: Debian's minimal system, in memory, in mounts and processes of its own, which go
+# when the test ends however it ends. Sourced by the tests, with the checkout as the working folder; they are started by
+# run.
 # shellcheck shell=bash disable=SC2034
 
 if [ "${VIRT_HOOKS_ALONE:-}" != yes ]; then
@@ -118,8 +119,8 @@ vm_life() {
     rm "$root$custom/all_log-event.sh"
 }
 
-# What libvirtd looks like to whoever reloads it: a process that is called so and notes every SIGHUP, and a virsh that knows of no
-# VM. A real one is reloaded in tests/install/host.rs.
+# What libvirtd looks like to whoever reloads it: a process that is called so and notes every SIGHUP, and a virsh that
+# knows of no VM. A real one is reloaded in tests/install/host.rs.
 # shellcheck disable=SC2016 # of the script's own
 put_libvirtd() {
     printf '%s\n' '#!/bin/bash' 'trap "echo reloaded >> /run/reloads" HUP' 'echo $$ > /run/libvirtd.pid' \

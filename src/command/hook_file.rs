@@ -29,8 +29,8 @@ const SHOWN: usize = 80;
 /// Where packages put the program, and `make install`.
 const USUAL_PROGRAM: &str = "/usr/sbin/virt-hooks";
 
-/// The running program, whatever became of the file that it was started from. An image that a package is being put into may be
-/// without /proc: there it is the file that it was called by, or where it usually is.
+/// The running program, whatever became of the file that it was started from. An image that a package is being put into
+/// may be without /proc: there it is the file that it was called by, or where it usually is.
 ///
 /// # Errors
 /// Where it can't be opened.
@@ -232,8 +232,8 @@ fn set<'a>(text: &'a [u8], variable: &str) -> Option<&'a str> {
     })
 }
 
-/// Where a path leads, with every symlink followed; one of an image as the host sees it that the image becomes. None where
-/// it leads nowhere, or out of `root`.
+/// Where a path leads, with every symlink followed; one of an image as the host sees it that the image becomes. None
+/// where it leads nowhere, or out of `root`.
 pub(super) fn led_to(path: &Path, root: &Path) -> Option<PathBuf> {
     let target = fs::read_link(path).ok();
     let in_root = target.as_deref().and_then(|target| target.strip_prefix("/").ok()).map(|target| root.join(target));
@@ -269,8 +269,8 @@ pub(super) fn is_this_build(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to the
-/// same target. Files longer than a script are never told to be.
+/// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to
+/// the same target. Files longer than a script are never told to be.
 pub(super) fn are_alike(one: &Path, other: &Path) -> bool {
     let alike = || -> io::Result<bool> {
         let (first, second) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);

@@ -1,5 +1,6 @@
-//! The package that the program came with, if it came with one. Settings and rotation are the package's then: it knows how to
-//! upgrade and to remove them, and a file of its own that somebody else has edited makes it ask at every upgrade.
+//! The package that the program came with, if it came with one. Settings and rotation are the package's then: it knows
+//! how to upgrade and to remove them, and a file of its own that somebody else has edited makes it ask at every
+//! upgrade.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +20,8 @@ pub(super) enum Package {
 }
 
 impl Package {
-    /// The one that is on this host or in this image, as the file says that it ships for this (packaging/package/stage).
+    /// The one that is on this host or in this image, as the file says that it ships for this
+    /// (packaging/package/stage).
     pub(super) fn of(paths: &Paths) -> Option<Self> {
         match fs::read_to_string(paths.elsewhere("usr/share/virt-hooks/package")).ok()?.trim_end() {
             "deb" => Some(Self::Deb),
@@ -37,8 +39,8 @@ impl Package {
     }
 }
 
-/// What is kept of it that the operator took the hook out of a host that has the package: neither an upgrade of it nor one of
-/// CloudStack's agent puts it back. Not in the state folder, since it holds for longer than until the next boot.
+/// What is kept of it that the operator took the hook out of a host that has the package: neither an upgrade of it nor
+/// one of CloudStack's agent puts it back. Not in the state folder, since it holds for longer than until the next boot.
 fn note(paths: &Paths) -> PathBuf {
     paths.elsewhere("var/lib/virt-hooks/taken-out")
 }

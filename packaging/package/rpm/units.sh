@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154,SC2086 # units is a list of words
 
-# As Fedora's %systemd_post does it, by a preset of ours, since the distribution's own enables nothing that it does not know.
-# Unlike there what is enabled is started, as the hook is put in place as well. `start_units yes` if they come for the first time.
+# As Fedora's %systemd_post does it, by a preset of ours, since the distribution's own enables nothing that it does not
+# know. Unlike there what is enabled is started, as the hook is put in place as well. `start_units yes` if they come for
+# the first time.
 start_units() {
     command -v systemctl > /dev/null || return 0
     if [ "$1" = yes ]; then systemctl --no-reload preset $units > /dev/null 2>&1 || :; fi

@@ -19,8 +19,8 @@ pub(in crate::command) fn template(seconds: u64) -> Option<String> {
     says(TEMPLATE.replacen(DEFAULT, &format!("timeoutSeconds = {seconds}\n"), 1), seconds)
 }
 
-/// Where the timeout goes if the settings are a package's. The first of them by name, so that what the operator says in others
-/// holds against it.
+/// Where the timeout goes if the settings are a package's. The first of them by name, so that what the operator says in
+/// others holds against it.
 pub(in crate::command) fn drop_in_place(paths: &Paths) -> PathBuf {
     paths.settings_drop_ins().join("00-cloudstack.toml")
 }

@@ -60,7 +60,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// As packages call it: leave the hook out if `uninstall` has taken it out, and wait for another installation to end
+    /// As packages call it: leave the hook out if `uninstall` has taken it out, and wait for another installation to
+    /// end
     #[arg(long)]
     pub(super) packaged: bool,
 
@@ -69,9 +70,10 @@ pub(super) struct Arguments {
     pub(super) only_over_cloudstack: bool,
 }
 
-/// How long a package waits for another installation, of which there may be one by hand.
+/// How long another installation is waited for: by a package for one by hand, by hand for that of the unit that watches
+/// over the hook, which is over in a moment.
 pub(super) fn patience(packaged: bool) -> Duration {
-    if packaged { Duration::from_mins(1) } else { Duration::ZERO }
+    if packaged { Duration::from_mins(1) } else { Duration::from_secs(2) }
 }
 
 /// Puts the hook in place and has libvirt take notice.
@@ -123,7 +125,8 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
 }
 
-/// The operator took the hook out, and has the package all the same. Where it is CloudStack's that came back, nobody asked.
+/// The operator took the hook out, and has the package all the same. Where it is CloudStack's that came back, nobody
+/// asked.
 fn leave_out(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut teller = Teller::new();
     if !arguments.only_over_cloudstack {

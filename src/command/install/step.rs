@@ -96,8 +96,8 @@ pub(in crate::command) fn carry_out(steps: &[Step], watched: Watched, programs: 
     Ok(())
 }
 
-/// Keeps others out until it is dropped: two at once would take each other's changes back. One that is under way is waited for
-/// as long as `patience`.
+/// Keeps others out until it is dropped: two at once would take each other's changes back. One that is under way is
+/// waited for as long as `patience`.
 ///
 /// # Errors
 /// Where it is under way still.

@@ -215,7 +215,7 @@ fn a_removal_keeps_no_note_and_another_installation_has_the_hook() {
 }
 
 #[test]
-fn a_package_waits_for_an_installation_by_hand_and_that_does_not_wait() {
+fn a_package_waits_for_an_installation_by_hand_and_that_does_not_wait_long() {
     let host = packaged();
     let etc = File::open(host.path("/etc")).expect("the folder");
     etc.lock().expect("a lock");
