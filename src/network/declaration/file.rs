@@ -116,6 +116,10 @@ impl Reader<'_> {
             }
             Some(_) => "this table is ignored".to_owned(),
         };
+        if let Some(Header::OneOfTables("forward" | "route")) = kind {
+            let domain = plain_domain(text).and_then(|domain| Pattern::new(domain).ok());
+            self.everything.refused.extend(domain.map(|domain| vec![domain]));
+        }
         self.no_toml(&error, place.start, Cost::Table, &instead);
     }
 
@@ -194,7 +198,8 @@ impl Reader<'_> {
         match (read, domains) {
             (Ok(declaration), Some(domains)) => self.everything.tables.push(Table { domains, declaration }),
             (Ok(_), None) => {}
-            (Err(refusals), _) => {
+            (Err(refusals), domains) => {
+                self.everything.refused.extend(domains);
                 for (span, why) in refusals {
                     let message = format!("{why}; this [[{kind}]] is refused as a whole");
                     self.problem((span, message), offset, Cost::Table);

@@ -196,6 +196,16 @@ fn what_is_wrong_with_another_vms_is_told_by_no_event_of_this_one() {
 }
 
 #[test]
+fn a_vm_is_known_to_lack_what_is_refused_of_its_own() {
+    let text = "[[forward]]\ndomain = \"a*\"\nport = = 80\n[[forward]]\ndomain = [\"b\", \"a\"]\nport = 0\n[[route]]\ndomain = \
+                \"c\"\nto = \"x\"\n[[forward]]\nport = 80\n";
+    for (domain, refused) in [("a", 2), ("b", 1), ("c", 1), ("d", 0)] {
+        assert_eq!(of(text, domain).0.refused, refused, "{domain}");
+        assert_eq!(all(text).0.of(OsStr::new(domain)), of(text, domain).0, "{domain}");
+    }
+}
+
+#[test]
 fn a_network_table_that_is_broken_lets_vms_claim_nothing_and_opens_no_gate() {
     let before = "metadata = true\nports = \"1-65535\"\nlisten = \"*\"\n";
     let mut everything = Everything::default();
