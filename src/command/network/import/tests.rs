@@ -1,4 +1,3 @@
-
 use super::*;
 
 /// What a text comes to, and that what is printed is taken without a problem.

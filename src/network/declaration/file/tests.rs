@@ -278,6 +278,17 @@ fn of_many_problems_the_first_are_told() {
 }
 
 #[test]
+fn no_more_is_read_at_once_than_memory_is_meant_for() {
+    let long = format!("[[forward]]\ndomain = \"a\"\nport = 1\nfrom = [{}]\n", "1,".repeat(1 << 20));
+    let text = format!("{long}[[forward]]\ndomain = \"a\"\nport = 2\n");
+    let (declarations, problems) = of(&text, "a");
+    assert_eq!((declarations.forwards.len(), declarations.refused, problems.len()), (1, 1, 1));
+    assert!(problems[0].to_string().starts_with("line 1, column 1: from here on it is longer than 1048576 bytes"));
+    let (everything, problems) = all(&format!("# '''\n{text}"));
+    assert_eq!((everything.tables.len(), problems.len()), (0, 1));
+}
+
+#[test]
 fn other_vms_tables_are_not_even_read_as_toml() {
     let others = |domain: &str| format!("[[forward]]\ndomain = {domain}\nport = = =\n");
     for domain in ["\"vm-1\"", "'vm-1' # one", "\"vm-*\"", "\"[uvw]m-1\"", "\"vm-[\""] {
