@@ -12,6 +12,7 @@ pub mod given;
 pub mod guard;
 pub mod listener;
 pub mod migration;
+pub mod nftables;
 
 use crate::domain::Document;
 use crate::event::{Event, Operation};
