@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::guard::{Refusal, Tools};
+use super::nftables::{self, Family};
 use super::reconcile::{Holdings, Lane, Proxy};
 use super::table::{self, Listing};
 use crate::paths::Paths;
@@ -54,9 +55,8 @@ impl<'a> Kernel<'a> {
     /// # Errors
     /// Where nft is not there, or does not say.
     pub fn table(&mut self) -> Result<Option<Listing>, Silence> {
-        let (programs, time) = self.programs();
-        let chains = programs.ask("nft", ["list", "tables", "inet"], time)?;
-        if !String::from_utf8_lossy(&chains).lines().any(|line| line.trim() == "table inet virt-hooks") {
+        // Where the kernel does not tell, nft says why.
+        if nftables::has_table(Family::Inet, "virt-hooks").is_ok_and(|there| !there) {
             return Ok(None);
         }
         let (programs, time) = self.programs();
