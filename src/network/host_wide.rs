@@ -49,10 +49,12 @@ pub struct Applied {
     pub warnings: Vec<String>,
 }
 
-/// The VMs that run, as far as the hook has seen them.
+/// The VMs that run, as far as the hook has seen them, by name.
 pub fn running(paths: &Paths) -> Vec<Running> {
     let all = LiveXml::all(paths.state()).into_iter();
-    all.map(|(domain, xml)| Running { domain, xml }).collect()
+    let mut running: Vec<Running> = all.map(|(domain, xml)| Running { domain, xml }).collect();
+    running.sort_by(|one, other| one.domain.cmp(&other.domain));
+    running
 }
 
 /// Makes the host as declared for the VMs that run; what others were given is taken away. Whoever calls it holds the
@@ -75,9 +77,11 @@ pub fn apply(
     } else {
         applied.mended = !nothing_given;
     }
-    if applied.mended && !nothing_given {
-        let all = ledger.entries().flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
-        kernel.transact(&table::whole(&all))?;
+    if applied.mended {
+        // What a VM has that is not settled may contradict itself, and is brought in order below.
+        let settled = ledger.entries().filter(|(_, entry)| !entry.unsettled);
+        let all = settled.flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
+        kernel.transact(&if nothing_given { table::removal() } else { table::whole(&all) })?;
         seen.elements = all;
     }
 
@@ -97,9 +101,31 @@ pub fn apply(
         let done = settle::settle(&vm.domain, desired, &mut ledger, Belief::Seen(&seen), kernel, paths);
         applied.take(&vm.domain, faults, done, &mut seen, kernel)?;
     }
+    // What one has given up may be what another that came before it was refused.
+    if applied.vms.iter().any(OfVm::has_given_up) {
+        let refused: Vec<&Running> = running.iter().filter(|vm| applied.has_refused(&vm.domain)).collect();
+        for vm in refused {
+            let plan = plan_of(vm, everything, &ledger, paths);
+            let (desired, faults) = (plan.given(), plan.faults);
+            let done = settle::settle(&vm.domain, desired, &mut ledger, Belief::Seen(&seen), kernel, paths);
+            applied.take(&vm.domain, faults, done, &mut seen, kernel)?;
+        }
+    }
     applied.sweep(&ledger, &seen, kernel)?;
+    if nothing_given && ledger.entries().next().is_none() && Ledger::is_there(paths.state()) {
+        // What can't be read in it is of use to nobody. A device that answers NDP for nobody is seen to with it.
+        settle::stop_answering(&mut ledger, kernel, &mut applied.warnings);
+        if let Err(error) = ledger.keep(paths.state()) {
+            applied.warnings.push(format!("the ledger of what VMs were given can't be put in order: {error}"));
+        }
+    }
     let wanted: BTreeSet<Element> =
         ledger.entries().flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
+    if wanted.is_empty() && nothing_given && listing.is_some() && !applied.mended && applied.orphans == 0 {
+        // Whoever made it has not come to fill it.
+        kernel.transact(&table::removal())?;
+        applied.mended = true;
+    }
     if !wanted.is_empty() {
         applied.warnings.extend(guard::put(kernel, guard::Families::of(wanted.iter())));
     }
@@ -121,7 +147,19 @@ pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &P
     }
 }
 
+impl OfVm {
+    /// Whether there is something that it has no more.
+    fn has_given_up(&self) -> bool {
+        self.done.as_ref().is_ok_and(|done| !done.closed.is_empty() || !done.taken_up.is_empty())
+    }
+}
+
 impl Applied {
+    /// Whether a VM has been refused something.
+    fn has_refused(&self, domain: &OsStr) -> bool {
+        self.vms.iter().any(|vm| vm.domain == domain && !vm.faults.is_empty())
+    }
+
     /// Notes what became of a VM. What was seen before is seen anew where that has changed it.
     fn take(
         &mut self,
@@ -134,6 +172,12 @@ impl Applied {
         if done.as_ref().map_or(true, |done| done.changed) {
             *seen = settle::seen(kernel)?.0;
         }
+        let mut done = done;
+        if let Some(before) = self.vms.iter().position(|vm| vm.domain == domain).map(|index| self.vms.remove(index))
+            && let (Ok(before), Ok(done)) = (before.done, &mut done)
+        {
+            done.follow(before);
+        }
         self.vms.push(OfVm { domain: domain.to_owned(), faults, done });
         Ok(())
     }
@@ -145,12 +189,17 @@ impl Applied {
             all.extend(Holdings::of(&entry.given));
         }
         let elements: Vec<&Element> = seen.elements.difference(&all.elements).collect();
-        let lanes = Holdings { lanes: seen.lanes.difference(&all.lanes).cloned().collect(), ..Holdings::default() };
-        self.orphans = elements.len() + lanes.lanes.len();
+        let ours = seen.proxies.difference(&seen.lent);
+        let routing = Holdings {
+            lanes: seen.lanes.difference(&all.lanes).cloned().collect(),
+            proxies: ours.filter(|proxy| !all.proxies.contains(proxy)).cloned().collect(),
+            ..Holdings::default()
+        };
+        self.orphans = elements.len() + routing.lanes.len() + routing.proxies.len();
         if !elements.is_empty() {
             let nothing_is_left = all.elements.is_empty();
             kernel.transact(&if nothing_is_left { table::removal() } else { table::delta(elements, []) })?;
         }
-        kernel.take_up(&lanes)
+        if routing.is_empty() { Ok(()) } else { kernel.take_up(&routing) }
     }
 }

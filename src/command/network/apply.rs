@@ -21,7 +21,7 @@ use crate::network::settle::Done;
 use crate::paths::Paths;
 use crate::program::Programs;
 
-/// How long all of it may take. A hook that waits meanwhile gives up after half of it.
+/// How long all of it may take. A hook that waits meanwhile gives up long before.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How it is told.
