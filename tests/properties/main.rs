@@ -10,6 +10,7 @@
 mod agent_properties;
 mod domain;
 mod names;
+mod network;
 mod records;
 mod rewrite;
 mod seeds;
