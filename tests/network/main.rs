@@ -8,11 +8,23 @@
 
 mod by_hand;
 mod machine;
+mod stand_in;
 mod traffic;
 mod vm;
 mod world;
 
+mod conflicts;
 mod conntrack;
+mod crowd;
+mod declarations;
+mod edits;
+mod faults;
 mod forwards;
 mod listener;
+mod meddling;
+mod names;
+mod rehearsal;
+mod routes;
+mod sequences;
+mod veto;
 mod worlds;
