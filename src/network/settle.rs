@@ -274,6 +274,8 @@ fn undone(
     let taken_back = kernel.take_up(&change.new).and_then(|()| kernel.lay(moved));
     match (silence, taken_back) {
         (silence @ (Silence::Missing(_) | Silence::Complained(..)), Ok(())) => fault(silence),
+        // What is not there has not done anything before.
+        (silence @ Silence::Missing(_), Err(Silence::Missing(_))) => fault(silence),
         (silence, _) => Fault::Unknown(silence),
     }
 }

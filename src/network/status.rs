@@ -163,7 +163,9 @@ fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &
     for route in given.routes.difference(&planned.routes) {
         rows.push(row(Thing::Route(route.clone()), State::LeftOver, None, None));
     }
-    rows.extend(plan.faults.iter().map(|fault| row(Thing::Refused(fault.clone()), State::Refused, None, None)));
+    rows.extend(
+        plan.faults.iter().map(|fault| row(Thing::Refused(fault.clone()), State::Refused, None, fault.source.as_ref())),
+    );
     rows
 }
 

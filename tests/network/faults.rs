@@ -47,6 +47,8 @@ fn a_program_that_is_missing_or_fails_costs_only_what_it_would_have_done() {
         }
         let log = step(&host, &vm, "started");
         assert!(log.contains("ERROR") && log.contains(program), "{program} {script:?}: {log}");
+        let is_sure = script.is_none_or(|script| script.contains("echo"));
+        assert_eq!(log.contains("so nothing was"), is_sure, "{program} {script:?}: {log}");
         for command in ["network apply", "network status"] {
             let reply = host.virt_hooks(command);
             assert!(!reply.success, "{program} {script:?} {command}: {reply:?}");

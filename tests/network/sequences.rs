@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::vm::Vm;
 
 /// How many sequences each host goes through, and how many steps each of them has.
-const SEQUENCES: usize = 10;
+const SEQUENCES: usize = 8;
 const STEPS: usize = 12;
 
 /// One declaration, and what it comes to on the host.
