@@ -290,6 +290,9 @@ fn tell(done: &Done, journal: &mut Journal) {
     for forward in &done.opened {
         journal.info(None, format_args!("opened the forward {forward}"));
     }
+    if let Some(refused) = &done.refused {
+        journal.error(None, format_args!("networking: {refused}"));
+    }
     for warning in &done.warnings {
         journal.warn(None, warning);
     }

@@ -93,6 +93,14 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
     }
     taken.dedup_by(|later, earlier| later.0 == earlier.0);
     plan.faults.extend(taken.into_iter().map(|(source, message)| fault(source.clone(), message)));
+    let kept_now =
+        ledger.of(domain).filter(|_| declarations.unread).map(|entry| entry.given.clone()).unwrap_or_default();
+    for forward in kept_now.forwards {
+        // Where a file can't be read, what a VM has of it is not closed for that.
+        if !plan.forwards.iter().any(|(planned, _)| planned.overlaps(&forward)) {
+            plan.forwards.push((forward, Source::Unread));
+        }
+    }
     for (route, source) in routes {
         let other = ledger.others(domain).find_map(|(other, entry)| {
             let theirs = entry.given.routes.iter().find(|theirs| theirs.overlaps(&route))?;
@@ -104,6 +112,11 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
                 plan.faults.push(fault(source, message));
             }
             None => plan.routes.push((route, source)),
+        }
+    }
+    for route in kept_now.routes {
+        if !plan.routes.iter().any(|(planned, _)| planned.overlaps(&route)) {
+            plan.routes.push((route, Source::Unread));
         }
     }
     plan

@@ -142,7 +142,9 @@ fn link<'a>(interface: &'a Interface<'_>) -> Option<&'a str> {
     // `user` is a program.
     let reaches = matches!(interface.kind, Some("network" | "bridge" | "ethernet"));
     let device = interface.bridge.as_ref().map(|bridge| bridge.text).or(interface.target);
-    device.filter(|device| reaches && is_device_name(OsStr::new(device)))
+    // Others can be had of the kernel, but stand for something else in what nft and ip are told. libvirt's are not among them.
+    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-+@".contains(&byte));
+    device.filter(|device| reaches && is_device_name(OsStr::new(device)) && is_plain(device))
 }
 
 /// The addresses that are known of a VM.

@@ -43,6 +43,8 @@ pub struct Done {
     pub cut: usize,
     /// Whether anything was not as it was to be.
     pub changed: bool,
+    /// What of it could not be had, where the rest could.
+    pub refused: Option<String>,
     /// What went wrong on the way, without keeping the rest from being done.
     pub warnings: Vec<String>,
 }
@@ -90,11 +92,35 @@ pub enum Fault {
     },
 }
 
-/// Gives a VM what it is to have, and takes away what else it was given.
+/// Gives a VM what it is to have, and takes away what else it was given. Where routes can't be had that it had not before, it
+/// gets the rest.
 ///
 /// # Errors
 /// Where that can't be done.
 pub fn settle(
+    domain: &OsStr,
+    desired: Given,
+    ledger: &mut Ledger,
+    belief: Belief<'_>,
+    kernel: &mut Kernel<'_>,
+    paths: &Paths,
+) -> Result<Done, Fault> {
+    let had = ledger.of(domain).map(|entry| entry.given.routes.clone()).unwrap_or_default();
+    let without = Given { routes: desired.routes.intersection(&had).cloned().collect(), ..desired.clone() };
+    match bring_to(domain, desired, ledger, belief, kernel, paths) {
+        Err(Fault::Routes(silence)) if !without.forwards.is_empty() => {
+            let mut done = bring_to(domain, without, ledger, belief, kernel, paths)?;
+            done.refused = Some(format!(
+                "the routes could not be put in place, so nothing was changed of them, and the forwards are there without: \
+                 {silence}; to see what is there: ip route show"
+            ));
+            Ok(done)
+        }
+        done => done,
+    }
+}
+
+fn bring_to(
     domain: &OsStr,
     desired: Given,
     ledger: &mut Ledger,

@@ -155,3 +155,26 @@ fn without_any_declaration_left_apply_takes_everything_away() {
     let again = world.host.virt_hooks("network apply");
     assert!(again.success && again.stdout.contains("Nothing is declared"), "{again:?}");
 }
+
+#[test]
+fn a_file_that_can_not_be_read_any_more_closes_nothing_and_opens_nothing() {
+    let world = World::new();
+    world.host.has_virt_hooks();
+    world.host.declares("[[forward]]\ndomain = \"web-1\"\nport = 8080\ntoPort = 80\n");
+    let _service = world.guest.serves(Tcp, "192.168.122.10:80");
+    let vm = Vm::new("web-1");
+    world.host.starts(&vm);
+    world.host.declares("[[forward]]\ndomain = \"web-1\"\nport = 8081\ntoPort = 80\n");
+    world.host.shell(&format!("chmod 0666 {DECLARATIONS}"));
+    world.host.takes_through(&vm, &["reconnect"]);
+    assert!(!world.host.virt_hooks("network apply").success);
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), by("guest"), "{}", world.host.log());
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8081"), Answer::Refused);
+    world.host.shell(&format!("chmod 0644 {DECLARATIONS}"));
+    assert!(world.host.virt_hooks("network apply").success);
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), Answer::Refused);
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8081"), by("guest"));
+    world.host.shell(&format!("chmod 0666 {DECLARATIONS}"));
+    world.host.stops(&vm);
+    assert_eq!(world.host.left(), "");
+}

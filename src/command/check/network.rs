@@ -118,7 +118,7 @@ fn mend(unplanned: &Unplanned, domain: &OsStr) -> String {
     match &unplanned.source {
         Some(Source::File { path, line }) => editor(path, *line),
         Some(Source::Metadata { .. }) => format!("virsh edit --domain {domain}"),
-        None => format!("virsh dumpxml --domain {domain}"),
+        Some(Source::Unread) | None => format!("virsh dumpxml --domain {domain}"),
     }
 }
 

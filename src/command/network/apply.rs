@@ -140,6 +140,10 @@ fn show(out: &mut impl Write, applied: &Applied, notes: &[String], quiet: bool) 
                 if !quiet {
                     lines(out, &name.to_string(), done)?;
                 }
+                if let Some(line) = &done.refused {
+                    failed = true;
+                    writeln!(out, "{}   {name}: {line}", screen.paint(Meaning::Bad, "failed"))?;
+                }
                 for line in &done.warnings {
                     writeln!(out, "{warning}  {name}: {}", Escaped(line.as_bytes()))?;
                 }

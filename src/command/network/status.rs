@@ -150,6 +150,7 @@ fn place(source: &Source) -> String {
     match source {
         Source::File { path, line } => format!("{}:{line}", Quoted::name(path.file_name().unwrap_or_default())),
         Source::Metadata { number } => format!("metadata:{number}"),
+        Source::Unread => "-".to_owned(),
     }
 }
 

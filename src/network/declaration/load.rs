@@ -34,12 +34,17 @@ fn read(paths: &Paths, judge: &Judge, domain: Option<&OsStr>) -> (Everything, Ve
     let mut everything = Everything::default();
     let (files, unread) = files(paths.network(), &paths.network_drop_ins());
     let mut problems: Vec<(PathBuf, Problem)> = unread.into_iter().collect();
+    everything.unread = !problems.is_empty();
     for file in files {
         let found = match text(&file, judge, MAXIMUM_BYTES) {
             Ok(Some(text)) => take(&text, &file, domain, &mut everything),
             Ok(None) => Vec::new(),
             Err(problem) => {
-                let message = format!("nothing that it declares is in force; {}", problem.message);
+                everything.unread = true;
+                let message = format!(
+                    "nothing new that it declares is in force, and VMs keep what they have; {}",
+                    problem.message
+                );
                 vec![Problem { message, ..problem }]
             }
         };
@@ -98,7 +103,11 @@ mod tests {
         assert_eq!(declarations.forwards.len(), 2);
         let [(file, problem)] = problems.try_into().expect("one");
         assert_eq!((file, problem.remedy), (main.clone(), Some(format!("chmod go-w {}", main.display()))));
-        assert!(problem.message.starts_with("nothing that it declares is in force; it can't be trusted"));
+        assert!(
+            problem.message.starts_with(
+                "nothing new that it declares is in force, and VMs keep what they have; it can't be trusted"
+            )
+        );
     }
 
     #[test]
@@ -110,7 +119,7 @@ mod tests {
         put(&root, "virt-hooks-network.toml", &"# ".repeat(8 << 20));
         fs::create_dir_all(root.join("etc/libvirt/hooks/virt-hooks-network.d/a.toml")).expect("a folder");
         let (declarations, problems) = load(&paths, &judge, OsStr::new("a"));
-        assert_eq!(declarations, Declarations::default());
+        assert_eq!(declarations, Declarations { unread: true, ..Declarations::default() });
         let told: Vec<String> = problems.iter().map(|(_, problem)| problem.to_string()).collect();
         assert!(
             told.len() == 2 && told[0].contains("longer than 16777216 bytes") && told[1].contains("a folder"),

@@ -46,6 +46,8 @@ pub enum Source {
         /// Which of its declarations, from 1.
         number: usize,
     },
+    /// Nobody knows where: a file can't be read, and the VM has it.
+    Unread,
 }
 
 /// A `[[forward]]`, or a `<forward>` of a VM's metadata.
@@ -105,6 +107,8 @@ pub struct Everything {
     pub refused: Vec<Vec<Pattern>>,
     /// What holds for all of them.
     pub rules: Rules,
+    /// There is a file that can't be read at all: something else may be declared besides.
+    pub unread: bool,
 }
 
 /// What is declared for one VM.
@@ -118,6 +122,8 @@ pub struct Declarations {
     pub refused: usize,
     /// What holds for all of them.
     pub rules: Rules,
+    /// There is a file that can't be read at all: something else may be declared besides.
+    pub unread: bool,
 }
 
 /// The most addresses for which a host answers ARP or NDP: it does so for each by itself.
@@ -126,7 +132,7 @@ const MAXIMUM_ANSWERED: u32 = 256;
 impl Declarations {
     /// Whether nothing can come of them, whatever stands in the VM's XML.
     pub const fn say_nothing(&self) -> bool {
-        self.forwards.is_empty() && self.routes.is_empty() && !self.rules.metadata
+        self.forwards.is_empty() && self.routes.is_empty() && !self.rules.metadata && !self.unread
     }
 }
 
@@ -200,7 +206,8 @@ impl Everything {
     pub fn of(&self, domain: &std::ffi::OsStr) -> Declarations {
         let is_for = |domains: &[Pattern]| domains.iter().any(|pattern| matches(pattern, domain));
         let refused = self.refused.iter().filter(|domains| is_for(domains)).count();
-        let mut of = Declarations { refused, rules: self.rules.clone(), ..Declarations::default() };
+        let (rules, unread) = (self.rules.clone(), self.unread);
+        let mut of = Declarations { refused, rules, unread, ..Declarations::default() };
         for table in self.tables.iter().filter(|table| is_for(&table.domains)) {
             match &table.declaration {
                 Declaration::Forward(forward) => of.forwards.push(forward.clone()),
@@ -238,6 +245,7 @@ impl fmt::Display for Source {
         match self {
             Self::File { path, line } => write!(formatter, "{} line {line}", Quoted::path(path)),
             Self::Metadata { number } => write!(formatter, "the VM's metadata, declaration {number}"),
+            Self::Unread => formatter.write_str("a file that can't be read"),
         }
     }
 }

@@ -101,7 +101,7 @@ impl Element {
         match self {
             Self::Forward { key, .. } => key.to_string(),
             Self::Routed(prefix) => shown(prefix),
-            // No device has a quote in its name that libvirt makes, and one that has is not written.
+            // No quote is in it: `resolve` takes no such name.
             Self::Link(name) => format!("\"{name}\""),
         }
     }
