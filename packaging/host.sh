@@ -54,6 +54,7 @@ for_each_file() {
     for file in examples/*; do
         "$@" 0755 "$file" "$examples/${file##*/}"
     done
+    "$@" 0644 packaging/selinux/virt-hooks.cil "$root/usr/share/selinux/packages/virt-hooks.cil"
     for file in man/*.[58] completions/*; do
         case $file in
             *'*'*) continue ;;
