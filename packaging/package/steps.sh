@@ -21,7 +21,7 @@ load_policy() {
         semodule -X 200 -i /usr/share/selinux/packages/virt-hooks.cil ||
             tell "SELinux' policy could not be extended, for the reason above. virt-hooks check tells what that keeps from running"
         label
-    elif [ -d /var/lib/selinux ] && command -v semodule > /dev/null; then
+    elif has_policy && command -v semodule > /dev/null; then
         semodule -n -X 200 -i /usr/share/selinux/packages/virt-hooks.cil || :
     fi
 }
@@ -30,9 +30,17 @@ unload_policy() {
     if selinuxenabled 2> /dev/null; then
         semodule -X 200 -r virt-hooks || :
         label
-    elif [ -d /var/lib/selinux ] && command -v semodule > /dev/null; then
+    elif has_policy && command -v semodule > /dev/null; then
         semodule -n -X 200 -r virt-hooks 2> /dev/null || :
     fi
+}
+
+# Where it is kept: image-based systems have it in /etc.
+has_policy() {
+    for store in /var/lib/selinux/*/active /etc/selinux/*/active; do
+        [ ! -d "$store" ] || return 0
+    done
+    return 1
 }
 
 label() {
