@@ -1,7 +1,7 @@
 # GNU make. `make help` tells what there is.
 
 .NOTPARALLEL:
-.PHONY: build install uninstall deb rpm packages test-packages test test-anywhere test-as-root check format lint doc man \
+.PHONY: build install uninstall deb rpm packages release test-packages deny test test-anywhere test-as-root check format lint doc man \
     man-check bench bench-log fuzz clean help
 
 build:
@@ -21,6 +21,16 @@ rpm:
 	@packaging/package/build-rpm
 
 packages: deb rpm
+
+# In target/releases/VERSION, of the commit that is checked out (docs/releases.md).
+release:
+	@packaging/release
+
+# Licences, doubles and origins of the crates. Their advisories as well where there is a network: DENY=
+DENY = bans licenses sources
+
+deny:
+	tools=$$(packaging/release-tools deny) && "$$tools/cargo-deny" --locked check $(DENY)
 
 # As root on Debian: the packages in roots of their own, from installation to purge, and that two builds make the same
 # bytes.
@@ -108,6 +118,8 @@ help:
 	@echo "make deb, rpm    makes a package, in target/packages; make packages makes both (docs/packages.md)"
 	@echo "make test        runs all tests; as root on Debian also those of the installation and under a real libvirt"
 	@echo "make test-packages installs, upgrades and removes the packages in roots of their own, as root on Debian"
+	@echo "make deny        asks for the licences, doubles and origins of the crates; with DENY= also for known holes in them"
+	@echo "make release     makes packages, archives, checksums and a list of crates of the commit that is checked out"
 	@echo "make check       formatting, lints, the documentation's links, and whether the manual pages are up to date"
 	@echo "make man         writes the manual pages and the shells' completions"
 	@echo "make bench       measures, as root, what the hook costs beside bare programs (docs/performance.md)"

@@ -56,6 +56,7 @@ for_each_file() {
     done
     # Not where it would be read: a host without that file looks for no declarations.
     "$@" 0644 packaging/virt-hooks-network.toml "$examples/virt-hooks-network.toml"
+    "$@" 0644 packaging/selinux/virt-hooks.cil "$root/usr/share/selinux/packages/virt-hooks.cil"
     for file in man/*.[58] completions/*; do
         case $file in
             *'*'*) continue ;;

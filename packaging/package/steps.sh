@@ -14,8 +14,44 @@ tell() {
     logger -t virt-hooks -- "$*" 2> /dev/null || :
 }
 
+# What SELinux' policy is to know of us (docs/confinement.md). Where it is off the policy is kept up all the same, since an image
+# is made on such a host; and then nothing is loaded, or labelled.
+load_policy() {
+    if selinuxenabled 2> /dev/null; then
+        semodule -X 200 -i /usr/share/selinux/packages/virt-hooks.cil ||
+            tell "SELinux' policy could not be extended, for the reason above. virt-hooks check tells what that keeps from running"
+        label
+    elif has_policy && command -v semodule > /dev/null; then
+        semodule -n -X 200 -i /usr/share/selinux/packages/virt-hooks.cil || :
+    fi
+}
+
+unload_policy() {
+    if selinuxenabled 2> /dev/null; then
+        semodule -X 200 -r virt-hooks || :
+        label
+    elif has_policy && command -v semodule > /dev/null; then
+        semodule -n -X 200 -r virt-hooks 2> /dev/null || :
+    fi
+}
+
+# Where it is kept: image-based systems have it in /etc.
+has_policy() {
+    for store in /var/lib/selinux/*/active /etc/selinux/*/active; do
+        [ ! -d "$store" ] || return 0
+    done
+    return 1
+}
+
+label() {
+    for place in /etc/libvirt/hooks /var/log/libvirt /run/virt-hooks /usr/sbin/virt-hooks; do
+        [ ! -e "$place" ] || restorecon -R "$place" || :
+    done
+}
+
 # The files are in place: `configured yes` if they are for the first time.
 configured() {
+    load_policy
     virt-hooks install --packaged ||
         tell "the package is installed, but libvirt does not call its hook yet, for the reason above; how it stands: virt-hooks check"
     start_units "$1"
@@ -44,6 +80,7 @@ removing() {
 removed() {
     # That the operator had taken the hook out ends with the package.
     rm -rf /var/lib/virt-hooks
+    unload_policy
     reload_units
 }
 

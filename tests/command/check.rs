@@ -636,6 +636,7 @@ fn apparmor_in_the_way() {
         host.folder("/sys/kernel/security/apparmor");
         host.folder("/etc/apparmor.d/local");
         host.folder("/opt/site");
+        host.folder("/extra/sbin");
         host.file("/sys/kernel/security/apparmor/profiles", "virtlogd (enforce)\nlibvirtd (enforce)\n", 0o444);
         host.file("extra/sbin/apparmor_parser", "#!/bin/sh\necho \"$@\" > /tmp/parsed\n", 0o755);
         host
@@ -650,10 +651,11 @@ fn apparmor_in_the_way() {
     assert_eq!(host.read("/etc/apparmor.d/local/usr.sbin.libvirtd"), "\"/opt/site/gate\" rix,\n");
     assert_eq!(host.read("/tmp/parsed"), "-r /etc/apparmor.d/usr.sbin.libvirtd\n");
 
+    // An interpreter the kernel opens, and no rule is asked for.
     let host = confined();
     host.file("/opt/site/interpreter", "#!/bin/bash\n", 0o755);
     host.script("start_x", "#!/opt/site/interpreter\n");
-    mended(&host, "error", START_X, "does not let its hook start /opt/site/interpreter");
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n");
 
     // A modular host has another profile; and a name is no command.
     let host = confined();
@@ -669,6 +671,8 @@ fn apparmor_in_the_way() {
 fn selinux_in_the_way() {
     let Some(host) = host!().or_leave_out() else { return };
     host.folder("/sys/fs/selinux/booleans");
+    host.folder("/extra/sbin");
+    host.folder("/extra/share/selinux/packages");
     host.file("/sys/fs/selinux/enforce", "1", 0o444);
     host.file("/sys/fs/selinux/booleans/virt_hooks_unconfined", "1 1", 0o644);
     host.bash("start_x", ":");
@@ -680,10 +684,24 @@ fn selinux_in_the_way() {
     assert_eq!(host.shell(&label("user_home_t")).run().code, Some(0), "the file has a label");
     mended(&host, "error", START_X, "SELinux knows it as system_u:object_r:user_home_t:s0 and not as virt_hook_t");
 
-    host.file("/sys/fs/selinux/booleans/virt_hooks_unconfined", "0 0", 0o644);
+    let off = |host: &Host| host.file("/sys/fs/selinux/booleans/virt_hooks_unconfined", "0 0", 0o644);
+    off(&host);
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n", "libvirtd is not confined");
+    host.file("/extra/sbin/virtqemud", "", 0o755);
     let set = "#!/bin/sh\n[ \"$*\" = '-P virt_hooks_unconfined on' ] && echo '1 1' > /sys/fs/selinux/booleans/virt_hooks_unconfined\n";
     host.file("extra/sbin/setsebool", set, 0o755);
-    mended(&host, "warning", "/sys/fs/selinux/booleans/virt_hooks_unconfined", "only what libvirt itself may");
+    mended(&host, "error", "/etc/libvirt/hooks/qemu", "does not let virtqemud start the hook");
+
+    off(&host);
+    host.file("/extra/share/selinux/packages/virt-hooks.cil", "", 0o644);
+    host.file("extra/sbin/semodule", "#!/bin/sh\necho \"$@\" > /tmp/loaded\n", 0o755);
+    mended(&host, "error", "/etc/libvirt/hooks/qemu", "does not let virtqemud start the hook");
+    assert_eq!(host.read("/tmp/loaded"), "-i /usr/share/selinux/packages/virt-hooks.cil\n");
+
+    // Before there was a type for hooks, they had another.
+    host.shell("rm /sys/fs/selinux/booleans/virt_hooks_unconfined").run();
+    assert_eq!(host.shell(&label("virt_etc_rw_t")).run().code, Some(0));
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n");
 }
 
 /// A host with some faults of each kind.

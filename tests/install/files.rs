@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// What an installation consists of, by mode and path.
-pub(crate) const INSTALLED: [(u32, &str); 16] = [
+pub(crate) const INSTALLED: [(u32, &str); 17] = [
     (0o755, "/etc/libvirt/hooks/qemu"),
     (0o644, "/etc/libvirt/hooks/virt-hooks.toml"),
     (0o644, "/etc/logrotate.d/virt-hooks"),
@@ -22,6 +22,7 @@ pub(crate) const INSTALLED: [(u32, &str); 16] = [
     (0o644, "/usr/share/man/man5/virt-hooks-network.toml.5"),
     (0o644, "/usr/share/man/man5/virt-hooks.toml.5"),
     (0o644, "/usr/share/man/man8/virt-hooks.8"),
+    (0o644, "/usr/share/selinux/packages/virt-hooks.cil"),
     // Debian's place.
     (0o644, "/usr/share/zsh/vendor-completions/_virt-hooks"),
 ];

@@ -1,13 +1,13 @@
 //! Whether AppArmor or SELinux keep scripts from running, where one of them confines libvirt.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use super::Findings;
 use crate::command::inventory::{Entry, Inventory};
 use crate::journal::Quoted;
 use crate::paths::Paths;
-use crate::script::interpreter_of;
 use crate::trust::shell;
 
 pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
@@ -39,26 +39,22 @@ fn profiles(paths: &Paths) -> impl Iterator<Item = &'static str> {
 const ALLOWED: [&str; 4] = ["/bin", "/sbin", "/usr/bin", "/usr/sbin"];
 const HOOKS: &str = "/etc/libvirt/hooks";
 
-/// A script starts if the profile lets its file, wherever links lead, and its interpreter start.
+/// A script starts if the profile lets its file start, wherever links lead. Its interpreter the kernel opens itself, and asks for no
+/// rule but that it may be read and mapped, as everything may (seen on Linux 6.1: packaging/test/confinement).
 fn apparmor(entry: &Entry, profile: &str, paths: &Paths, findings: &mut Findings) {
     let file = fs::canonicalize(&entry.path).unwrap_or_else(|_| entry.path.clone());
-    let interpreter = interpreter_of(&file).map(|interpreter| fs::canonicalize(&interpreter).unwrap_or(interpreter));
-    for program in [Some(file), interpreter].into_iter().flatten() {
-        let seen = Path::new("/").join(program.strip_prefix(paths.root()).unwrap_or(&program));
-        // A rule's path stands in quotes, where a blank does no harm (apparmor.d(5)).
-        let rule = format!("\"{}\" rix,", seen.display());
-        let local = paths.elsewhere(&format!("etc/apparmor.d/local/{profile}"));
-        if is_allowed(&seen) || read(&local).lines().any(|line| line.trim() == rule) {
-            continue;
-        }
-        let message = format!(
-            "AppArmor confines libvirt and does not let its hook start {}: it does not run",
-            Quoted::path(&seen)
-        );
-        let whole = shell(&paths.elsewhere(&format!("etc/apparmor.d/{profile}")));
-        let remedy = format!("echo {} >> {} && apparmor_parser -r {whole}", shell(Path::new(&rule)), shell(&local));
-        findings.error(Quoted::path(&entry.path), message, remedy);
+    let seen = Path::new("/").join(file.strip_prefix(paths.root()).unwrap_or(&file));
+    // A rule's path stands in quotes, where a blank does no harm (apparmor.d(5)).
+    let rule = format!("\"{}\" rix,", seen.display());
+    let local = paths.elsewhere(&format!("etc/apparmor.d/local/{profile}"));
+    if is_allowed(&seen) || read(&local).lines().any(|line| line.trim() == rule) {
+        return;
     }
+    let message =
+        format!("AppArmor confines libvirt and does not let its hook start {}: it does not run", Quoted::path(&seen));
+    let whole = shell(&paths.elsewhere(&format!("etc/apparmor.d/{profile}")));
+    let remedy = format!("echo {} >> {} && apparmor_parser -r {whole}", shell(Path::new(&rule)), shell(&local));
+    findings.error(Quoted::path(&entry.path), message, remedy);
 }
 
 fn is_allowed(program: &Path) -> bool {
@@ -68,10 +64,22 @@ fn is_allowed(program: &Path) -> bool {
 /// What hooks are labelled (selinux-policy, `virt.fc`).
 const HOOK_TYPE: &str = "virt_hook_t";
 
-/// The switch that lets hooks do what root may (selinux-policy, `virt.te`).
+/// The switch that lets virtqemud start hooks, and lets these do what root may (selinux-policy, `virt.te`, and our module).
 const UNCONFINED: &str = "virt_hooks_unconfined";
 
+/// The daemon that is confined. libvirtd is not, and starts hooks whatever the switch says.
+const VIRTQEMUD: &str = "system_u:system_r:virtqemud_t:s0";
+
+/// What our package brings for it.
+const MODULE: &str = "usr/share/selinux/packages/virt-hooks.cil";
+
 fn selinux(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
+    let switch = paths.elsewhere(&format!("sys/fs/selinux/booleans/{UNCONFINED}"));
+    let state = read(&switch);
+    // Policies that are older than the switch have no type for hooks, and confine neither daemon.
+    if state.is_empty() {
+        return;
+    }
     let scripts = inventory.entries.iter().filter(|entry| entry.runs()).map(|entry| entry.path.as_path());
     for path in std::iter::once(paths.hook()).chain(scripts) {
         let Some(label) = label(path) else { continue };
@@ -80,11 +88,42 @@ fn selinux(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
             findings.error(Quoted::path(path), message, format!("restorecon -v {}", shell(path)));
         }
     }
-    let switch = paths.elsewhere(&format!("sys/fs/selinux/booleans/{UNCONFINED}"));
-    if read(&switch).starts_with('0') {
-        let message = "SELinux lets hooks do only what libvirt itself may: a script that does more fails at that";
-        findings.warning(Quoted::path(&switch), message, format!("setsebool -P {UNCONFINED} on"));
+    let confined = ["usr/sbin/virtqemud", "usr/bin/virtqemud"].iter().any(|daemon| paths.elsewhere(daemon).exists());
+    let on = state.starts_with('1');
+    if !confined || may_start_hooks(&paths.elsewhere("sys/fs/selinux")).unwrap_or(on) {
+        return;
     }
+    let set = format!("setsebool -P {UNCONFINED} on");
+    let load = format!("semodule -i {}", shell(&paths.elsewhere(MODULE)));
+    let remedy = match (on, paths.elsewhere(MODULE).exists()) {
+        (true, _) => load,
+        (false, true) => format!("{load} && {set}"),
+        (false, false) => set,
+    };
+    let message = "SELinux does not let virtqemud start the hook: no script runs, and VMs may not start";
+    findings.error(Quoted::path(paths.hook()), message, remedy);
+}
+
+/// Whether the policy in force lets virtqemud start a hook; `None` where the kernel does not tell.
+fn may_start_hooks(selinux: &Path) -> Option<bool> {
+    let number = |of: &str| read(&selinux.join("class/file").join(of)).trim().parse::<u32>().ok();
+    let (class, execute) = (number("index")?, number("perms/execute")?);
+    let mut access = fs::File::options().read(true).write(true).open(selinux.join("access")).ok()?;
+    // A question and its answer on one descriptor (security/selinux/selinuxfs.c, sel_write_access).
+    write!(access, "{VIRTQEMUD} system_u:object_r:{HOOK_TYPE}:s0 {class}").ok()?;
+    let mut answer = String::new();
+    access.read_to_string(&mut answer).ok()?;
+    allows(&answer, execute)
+}
+
+/// What an answer says of the permission of this number: `allowed decided auditallow auditdeny sequence flags`, of which all
+/// but the last two are hexadecimal sets, and the lowest flag is of a domain that is not enforced.
+fn allows(answer: &str, permission: u32) -> Option<bool> {
+    let mut words = answer.split_ascii_whitespace();
+    let allowed = u32::from_str_radix(words.next()?, 16).ok()?;
+    let flags: u32 = words.nth(4)?.parse().ok()?;
+    let bit = 1_u32.checked_shl(permission.checked_sub(1)?)?;
+    Some(allowed & bit != 0 || flags & 1 != 0)
 }
 
 /// A file's label, `user:role:type:level`.
@@ -93,4 +132,26 @@ fn label(path: &Path) -> Option<String> {
     let length = rustix::fs::getxattr(path, c"security.selinux", label.as_mut_slice()).ok()?;
     label.truncate(length);
     Some(String::from_utf8(label).ok()?.trim_end_matches('\0').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_the_kernel_is_read() {
+        // Of file, execute is permission 14 on Linux 6.1.
+        for (answer, expected) in [
+            ("2017 ffffffff 0 ffffffff 4 0", Some(true)),
+            ("17 ffffffff 0 ffffffff 4 0", Some(false)),
+            ("17 ffffffff 0 ffffffff 4 1", Some(true)),
+            ("17 ffffffff", None),
+            ("", None),
+            ("system_u:system_r:virtqemud_t:s0 and what was asked", None),
+        ] {
+            assert_eq!(allows(answer, 14), expected, "{answer:?}");
+        }
+        assert_eq!(allows("17 ffffffff 0 ffffffff 4 0", 0), None);
+        assert_eq!(allows("17 ffffffff 0 ffffffff 4 0", 64), None);
+    }
 }
