@@ -32,8 +32,17 @@ pub(crate) struct Reply {
 impl Machine {
     /// A machine without a cable.
     pub(crate) fn new(name: &'static str) -> Self {
-        let mut holder = Command::new("unshare")
-            .args(["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private"])
+        Self::held_by(name, Command::new("unshare").arg("--net"))
+    }
+
+    /// A machine that has the network of a process that there is already, and nothing else of it.
+    pub(crate) fn in_the_network_of(name: &'static str, process: u32) -> Self {
+        Self::held_by(name, Command::new("nsenter").arg(format!("--net=/proc/{process}/ns/net")).arg("unshare"))
+    }
+
+    fn held_by(name: &'static str, unshare: &mut Command) -> Self {
+        let mut holder = unshare
+            .args(["--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private"])
             .args(["bash", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/network/machine.sh"), name])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
