@@ -68,7 +68,7 @@ bench:
 
 # Apart from the tests, since it takes long. Needs a nightly compiler and cargo-fuzz.
 FUZZ_SECONDS = 600
-FUZZ_TARGETS = names settings records agent_properties xml
+FUZZ_TARGETS = names settings declarations records agent_properties xml
 
 fuzz:
 	set -e; for target in $(FUZZ_TARGETS); do \

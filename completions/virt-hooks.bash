@@ -31,6 +31,9 @@ _virt__hooks() {
             virt__hooks,log)
                 cmd="virt__hooks__subcmd__log"
                 ;;
+            virt__hooks,network)
+                cmd="virt__hooks__subcmd__network"
+                ;;
             virt__hooks,new)
                 cmd="virt__hooks__subcmd__new"
                 ;;
@@ -46,6 +49,18 @@ _virt__hooks() {
             virt__hooks,uninstall)
                 cmd="virt__hooks__subcmd__uninstall"
                 ;;
+            virt__hooks__subcmd__network,apply)
+                cmd="virt__hooks__subcmd__network__subcmd__apply"
+                ;;
+            virt__hooks__subcmd__network,check)
+                cmd="virt__hooks__subcmd__network__subcmd__check"
+                ;;
+            virt__hooks__subcmd__network,import)
+                cmd="virt__hooks__subcmd__network__subcmd__import"
+                ;;
+            virt__hooks__subcmd__network,status)
+                cmd="virt__hooks__subcmd__network__subcmd__status"
+                ;;
             *)
                 ;;
         esac
@@ -53,7 +68,7 @@ _virt__hooks() {
 
     case "${cmd}" in
         virt__hooks)
-            opts="-h -V --root --help --version install uninstall check list run log new get pause resume"
+            opts="-h -V --root --help --version install uninstall check list run log new get network pause resume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -242,6 +257,111 @@ _virt__hooks() {
                     fi
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__network)
+            opts="-h --root --help status apply check import"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__network__subcmd__apply)
+            opts="-q -h --quiet --watch --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__network__subcmd__check)
+            opts="-h --json --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__network__subcmd__import)
+            opts="-h --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__network__subcmd__status)
+            opts="-h --json --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then

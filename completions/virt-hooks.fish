@@ -35,6 +35,7 @@ complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "run" -d 'Do w
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "log" -d 'Show what ran'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "new" -d 'Make a new script with the right name, mode and skeleton'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "get" -d 'For scripts: take something out of the VM\'s XML'
+complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "network" -d 'Forwards and routes that are declared for VMs: show them, make them so'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "pause" -d 'Run no script until told'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "resume" -d 'Run scripts again'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
@@ -90,6 +91,24 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l root -d 'T
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l live -d 'Of the live XML of the event\'s VM, whatever is on stdin'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l json -d 'As JSON: a text, an array of texts, or for interfaces an array of objects'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "status" -d 'Show what is declared, what is there, what is missing, and what is somebody else\'s'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "apply" -d 'Make the host as declared, for all VMs that run'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "check" -d 'Tell what keeps declared forwards and routes from working, and what mends it'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "import" -d 'Turn hooks.json of libvirt-hook-qemu into declarations, and print them'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -l json -d 'As a JSON array of {domain, kind, what, state, connections, source}'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from apply" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from apply" -s q -l quiet -d 'Tell only what went wrong'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from apply" -l watch -d 'Go on, and do so again after every change of the firewall'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from check" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from check" -l json -d 'As a JSON array of {severity, subject, message, remedy}'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from import" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -l for -d 'How long: 90s, 15m, 1h, 1d' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -s h -l help -d 'Print help'

@@ -75,10 +75,10 @@ enum Verb {
     Log(log::Arguments),
     /// Make a new script with the right name, mode and skeleton
     New(new::Arguments),
-    /// Forwards and routes that are declared for VMs: show them, make them so
-    Network(network::Arguments),
     /// For scripts: take something out of the VM's XML
     Get(get::Arguments),
+    /// Forwards and routes that are declared for VMs: show them, make them so
+    Network(network::Arguments),
     /// Run no script until told
     Pause(pause::PauseArguments),
     /// Run scripts again

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::address::{Ports, Protocol};
+use super::guard::{Families, Traffic};
 
 /// Ports of the host that lead to a VM.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +73,14 @@ impl Forward {
 }
 
 impl Given {
+    /// What of it has to pass the rules of others.
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            translated: Families::of(self.forwards.iter().map(|forward| forward.to)),
+            routed: Families::of(self.routes.iter().map(|route| route.to.addr())),
+        }
+    }
+
     /// Whether it is nothing.
     pub fn is_empty(&self) -> bool {
         self.forwards.is_empty() && self.routes.is_empty()

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use super::declaration::Everything;
 use super::given::Given;
-use super::guard;
+use super::guard::{Guards, Traffic};
 use super::kernel::Kernel;
 use super::ledger::Ledger;
 use super::plan::{self, Plan, Unplanned};
@@ -43,6 +43,8 @@ pub struct Applied {
     pub vms: Vec<OfVm>,
     /// The table was not as this program makes it, and has been made anew.
     pub mended: bool,
+    /// In how many chains of others there was no rule, or not at the top, that lets through what is given. Now there is.
+    pub opened: usize,
     /// How many things of this program's there were that belong to no VM. They are gone.
     pub orphans: usize,
     /// What went wrong besides.
@@ -98,10 +100,11 @@ pub fn apply(
         applied.take(&vm.domain, faults, done, &mut seen, kernel)?;
     }
     applied.sweep(&ledger, &seen, kernel)?;
-    let wanted: BTreeSet<Element> =
-        ledger.entries().flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
-    if !wanted.is_empty() {
-        applied.warnings.extend(guard::put(kernel, guard::Families::of(wanted.iter())));
+    let traffic = traffic(&ledger);
+    if traffic != Traffic::default() {
+        // Where it can't be seen, that is told by the next line.
+        applied.opened = Guards::look(kernel).map_or(0, |guards| guards.missing(traffic).count());
+        applied.warnings.extend(settle::let_through(traffic, kernel));
     }
     Ok(applied)
 }
@@ -119,6 +122,17 @@ pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &P
             Plan { faults: vec![Unplanned { source: None, message }], ..Plan::default() }
         }
     }
+}
+
+/// All that has to pass the rules of others.
+pub fn traffic(ledger: &Ledger) -> Traffic {
+    let all = ledger.entries().map(|(_, entry)| &entry.given);
+    let all = all.fold(Given::default(), |mut all, given| {
+        all.forwards.extend(given.forwards.iter().cloned());
+        all.routes.extend(given.routes.iter().cloned());
+        all
+    });
+    all.traffic()
 }
 
 impl Applied {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::guard::{Refusal, Tools};
 use super::reconcile::{Holdings, Lane, Proxy};
 use super::table::{self, Listing};
 use crate::paths::Paths;
@@ -65,9 +67,11 @@ impl<'a> Kernel<'a> {
     /// The table without elements, in the words of this host's nft: it is made and listed where nobody sees it, in a network
     /// namespace that ends with it. Nothing where that can't be done.
     pub fn frame(&mut self) -> Option<String> {
-        let text = table::delta([], []) + "list table inet virt-hooks\n";
+        // nft shows no rules of a table that it has made in the same call.
+        let both = "nft -f - && exec nft list table inet virt-hooks";
+        let text = table::delta([], []);
         let (programs, time) = self.programs();
-        let said = programs.tell("unshare", ["--net", "--", "nft", "-f", "-"], text.as_bytes(), time).ok()?;
+        let said = programs.tell("unshare", ["--net", "--", "sh", "-c", both], text.as_bytes(), time).ok()?;
         Some(table::read(&String::from_utf8_lossy(&said)).frame)
     }
 
@@ -152,12 +156,26 @@ impl<'a> Kernel<'a> {
     ///
     /// # Errors
     /// Where there is no such device, or it has no IPv6.
-    pub fn answer_ndp(&self, device: &str, answer: bool) -> std::io::Result<()> {
+    pub fn answer_ndp(&self, device: &str, answer: bool) -> io::Result<()> {
         fs::write(self.proxy_ndp(device), if answer { "1" } else { "0" })
     }
 
     fn proxy_ndp(&self, device: &str) -> PathBuf {
         self.paths.elsewhere("proc/sys/net/ipv6/conf").join(device).join("proxy_ndp")
+    }
+}
+
+impl Tools for Kernel<'_> {
+    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal> {
+        let (programs, time) = self.programs();
+        programs.tell(program, arguments, input.as_bytes(), time).map_err(|silence| match silence {
+            Silence::Missing(program) => Refusal::Missing(program),
+            other => Refusal::Failed(other.to_string()),
+        })
+    }
+
+    fn read(&mut self, path: &str) -> io::Result<String> {
+        fs::read_to_string(path)
     }
 }
 

@@ -205,7 +205,7 @@ fn reservation(host: Node<'_, '_>) -> Option<Reservation> {
 }
 
 impl Mac {
-    /// Reads one as libvirt does: six numbers of one or two digits, with colons or dashes between them.
+    /// Reads one as libvirt does: six numbers of one or two digits, with colons between them.
     pub fn parse(text: &str) -> Option<Self> {
         let octets = octets(text)?;
         octets.try_into().ok().map(Self)
@@ -233,7 +233,7 @@ fn octets(text: &str) -> Option<Vec<u8>> {
         let plain = matches!(digits.len(), 1..=2) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         plain.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
     };
-    text.split([':', '-']).map(octet).collect()
+    text.split(':').map(octet).collect()
 }
 
 #[cfg(test)]
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(shown(&network.addresses), ["192.168.122.1/24", "fd00:122::1/64"]);
         for (mac, domain, expected) in [
             ("52:54:00:aa:bb:01", "a", vec!["192.168.122.10", "fd00:122::10"]),
-            ("52-54-0-AA-BB-2", "a", vec!["192.168.122.11", "fd00:122::11"]),
+            ("52:54:0:AA:BB:2", "a", vec!["192.168.122.11", "fd00:122::11"]),
             ("52:54:00:aa:bb:03", "a", vec!["fd00:122::12"]),
             ("52:54:00:aa:bb:04", "a", vec![]),
             ("52:54:00:aa:bb:04", "my-vm", vec!["fd00:122::13"]),
@@ -303,6 +303,22 @@ mod tests {
         assert_eq!(shown(&network.addresses), ["10.1.2.3/8", "2001:db8::1/64"]);
         let isolated = Network::parse(b"<network><bridge name='virbr1'/></network>").expect("a network");
         assert_eq!(isolated.forward_mode, None);
+    }
+
+    #[test]
+    fn a_mac_address_is_read_as_libvirt_reads_it() {
+        assert_eq!(Mac::parse("52:54:0:AA:bb:1").map(|mac| mac.to_string()).as_deref(), Some("52:54:00:aa:bb:01"));
+        for text in [
+            "",
+            "52:54:00:aa:bb",
+            "52:54:00:aa:bb:01:02",
+            "52-54-00-aa-bb-01",
+            "52:54:00:aa:bb:001",
+            "g:0:0:0:0:0",
+            "+1:0:0:0:0:0",
+        ] {
+            assert_eq!(Mac::parse(text), None, "{text}");
+        }
     }
 
     #[test]

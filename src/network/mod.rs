@@ -25,6 +25,7 @@ pub mod settle;
 pub mod status;
 pub mod table;
 pub mod taken;
+pub mod watch;
 
 use crate::domain::Document;
 use crate::event::{Event, Operation};

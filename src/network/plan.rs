@@ -71,28 +71,28 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
     let kept = ledger.of(domain).map(|entry| entry.given.reflecting.clone()).unwrap_or_default();
     let reflecting = reflection::needed(&interfaces, &kept, paths);
     let mut plan = Plan { links, reflecting, faults, ..Plan::default() };
-    let mut listeners = Occupants::default();
+    let mut occupants = Occupants::default();
     let mut elements = 0;
-    for (forward, source) in forwards {
+    let mut taken: Vec<(&Source, String)> = Vec::new();
+    for (forward, source) in &forwards {
         elements += forward.ports.count() as usize * forward.from.len().max(1);
-        let has = ledger.of(domain).is_some_and(|entry| entry.given.forwards.contains(&forward));
-        let conflict = conflict(&forward, ledger, domain)
-            .or_else(|| if has { None } else { listeners.of(&forward) })
-            .or_else(|| {
-                (elements > MAXIMUM_ELEMENTS)
-                    .then(|| format!("it comes to more than {MAXIMUM_ELEMENTS} ports of one VM"))
-            });
-        match conflict {
-            Some(why) => {
-                let message = format!("the forward {forward} ({source}) is not opened: {why}");
-                plan.faults.push(fault(source, message));
-            }
-            None => {
-                plan.doubts.extend(outside(&forward, &source, &interfaces, &networks));
-                plan.forwards.push((forward, source));
-            }
+        let has = ledger.of(domain).is_some_and(|entry| entry.given.forwards.contains(forward));
+        let why = conflict(forward, ledger, domain).or_else(|| if has { None } else { occupants.of(forward) }).or_else(
+            || (elements > MAXIMUM_ELEMENTS).then(|| format!("with it the VM has more than {MAXIMUM_ELEMENTS} ports")),
+        );
+        if let Some(why) = why {
+            taken.push((source, format!("the forward {forward} ({source}) is not opened: {why}")));
         }
     }
+    for (forward, source) in &forwards {
+        // Of a declaration that comes to a forward of each family, half would not be what is declared.
+        if !taken.iter().any(|(of, _)| *of == source) {
+            plan.doubts.extend(outside(forward, source, &interfaces, &networks));
+            plan.forwards.push((forward.clone(), source.clone()));
+        }
+    }
+    taken.dedup_by(|later, earlier| later.0 == earlier.0);
+    plan.faults.extend(taken.into_iter().map(|(source, message)| fault(source.clone(), message)));
     for (route, source) in routes {
         let other = ledger.others(domain).find_map(|(other, entry)| {
             let theirs = entry.given.routes.iter().find(|theirs| theirs.overlaps(&route))?;

@@ -9,6 +9,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 
+use ipnet::IpNet;
+
 use super::address::Family;
 use super::declaration::{Declarations, DeclaredForward, DeclaredRoute, Source};
 use super::devices::is_device_name;
@@ -70,7 +72,9 @@ pub enum Reason {
         /// Of which family, if of one.
         family: Option<Family>,
         /// Out of which addresses.
-        subnet: String,
+        subnet: IpNet,
+        /// Which of the network's `<ip>` that is, from 0.
+        index: usize,
     },
     /// Its metadata forwards to an address that is not reserved for it.
     NotItsOwn {
@@ -177,9 +181,11 @@ impl<'a> Addresses<'a> {
             let network = name.to_owned();
             match self.known.get(name) {
                 Some(Ok(known)) => {
-                    let fits = |address: &IpAddr| family.is_none_or(|family| Family::of(address) == family);
-                    if let Some(subnet) = known.addresses.iter().find(|subnet| fits(&subnet.addr())) {
-                        return Reason::NotReserved { network, mac, family, subnet: subnet.trunc().to_string() };
+                    let fits = |subnet: &IpNet| family.is_none_or(|family| Family::of(&subnet.addr()) == family);
+                    if let Some(index) = known.addresses.iter().position(fits)
+                        && let Some(subnet) = known.addresses.get(index).map(IpNet::trunc)
+                    {
+                        return Reason::NotReserved { network, mac, family, subnet, index };
                     }
                 }
                 Some(Err(why)) => return Reason::UnknownNetwork { network, why: why.to_string() },
@@ -288,23 +294,23 @@ impl fmt::Display for Reason {
                 Escaped(network.as_bytes()),
                 Escaped(why.as_bytes())
             ),
-            Self::NotReserved { network, mac, family: Some(Family::Ipv6), subnet } => write!(
-                formatter,
-                "it has no \"to\", and the network \"{}\" reserves no IPv6 address for {mac}; to mend it, write \"to\" with the \
-                 VM's address, or put <host id='0:3:0:1:{mac}' ip='ADDRESS'/>, ADDRESS one of {subnet} and the id what the guest \
-                 asks with, into <dhcp> by: virsh net-edit {}",
-                Escaped(network.as_bytes()),
-                shell(Path::new(network))
-            ),
-            Self::NotReserved { network, mac, family, subnet } => write!(
-                formatter,
-                "it has no \"to\", and the network \"{}\" reserves no {}address for {mac}; to mend it, write \"to\" with the \
-                 VM's address, or reserve one, ADDRESS one of {subnet}: virsh net-update {} add ip-dhcp-host \"<host \
-                 mac='{mac}' ip='ADDRESS'/>\" --live --config",
-                Escaped(network.as_bytes()),
-                family.map(|family| format!("{family} ")).unwrap_or_default(),
-                shell(Path::new(network))
-            ),
+            Self::NotReserved { network, mac, family, subnet, index } => {
+                let of = family.map(|family| format!("{family} ")).unwrap_or_default();
+                // Over IPv6 a guest is known by a DUID: nearly all make one from the MAC address.
+                let (host, note) = match Family::of(&subnet.addr()) {
+                    Family::Ipv4 => (format!("mac='{mac}'"), ""),
+                    Family::Ipv6 => (format!("id='0:3:0:1:{mac}'"), " and id what the guest asks with"),
+                };
+                // Without it libvirt takes the first one.
+                let parent = if *index == 0 { String::new() } else { format!(" --parent-index {index}") };
+                let (name, word) = (Escaped(network.as_bytes()), shell(Path::new(network)));
+                write!(
+                    formatter,
+                    "it has no \"to\", and the network \"{name}\" reserves no {of}address for {mac}; to mend it, write \"to\" \
+                     with the VM's address, or reserve one, ADDRESS one of {subnet}{note}: virsh net-update {word} add \
+                     ip-dhcp-host \"<host {host} ip='ADDRESS'/>\" --live --config{parent}"
+                )
+            }
             Self::NotItsOwn { to } => write!(
                 formatter,
                 "a VM's metadata may forward only to what a libvirt network reserves for one of its MAC addresses, and {to} \

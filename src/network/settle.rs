@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::conntrack;
 use super::given::{Forward, Given, Route};
-use super::guard;
+use super::guard::{self, Traffic};
 use super::kernel::Kernel;
 use super::ledger::{Entry, Ledger, Marker};
 use super::reconcile::{Change, Holdings, reconcile};
@@ -113,7 +113,7 @@ pub fn settle(
     marker.put()?;
     ledger.note(domain, Entry { given: both, unsettled: true });
     ledger.keep(paths.state())?;
-    if let Err(fault) = put_in_place(domain, &wanted, &kept, &change, ledger, kernel, paths, &mut done) {
+    if let Err(fault) = put_in_place(domain, &desired, &wanted, &kept, &change, ledger, kernel, paths, &mut done) {
         // The VM has what it had. Should the one or the other not be so, that is looked into at the next occasion.
         ledger.note(domain, Entry { unsettled: true, ..before.clone() });
         _ = ledger.keep(paths.state());
@@ -193,6 +193,7 @@ pub fn seen(kernel: &mut Kernel<'_>) -> Result<(Holdings, Option<Listing>), Sile
 #[expect(clippy::too_many_arguments, reason = "one step of `settle`, apart for its undoing")]
 fn put_in_place(
     domain: &OsStr,
+    desired: &Given,
     wanted: &Holdings,
     kept: &Holdings,
     change: &Change,
@@ -210,7 +211,7 @@ fn put_in_place(
     let filled = if wanted.is_empty() && ledger.others(domain).all(|(_, entry)| entry.given.is_empty()) {
         empty(kernel, done)
     } else {
-        guard_the_way(wanted, kernel, done);
+        done.warnings.extend(let_through(desired.traffic(), kernel));
         let others = || ledger.others(domain).flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
         fill(wanted, kept, change, &others, kernel)
     };
@@ -229,14 +230,22 @@ fn put_in_place(
 /// Takes the table away, and whatever stands in other tables for it.
 fn empty(kernel: &mut Kernel<'_>, done: &mut Done) -> Result<(), Silence> {
     kernel.transact(&table::removal())?;
-    done.warnings.extend(guard::take_away(kernel));
+    match guard::take_away(kernel) {
+        Ok(told) => done.warnings.extend(told),
+        Err(refusal) => {
+            done.warnings.push(format!("rules of this program's may still be in others' chains: {refusal}"))
+        }
+    }
     Ok(())
 }
 
-/// Sees to it that no other table refuses what is forwarded.
-fn guard_the_way(wanted: &Holdings, kernel: &mut Kernel<'_>, done: &mut Done) {
-    let families = guard::Families::of(wanted.elements.iter());
-    done.warnings.extend(guard::put(kernel, families));
+/// Sees to it that no other table refuses what is given.
+pub fn let_through(traffic: Traffic, kernel: &mut Kernel<'_>) -> Vec<String> {
+    guard::put(kernel, traffic).unwrap_or_else(|refusal| {
+        vec![format!(
+            "whether others' rules refuse what is forwarded can't be seen: {refusal}; to see them: nft list ruleset"
+        )]
+    })
 }
 
 /// Changes the table: by what is to be changed as far as is known, else by what is seen, else anew.

@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 
 use super::declaration::{Declaration, Everything, Source, Table};
 use super::given::{Forward, Given, Route};
-use super::host_wide::{Running, plan_of};
+use super::guard::{Guards, Traffic};
+use super::host_wide::{Running, plan_of, traffic};
 use super::kernel::Kernel;
 use super::ledger::Ledger;
 use super::plan::{Plan, Unplanned};
@@ -125,7 +126,10 @@ pub fn look(
     let doubts = domains
         .into_iter()
         .flat_map(|(domain, plan)| plan.doubts.into_iter().map(move |doubt| (domain.clone(), doubt)));
-    Ok(Status { rows, table, doubts: doubts.collect(), unguarded: Vec::new() })
+    let traffic = traffic(&ledger);
+    let guards = if traffic == Traffic::default() { None } else { Guards::look(kernel).ok() };
+    let unguarded = guards.iter().flat_map(|guards| guards.missing(traffic)).map(ToString::to_string).collect();
+    Ok(Status { rows, table, doubts: doubts.collect(), unguarded })
 }
 
 fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &Listing) -> Vec<Row> {
@@ -161,7 +165,9 @@ fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &
     for route in given.routes.difference(&planned.routes) {
         rows.push(row(Thing::Route(route.clone()), State::LeftOver, None, None));
     }
-    rows.extend(plan.faults.iter().map(|fault| row(Thing::Refused(fault.clone()), State::Refused, None, None)));
+    rows.extend(
+        plan.faults.iter().map(|fault| row(Thing::Refused(fault.clone()), State::Refused, None, fault.source.as_ref())),
+    );
     rows
 }
 

@@ -61,6 +61,13 @@ impl<Owner> Taken<Owner> {
         }
     }
 
+    /// A route that has been given away of which the destination lies in this one or has it in it, and to whom. A longer prefix takes
+    /// packets away from whoever has the shorter one, which is not for a VM's metadata to say.
+    pub fn touching(&self, to: &IpNet) -> Option<(&Route, &Owner)> {
+        let touches = |route: &Route| route.to.contains(to) || to.contains(&route.to);
+        self.routes.values().find(|(route, _)| touches(route)).map(|(route, owner)| (route, owner))
+    }
+
     /// Takes a route, if its destination has not been given away. One destination in another is no conflict: the longer
     /// prefix wins.
     pub fn route(&mut self, route: &Route, owner: Owner) -> Taking<'_, Route, Owner> {
@@ -139,5 +146,8 @@ mod tests {
         assert_eq!(taken.route(&route("198.51.100.9/32", "virbr0"), 3), Taking::Same(&1));
         let first = route("198.51.100.9/32", "virbr0");
         assert_eq!(taken.route(&route("198.51.100.9/32", "virbr1"), 3), Taking::Overlaps(&first, &1));
+        let owner = |to: &str| taken.touching(&to.parse().expect("a prefix")).map(|(_, owner)| *owner);
+        assert_eq!((owner("198.51.100.8/32"), owner("198.51.101.0/24")), (Some(2), None));
+        assert!(owner("198.51.0.0/16").is_some());
     }
 }

@@ -637,7 +637,7 @@ fn apparmor_in_the_way() {
         host.folder("/etc/apparmor.d/local");
         host.folder("/opt/site");
         host.file("/sys/kernel/security/apparmor/profiles", "virtlogd (enforce)\nlibvirtd (enforce)\n", 0o444);
-        host.file("extra/bin/apparmor_parser", "#!/bin/sh\necho \"$@\" > /tmp/parsed\n", 0o755);
+        host.file("extra/sbin/apparmor_parser", "#!/bin/sh\necho \"$@\" > /tmp/parsed\n", 0o755);
         host
     };
     let host = confined();
@@ -676,13 +676,13 @@ fn selinux_in_the_way() {
         let set = format!("os.setxattr('{START_X}', 'security.selinux', b'system_u:object_r:{kind}:s0')");
         format!("python3 -c \"import os; {set}\"")
     };
-    host.file("extra/bin/restorecon", format!("#!/bin/sh\n{}\n", label("virt_hook_t")), 0o755);
+    host.file("extra/sbin/restorecon", format!("#!/bin/sh\n{}\n", label("virt_hook_t")), 0o755);
     assert_eq!(host.shell(&label("user_home_t")).run().code, Some(0), "the file has a label");
     mended(&host, "error", START_X, "SELinux knows it as system_u:object_r:user_home_t:s0 and not as virt_hook_t");
 
     host.file("/sys/fs/selinux/booleans/virt_hooks_unconfined", "0 0", 0o644);
     let set = "#!/bin/sh\n[ \"$*\" = '-P virt_hooks_unconfined on' ] && echo '1 1' > /sys/fs/selinux/booleans/virt_hooks_unconfined\n";
-    host.file("extra/bin/setsebool", set, 0o755);
+    host.file("extra/sbin/setsebool", set, 0o755);
     mended(&host, "warning", "/sys/fs/selinux/booleans/virt_hooks_unconfined", "only what libvirt itself may");
 }
 

@@ -14,6 +14,7 @@ mod log;
 mod log_follow;
 mod log_speed;
 mod log_timeline;
+mod network;
 mod new;
 mod pause;
 mod run;

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -166,5 +167,15 @@ impl Drop for Machine {
         // Its process 1 reads the end of its stdin and takes the machine with it.
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
+    }
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub(crate) fn eventually(mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "it still does not");
+        thread::sleep(Duration::from_millis(20));
     }
 }

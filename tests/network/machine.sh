@@ -19,6 +19,8 @@ mount -t sysfs sysfs /sys
 mkdir -p /etc/libvirt/hooks/custom
 # Addresses of IPv6 can be used at once, since nobody else could have them.
 sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+# Each refusal is told, however many there are.
+sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 ip link set lo up
 
 echo ready

@@ -8,11 +8,13 @@
 
 mod by_hand;
 mod machine;
+mod ruleset;
 mod traffic;
 mod vm;
 mod world;
 
 mod conntrack;
 mod forwards;
+mod guards;
 mod listener;
 mod worlds;

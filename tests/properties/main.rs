@@ -1,4 +1,4 @@
-//! Properties that hold for whatever comes: the record format, the order of scripts, settings, and a domain's XML.
+//! Properties that hold for whatever comes: the record format, the order of scripts, settings, declarations, and a domain's XML.
 
 #![expect(
     clippy::expect_used,
@@ -8,6 +8,7 @@
 )]
 
 mod agent_properties;
+mod declarations;
 mod domain;
 mod names;
 mod records;
@@ -45,6 +46,24 @@ fn foreign() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|text| text.as_bytes().to_vec()),
     ];
     vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+}
+
+/// A key of a forward with a value that it may take, whether or not it fits the rest.
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("protocol = \"udp\"\n".to_owned()),
+        any::<std::net::Ipv4Addr>().prop_map(|address| format!("listen = \"{address}\"\n")),
+        any::<std::net::IpAddr>().prop_map(|address| format!("to = \"{address}\"\n")),
+        any::<u16>().prop_map(|port| format!("toPort = {port}\n")),
+        vec((any::<u32>(), 0..=32_u8), 0..6).prop_map(|prefixes| {
+            let prefix = |(bits, length): (u32, u8)| {
+                let network =
+                    std::net::Ipv4Addr::from(bits & u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0));
+                format!("\"{network}/{length}\"")
+            };
+            format!("from = [{}]\n", prefixes.into_iter().map(prefix).collect::<Vec<_>>().join(", "))
+        }),
+    ]
 }
 
 prop_compose! {
@@ -144,5 +163,20 @@ proptest! {
     #[test]
     fn no_settings_make_the_hook_panic(text in "\\PC{0,60}|(timeoutSeconds|trust|\\[\\[script\\]\\]|name|domains|=|\"[a-z*\\[]*\"|[0-9*_x-]{1,9}|\n|\\[|\\]|,| ){0,30}") {
         settings::cost_only_themselves(text.as_bytes());
+    }
+
+    #[test]
+    fn no_declarations_make_the_hook_panic(text in "\\PC{0,60}|(\\[\\[forward\\]\\]\n|\\[\\[route\\]\\]\n|\\[network\\]\n|domain|port|ports|to|from|listen|proxy|metadata|=|\"[a*\\[]*\"|\"[0-9./:-]{1,12}\"|[0-9]{1,5}|\n|\\[|\\]|,| |\"\"\"){0,30}") {
+        declarations::cost_only_themselves(text.as_bytes());
+    }
+
+    #[test]
+    fn a_valid_declaration_is_read_as_it_was_written(
+        domain in "[a-z*?-]{1,8}",
+        keys in vec(key(), 0..6),
+        port in prop_oneof![(1..=65535_u16).prop_map(|port| port.to_string()), Just("\"8000-8010\"".to_owned())],
+    ) {
+        let text = format!("[[forward]]\ndomain = \"{domain}\"\nport = {port}\n{}", keys.concat());
+        declarations::cost_only_themselves(text.as_bytes());
     }
 }

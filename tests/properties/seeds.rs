@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{agent_properties, names, records, rewrite, settings};
+use crate::{agent_properties, declarations, names, records, rewrite, settings};
 
 /// Shows every seed of a fuzz target to what that target checks.
 fn replay(target: &str, check: fn(&[u8])) {
@@ -38,4 +38,9 @@ fn every_seed_of_the_records_target_holds() {
 #[test]
 fn every_seed_of_the_settings_target_holds() {
     replay("settings", settings::cost_only_themselves);
+}
+
+#[test]
+fn every_seed_of_the_declarations_target_holds() {
+    replay("declarations", declarations::cost_only_themselves);
 }

@@ -6,6 +6,7 @@
 mod command_page;
 mod completions;
 mod explanation;
+mod network_page;
 mod page;
 mod prose;
 mod settings_page;
@@ -43,6 +44,7 @@ fn root() -> PathBuf {
 fn files() -> Vec<(String, Vec<u8>)> {
     let mut files = vec![
         ("man/virt-hooks.8".to_owned(), command_page::page().into_bytes()),
+        ("man/virt-hooks-network.toml.5".to_owned(), network_page::page().into_bytes()),
         ("man/virt-hooks.toml.5".to_owned(), settings_page::page().into_bytes()),
     ];
     files.extend(completions::files());

@@ -87,7 +87,8 @@ pub(crate) fn page() -> String {
     page.finish()
 }
 
-fn entry(page: &mut Page, entry: &Entry) {
+/// Writes what a catalogue says of a key.
+pub(crate) fn entry(page: &mut Page, entry: &Entry) {
     page.item(&format!("`{} =` {}", entry.name, entry.takes), entry.meaning);
     let default = match entry.default {
         DefaultValue::Toml(value) => format!("`{value}`"),

@@ -18,11 +18,15 @@ use crate::network::host_wide::{self, Applied, OfVm};
 use crate::network::kernel::Kernel;
 use crate::network::ledger::Ledger;
 use crate::network::settle::Done;
+use crate::network::watch::Watch;
 use crate::paths::Paths;
 use crate::program::Programs;
 
 /// How long all of it may take. A hook that waits meanwhile gives up after half of it.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it is done at once while each time something is found to be changed: somebody else may be at it, too.
+const TRIES: u32 = 3;
 
 /// How it is told.
 #[derive(Debug, Args)]
@@ -31,32 +35,75 @@ Forwards and routes come and go with VMs by themselves. This is for when somethi
 edited, a firewall was loaded anew. Where all is as declared nothing is changed. The exit code is 1 if something that is \
 declared could not be had.
 
-Example:
-  virt-hooks network apply")]
+With --watch it goes on, and does so again whenever another program has changed the firewall (by nft, or by iptables that \
+is built on it). virt-hooks-network.service does that, where systemd runs.
+
+Examples:
+  virt-hooks network apply
+  virt-hooks network apply --quiet --watch")]
 pub(super) struct Arguments {
     /// Tell only what went wrong
     #[arg(long, short)]
     quiet: bool,
+
+    /// Go on, and do so again after every change of the firewall
+    #[arg(long)]
+    watch: bool,
 }
 
 /// Makes it so, and tells what was done.
 pub(super) fn apply(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_on_this_host(paths, "apply")?;
     let mut programs = Programs::for_nothing_else();
+    if !arguments.watch {
+        let round = once(arguments, &mut programs, paths)?;
+        return Ok(ExitCode::from(u8::from(round.failed)));
+    }
+    let deaf = |error: io::Error| Failure::failed(format_args!("changes of the firewall can't be heard of: {error}"));
+    let watch = Watch::begin().map_err(deaf)?;
+    loop {
+        for _ in 0..TRIES {
+            // Whatever is announced from here on, and is not of this program's own making, has not been seen to.
+            watch.forget().map_err(deaf)?;
+            match once(arguments, &mut programs, paths) {
+                Ok(Round { changed: false, .. }) => break,
+                Ok(_) => {}
+                Err(failure) => {
+                    // It may be had after the next change, and the log of the service tells why.
+                    failure.tell();
+                    break;
+                }
+            }
+        }
+        if !watch.wait(&mut || programs.interrupted().is_some()).map_err(deaf)? {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// What one round came to.
+struct Round {
+    /// Something was not as it was to be.
+    changed: bool,
+    /// Something that is declared could not be had.
+    failed: bool,
+}
+
+fn once(arguments: &Arguments, programs: &mut Programs, paths: &Paths) -> Result<Round, Failure> {
     if !declaration::are_there(paths) && !Ledger::is_there(paths.state()) {
         if !arguments.quiet {
             writeln!(io::stdout(), "Nothing is declared: there is no {}.", Quoted::path(paths.network()))?;
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Round { changed: false, failed: false });
     }
     // Before the lock is taken: see there.
-    let known = running::ask(&mut programs, paths);
+    let known = running::ask(programs, paths);
     let mut notes = known.notes();
     let _lock = Ledger::lock(paths.state(), OsStr::new("virt-hooks network apply"), PATIENCE)
         .map_err(|why| Failure::failed(format_args!("nothing was changed: {why}")))?;
     let running = known.still(paths);
     let (everything, problems) = declaration::load_all(paths, &judge(paths));
-    let mut kernel = Kernel::of_this_host(&mut programs, paths, PATIENCE);
+    let mut kernel = Kernel::of_this_host(programs, paths, PATIENCE);
     let applied = host_wide::apply(&running, &everything, &mut kernel, paths)
         .map_err(|silence| Failure::failed(format_args!("it can't be seen what there is: {silence}")))?;
 
@@ -64,19 +111,23 @@ pub(super) fn apply(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fa
         notes.push(format!("{}: {problem}", Quoted::path(file)));
     }
     let mut out = BufWriter::new(io::stdout().lock());
-    let failed = show(&mut out, &applied, &notes, arguments.quiet)?;
+    let Round { changed, failed } = show(&mut out, &applied, &notes, arguments.quiet)?;
     out.flush()?;
-    Ok(ExitCode::from(u8::from(failed || !problems.is_empty())))
+    Ok(Round { changed, failed: failed || !problems.is_empty() })
 }
 
-/// Tells what was done. True where something could not be had.
-fn show(out: &mut impl Write, applied: &Applied, notes: &[String], quiet: bool) -> io::Result<bool> {
+/// Tells what was done.
+fn show(out: &mut impl Write, applied: &Applied, notes: &[String], quiet: bool) -> io::Result<Round> {
     let screen = Screen::of_stdout();
     let warning = screen.paint(Meaning::Warning, "warning").to_string();
     let mut failed = false;
-    let mut changed = applied.mended || applied.orphans > 0;
+    let mut changed = applied.mended || applied.orphans > 0 || applied.opened > 0;
     if !quiet && applied.mended {
         writeln!(out, "mended   the table inet virt-hooks, which was not as it is to be")?;
+    }
+    if !quiet && applied.opened > 0 {
+        let chains = if applied.opened == 1 { "1 chain" } else { &format!("{} chains", applied.opened) };
+        writeln!(out, "mended   {chains} of others, which did not let through what is forwarded")?;
     }
     if !quiet && applied.orphans > 0 {
         writeln!(out, "removed  {} that no VM has been given", applied.orphans)?;
@@ -109,7 +160,7 @@ fn show(out: &mut impl Write, applied: &Applied, notes: &[String], quiet: bool) 
     if !quiet && !changed {
         writeln!(out, "{}", screen.paint(Meaning::Good, "Nothing was changed: all is as it was made."))?;
     }
-    Ok(failed)
+    Ok(Round { changed, failed })
 }
 
 fn lines(out: &mut impl Write, name: &str, done: &Done) -> io::Result<()> {

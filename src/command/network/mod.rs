@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod import;
 pub(in crate::command) mod running;
 mod status;
 
@@ -35,6 +36,8 @@ enum Verb {
     Apply(apply::Arguments),
     /// Tell what keeps declared forwards and routes from working, and what mends it
     Check(check::Arguments),
+    /// Turn hooks.json of libvirt-hook-qemu into declarations, and print them
+    Import(import::Arguments),
 }
 
 /// Does what the command line says.
@@ -43,6 +46,7 @@ pub(super) fn network(arguments: Arguments, paths: &Paths) -> Result<ExitCode, F
         Verb::Status(arguments) => status::status(&arguments, paths),
         Verb::Apply(arguments) => apply::apply(&arguments, paths),
         Verb::Check(arguments) => check::check(&arguments, paths),
+        Verb::Import(arguments) => import::perform(&arguments),
     }
 }
 

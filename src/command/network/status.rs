@@ -14,7 +14,7 @@ use crate::command::judge;
 use crate::command::screen::{Meaning, Screen};
 use crate::command::table::{Column, Table};
 use crate::journal::Quoted;
-use crate::network::declaration::{self, Declaration};
+use crate::network::declaration::{self, Declaration, Source};
 use crate::network::kernel::Kernel;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::paths::Paths;
@@ -52,7 +52,10 @@ pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, F
     let status = status::look(&running, &everything, &mut kernel, paths)
         .map_err(|silence| Failure::failed(format_args!("it can't be seen what there is: {silence}")))?;
     let wrong = |row: &Row| !matches!(row.state, State::Applied | State::Waiting);
-    let is_wrong = status.table == TableState::Changed || status.rows.iter().any(wrong) || !problems.is_empty();
+    let is_wrong = status.table == TableState::Changed
+        || !status.unguarded.is_empty()
+        || status.rows.iter().any(wrong)
+        || !problems.is_empty();
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
         let rows: Vec<Shown> = status.rows.iter().map(Shown::of).collect();
@@ -142,17 +145,25 @@ const fn meaning(state: State) -> Option<Meaning> {
     }
 }
 
+/// Where something is declared, in so many columns as there are for it.
+fn place(source: &Source) -> String {
+    match source {
+        Source::File { path, line } => format!("{}:{line}", Quoted::name(path.file_name().unwrap_or_default())),
+        Source::Metadata { number } => format!("metadata:{number}"),
+    }
+}
+
 fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()> {
     let screen = Screen::of_stdout();
     if status.rows.is_empty() {
         writeln!(out, "Nothing is declared in {}, and nothing is there.", Quoted::path(paths.network()))?;
     } else {
         let mut table = Table::new([
-            Column::left("VM").shortened_to(12),
+            Column::left("VM"),
             Column::left("STATE"),
             Column::left("WHAT").shortened_to(40),
             Column::right("CONNECTIONS").dropped(2),
-            Column::left("DECLARED").shortened_to(20).dropped(1),
+            Column::left("DECLARED").dropped(1),
         ]);
         for row in &status.rows {
             let domain = match row.state {
@@ -165,7 +176,7 @@ fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()>
                 state(row.state).to_owned(),
                 if refused { String::new() } else { what(&row.thing) },
                 row.connections.map(|count| count.to_string()).unwrap_or_default(),
-                row.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+                row.source.as_ref().map(place).unwrap_or_default(),
             ];
             table.row(cells, meaning(row.state));
             if refused {
@@ -181,7 +192,10 @@ fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()>
             "The table inet virt-hooks is not as this program makes it: somebody has changed its chains or rules."
         )?;
     }
-    if to_mend || status.table == TableState::Changed {
+    for chain in &status.unguarded {
+        writeln!(out, "{chain} may refuse what is forwarded: the rule that lets it through is not at its top.")?;
+    }
+    if to_mend || !status.unguarded.is_empty() || status.table == TableState::Changed {
         writeln!(out, "{} virt-hooks network apply", screen.paint(Meaning::Faint, "to mend it:"))?;
     }
     Ok(())

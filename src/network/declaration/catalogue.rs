@@ -61,7 +61,7 @@ impl NetworkKey {
             Self::Metadata => (
                 "`true` or `false`",
                 DefaultValue::Toml("false"),
-                "With `true`, what a VM's own `<metadata>` declares counts too, within what the following keys let VMs claim. \
+                "With `true`, what a VM's own `metadata` declares counts too, within what the following keys let VMs claim. \
                  Without any of them they can claim nothing.",
             ),
             Self::Listen => (
@@ -71,9 +71,9 @@ impl NetworkKey {
                  it may do so only with `\"*\"`, or for one family with `\"0.0.0.0/0\"` or `\"::/0\"`.",
             ),
             Self::Ports => (
-                "`<port>`, `\"<first>-<last>\"` or `[<ports>, ...]`",
+                "`<ports>` or `[<ports>, ...]`",
                 DefaultValue::Toml("[]"),
-                "The host's ports that VMs may claim by their metadata, of TCP and UDP.",
+                "The host's ports that VMs may claim by their metadata, of TCP and UDP, each a port or `\"<first>-<last>\"`.",
             ),
             Self::Routes => (
                 "`<prefix>` or `[<prefix>, ...]`",
@@ -146,8 +146,8 @@ impl ForwardKey {
             Self::To => (
                 "`<address>`",
                 DefaultValue::Words("what the libvirt network reserves for the VM's MAC addresses"),
-                "The VM's address. Without it the address must be reserved (`<host mac=... ip=...>` in the network's \
-                 `<dhcp>`): when a VM starts, what it will get is not known in any other way. An IPv4 and an IPv6 address are \
+                "The VM's address. Without it the address must be reserved (a `host` with `mac` and `ip` in the network's \
+                 `dhcp`): when a VM starts, what it will get is not known in any other way. An IPv4 and an IPv6 address are \
                  both forwarded to.",
             ),
             Self::ToPort => (
@@ -210,5 +210,80 @@ impl RouteKey {
             ),
         };
         Entry { name: self.name(), takes, default, meaning }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{Everything, parse};
+    use super::*;
+
+    /// The file that is installed: every line of it is a comment.
+    const SHIPPED: &str = include_str!("../../../packaging/virt-hooks-network.toml");
+
+    /// What the installed file would say if every example in it were in force.
+    fn in_force() -> String {
+        let uncommented = SHIPPED.lines().filter_map(|line| line.strip_prefix('#'));
+        uncommented.filter(|line| !line.is_empty() && !line.starts_with(' ')).map(|line| format!("{line}\n")).collect()
+    }
+
+    /// What a text declares, where nothing is wrong in it.
+    #[track_caller]
+    fn parsed(text: &str) -> Everything {
+        let (everything, problems) = parse(text, Path::new("f"));
+        assert_eq!(problems, [], "{text}");
+        everything
+    }
+
+    #[test]
+    fn the_defaults_are_those_in_force_without_the_key() {
+        for (table, needed, keys) in [
+            ("[network]", "", network_keys().collect::<Vec<_>>()),
+            ("[[forward]]", "domain = \"a\"\nport = 80\n", forward_keys().collect()),
+            ("[[route]]", "domain = \"a\"\nto = \"198.51.100.9\"\n", route_keys().collect()),
+        ] {
+            let without = parsed(&format!("{table}\n{needed}"));
+            for Entry { name, default, .. } in keys {
+                if let DefaultValue::Toml(value) = default {
+                    assert_eq!(parsed(&format!("{table}\n{needed}{name} = {value}\n")), without, "{table} {name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_installed_file_shows_every_key_with_its_default() {
+        let text = in_force();
+        let (network, rest) = text.split_once("[[forward]]\n").unwrap_or_default();
+        let (forward, route) = rest.split_once("[[route]]\n").unwrap_or_default();
+        let keys = network_keys().map(|key| (network, key));
+        let keys = keys.chain(forward_keys().map(|key| (forward, key))).chain(route_keys().map(|key| (route, key)));
+        for (lines, Entry { name, default, .. }) in keys {
+            let mut pairs = lines.lines().filter_map(|line| line.split_once(" = "));
+            let shown = pairs.find(|(key, _)| *key == name).map(|(_, value)| value);
+            assert!(shown.is_some(), "{name}");
+            if let DefaultValue::Toml(value) = default {
+                assert_eq!(shown, Some(value), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_installed_file_is_valid_with_every_example_in_force_and_says_nothing_as_it_stands() {
+        assert_eq!(parsed(&in_force()).tables.len(), 2);
+        assert_eq!(parsed(SHIPPED), Everything::default());
+    }
+
+    #[test]
+    fn every_key_is_found_by_its_name() {
+        assert!(NetworkKey::ALL.into_iter().all(|key| NetworkKey::named(key.name()) == Some(key)));
+        assert!(ForwardKey::ALL.into_iter().all(|key| ForwardKey::named(key.name()) == Some(key)));
+        assert!(RouteKey::ALL.into_iter().all(|key| RouteKey::named(key.name()) == Some(key)));
+        assert_eq!(
+            (NetworkKey::named("port"), ForwardKey::named("proxy"), RouteKey::named("from")),
+            (None, None, None)
+        );
     }
 }

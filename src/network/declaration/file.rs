@@ -245,3 +245,6 @@ fn veto(text: &str) -> Option<crate::settings::OnFailure> {
         on_failure(table.get_ref().get("onFailure")?).ok()
     })
 }
+
+#[cfg(test)]
+mod tests;

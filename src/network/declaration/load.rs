@@ -47,3 +47,74 @@ fn read(paths: &Paths, judge: &Judge, domain: Option<&OsStr>) -> (Everything, Ve
     }
     (everything, problems)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// Puts a file below a root and tells its path.
+    fn put(root: &Path, path: &str, text: &str) -> PathBuf {
+        let file = root.join("etc/libvirt/hooks").join(path);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        fs::write(&file, text).expect("written");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("its mode");
+        file
+    }
+
+    fn forward(port: u16) -> String {
+        format!("[[forward]]\ndomain = \"a\"\nport = {port}\n")
+    }
+
+    #[test]
+    fn the_main_file_and_the_drop_ins_count_in_their_order() {
+        let root = tempfile::tempdir().expect("a folder");
+        let root = root.path().canonicalize().expect("its path");
+        let paths = Paths::under(&root);
+        let judge = Judge::from(&root, rustix::process::geteuid().as_raw());
+        assert!(!are_there(&paths));
+        assert_eq!(load(&paths, &judge, OsStr::new("a")), (Declarations::default(), vec![]));
+
+        put(&root, "virt-hooks-network.d/20.toml", &(forward(3) + "[network]\nports = 80\n"));
+        put(&root, "virt-hooks-network.d/10.toml", &(forward(2) + "[network]\nports = 79\nproxy = \"eth0\"\n"));
+        put(&root, "virt-hooks-network.d/.30.toml", &forward(4));
+        put(&root, "virt-hooks-network.d/30.toml.old", &forward(5));
+        assert!(are_there(&paths));
+        let main = put(&root, "virt-hooks-network.toml", &forward(1));
+        assert!(are_there(&paths));
+        let (declarations, problems) = load(&paths, &judge, OsStr::new("a"));
+        assert_eq!(problems, []);
+        let ports: Vec<u16> = declarations.forwards.iter().map(|forward| forward.ports.first()).collect();
+        assert_eq!(ports, [1, 2, 3]);
+        assert_eq!(declarations.rules.ports, ["80".parse().expect("a port")]);
+        assert_eq!(declarations.rules.proxy, ["eth0"]);
+        assert_eq!(load_all(&paths, &judge).0.of(OsStr::new("a")), declarations);
+
+        // What others may change is not read, and the rest is.
+        fs::set_permissions(&main, fs::Permissions::from_mode(0o666)).expect("its mode");
+        let (declarations, problems) = load(&paths, &judge, OsStr::new("a"));
+        assert_eq!(declarations.forwards.len(), 2);
+        let [(file, problem)] = problems.try_into().expect("one");
+        assert_eq!((file, problem.remedy), (main.clone(), Some(format!("chmod go-w {}", main.display()))));
+        assert!(problem.message.starts_with("nothing that it declares is in force; it can't be trusted"));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_or_none_is_told() {
+        let root = tempfile::tempdir().expect("a folder");
+        let root = root.path().canonicalize().expect("its path");
+        let paths = Paths::under(&root);
+        let judge = Judge::from(&root, rustix::process::geteuid().as_raw());
+        put(&root, "virt-hooks-network.toml", &"# ".repeat(8 << 20));
+        fs::create_dir_all(root.join("etc/libvirt/hooks/virt-hooks-network.d/a.toml")).expect("a folder");
+        let (declarations, problems) = load(&paths, &judge, OsStr::new("a"));
+        assert_eq!(declarations, Declarations::default());
+        let told: Vec<String> = problems.iter().map(|(_, problem)| problem.to_string()).collect();
+        assert!(
+            told.len() == 2 && told[0].contains("longer than 16777216 bytes") && told[1].contains("a folder"),
+            "{told:?}"
+        );
+    }
+}

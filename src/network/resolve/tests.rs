@@ -122,7 +122,11 @@ fn what_can_not_be_had_is_told_with_what_mends_it() {
         (
             on("nat"),
             "port = 80\nfrom = \"fd00::/8\"",
-            vec!["reserves no IPv6 address", "id='0:3:0:1:52:54:00:00:00:09'", "fd00:122::/64", "virsh net-edit nat"],
+            vec![
+                "reserves no IPv6 address",
+                "fd00:122::/64",
+                "<host id='0:3:0:1:52:54:00:00:00:09' ip='ADDRESS'/>\" --live --config --parent-index 1",
+            ],
         ),
     ] {
         let resolved = resolved(&interfaces, &forward(keys));

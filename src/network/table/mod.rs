@@ -13,14 +13,6 @@ pub use self::element::{Element, Key, Place};
 pub use self::listing::{Listing, read};
 pub use self::transaction::{delta, removal, whole};
 
-/// The bit of a connection's mark (`ct mark`) by which a forwarded connection, and one of a declared route, is known in
-/// every table. The other bits are left to others.
-pub const MARK: u32 = 0x0100_0000;
-
-/// The bit by which a forwarded connection is known that comes from the host itself, or from behind a VM's own bridge: the
-/// VM would answer past the host, so it gets an address of the host.
-pub const MARK_FROM_WITHIN: u32 = 0x0200_0000;
-
 /// Its maps and sets with their types, and its chains with their hooks.
 ///
 /// Each line leaves alone what is there as it says (nft(8), `add`).
@@ -47,7 +39,10 @@ const ROOMS: [&str; 16] = [
     "add chain inet virt-hooks postrouting { type nat hook postrouting priority 95; policy accept; }",
 ];
 
-/// Its rules, each behind the name of its chain. In every transaction they are written anew, so that nothing that became of
+/// Its rules, each behind the name of its chain. The mark is [`MARK`](super::conntrack::MARK), by which a connection is known in
+/// every table; its next higher bit tells that a connection comes from the host itself or from behind a VM's own bridge: the
+/// VM would answer past the host, so it gets an address of the host.
+/// In every transaction they are written anew, so that nothing that became of
 /// them outlives it.
 ///
 /// Marks come before the translation, which ends the chain: where no map knows the packet, they are taken away again.

@@ -253,8 +253,8 @@ fn files_get_their_labels_where_selinux_is_on() {
         [("exit 0", format!("{HOOK}\n{SETTINGS}\n/etc/libvirt/hooks/custom\n")), ("exit 1", String::new())]
     {
         let host = with_hook("#!/bin/sh\n");
-        host.file("/extra/bin/selinuxenabled", format!("#!/bin/bash\n{enabled}\n"), 0o755);
-        host.file("/extra/bin/restorecon", "#!/bin/bash\necho \"$1\" >> /tmp/labelled\n", 0o755);
+        host.file("/extra/sbin/selinuxenabled", format!("#!/bin/bash\n{enabled}\n"), 0o755);
+        host.file("/extra/sbin/restorecon", "#!/bin/bash\necho \"$1\" >> /tmp/labelled\n", 0o755);
         done(&host, &["install", "--replace"]);
         assert_eq!(host.read("/tmp/labelled"), expected);
     }

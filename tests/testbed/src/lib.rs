@@ -53,7 +53,7 @@ impl Host {
     pub fn with_hook(binary: &Path) -> Self {
         let host = Self { root: TempDir::new().expect("a folder for the host") };
         fs::set_permissions(host.root.path(), fs::Permissions::from_mode(0o755)).expect("the root's mode");
-        for folder in [CUSTOM, "var/log/libvirt", "run", "usr", "proc", "dev", "tmp", "extra/bin"] {
+        for folder in [CUSTOM, "var/log/libvirt", "run", "usr", "proc", "dev", "tmp", "extra/bin", "extra/sbin"] {
             host.folder(folder);
         }
         for name in ["bin", "sbin", "lib", "lib64"] {

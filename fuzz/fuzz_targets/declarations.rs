@@ -1,0 +1,7 @@
+//! Whatever stands in a file of declarations, in a VM's metadata, or in a network's description.
+#![no_main]
+
+#[path = "../../tests/properties/declarations.rs"]
+mod declarations;
+
+libfuzzer_sys::fuzz_target!(|text: &[u8]| declarations::cost_only_themselves(text));

@@ -1,0 +1,211 @@
+//! What lets forwarded connections through the rules of others.
+//!
+//! Whatever accepts a packet at the forward hook, every other base chain there is asked as well, and one that refuses is
+//! obeyed: libvirt's own rules end in a REJECT, and firewalls drop what they do not know. So each foreign chain there that
+//! may refuse gets one rule at its top, which accepts the connections that carry this program's mark. Nothing else in it is
+//! changed.
+//!
+//! | the chain | how it is read | how the rule is put |
+//! |---|---|---|
+//! | of nftables: firewalld, libvirt from 10.4 on, one's own | `nft -j` | `nft insert rule` |
+//! | of iptables, which keeps it in nftables | `iptables-nft -S` | `iptables-nft-restore --noflush` |
+//! | of iptables as it was before | `iptables-legacy -S` | `iptables-legacy-restore --noflush` |
+//!
+//! A rule of nftables' own in a chain of iptables' would do, but every later call of iptables would fail: "chain `FORWARD' in
+//! table `filter' is incompatible, use 'nft' tool", and libvirt's start with it.
+
+mod gate;
+mod iptables;
+mod native;
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+
+use self::gate::Owner;
+pub use self::gate::{Gate, Refuses, State};
+
+/// What this program's rules in others' chains are known by.
+const COMMENT: &str = "virt-hooks";
+
+/// The most chains of others that are dealt with. A host has a handful.
+const MAXIMUM_GATES: usize = 64;
+
+/// The programs and files of a host by which others' rules are seen and changed.
+pub trait Tools {
+    /// What a program prints that reads `input`. It takes no longer than it may.
+    ///
+    /// # Errors
+    /// Where it is not there, or fails.
+    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal>;
+
+    /// What is in a file of `/proc`.
+    ///
+    /// # Errors
+    /// Where it is not there, or can't be read.
+    fn read(&mut self, path: &str) -> io::Result<String>;
+}
+
+/// Why others' rules can't be seen or changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The program is not there.
+    #[error("there is no {0} here")]
+    Missing(String),
+    /// It fails, and this is why.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The families of addresses that something is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Families {
+    /// Whether IPv4 is one of them.
+    pub ipv4: bool,
+    /// Whether IPv6 is.
+    pub ipv6: bool,
+}
+
+/// What is to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// To addresses that are translated: forwards.
+    pub translated: Families,
+    /// To addresses as they are: routes.
+    pub routed: Families,
+}
+
+/// The chains of others at the forward hook, as they are at a moment.
+#[derive(Debug, Default)]
+pub struct Guards {
+    gates: Vec<Gate>,
+    /// What could not be seen, and why.
+    unseen: Vec<String>,
+}
+
+impl Families {
+    /// Those of some addresses.
+    pub fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        addresses.into_iter().fold(Self::default(), |families, address| Self {
+            ipv4: families.ipv4 || address.is_ipv4(),
+            ipv6: families.ipv6 || address.is_ipv6(),
+        })
+    }
+
+    /// Whether there is one in both.
+    pub const fn meet(self, other: Self) -> bool {
+        self.ipv4 && other.ipv4 || self.ipv6 && other.ipv6
+    }
+}
+
+impl Guards {
+    /// Those that there are now.
+    ///
+    /// # Errors
+    /// Where it can't be seen which chains there are. What is in one of them that can't be seen is no error.
+    pub fn look(tools: &mut impl Tools) -> Result<Self, Refusal> {
+        let mut guards = Self::default();
+        native::look(tools, &mut guards)?;
+        iptables::look_at_legacy(tools, &mut guards);
+        Ok(guards)
+    }
+
+    /// Every chain of others at the forward hook.
+    pub fn gates(&self) -> impl Iterator<Item = &Gate> {
+        self.gates.iter()
+    }
+
+    /// Those that may refuse what is to pass, and have no rule of this program's that lets it through, or not where it
+    /// has to be.
+    pub fn missing(&self, traffic: Traffic) -> impl Iterator<Item = &Gate> {
+        self.gates.iter().filter(move |gate| gate.hinders(traffic) && gate.state() != State::Guarded)
+    }
+
+    /// What could not be seen, and why.
+    pub fn unseen(&self) -> impl Iterator<Item = &str> {
+        self.unseen.iter().map(String::as_str)
+    }
+
+    fn miss(&mut self, chain: &dyn fmt::Display, refusal: &Refusal) {
+        let mended = match refusal {
+            Refusal::Missing(program) if program.contains("tables") => "; the package iptables brings it",
+            _ => "",
+        };
+        let told = format!("whether {chain} refuses what is forwarded can't be seen: {refusal}{mended}");
+        self.unseen.push(told);
+    }
+
+    fn add(&mut self, gate: Gate) {
+        if self.gates.len() < MAXIMUM_GATES {
+            self.gates.push(gate);
+        } else if self.gates.len() == MAXIMUM_GATES {
+            self.unseen.push(format!("there are more than {MAXIMUM_GATES} chains of others at the forward hook"));
+        }
+    }
+}
+
+/// Lets what is to pass through the chains of others, and tells where that was not possible. What is as it should be is
+/// left as it is.
+///
+/// # Errors
+/// Where it can't be seen which chains there are.
+pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, Refusal> {
+    let guards = Guards::look(tools)?;
+    let refused: Vec<_> =
+        guards.missing(traffic).filter_map(|gate| put_one(gate, tools).err().map(|refusal| (gate, refusal))).collect();
+    let mut told: Vec<String> = guards.unseen().map(str::to_owned).collect();
+    // Meanwhile the chain may have gone, or somebody else has put the rule.
+    let now = if refused.is_empty() { Guards::default() } else { Guards::look(tools)? };
+    for (gate, refusal) in refused {
+        if now.missing(traffic).any(|still| still.owner == gate.owner) {
+            told.push(format!("{gate} may refuse what is forwarded: {refusal}; to let it through: {}", gate.command()));
+        }
+    }
+    Ok(told)
+}
+
+/// Takes every rule of this program's out of the chains of others, and tells where that was not possible.
+///
+/// # Errors
+/// Where it can't be seen which chains there are.
+pub fn take_away(tools: &mut impl Tools) -> Result<Vec<String>, Refusal> {
+    let guards = Guards::look(tools)?;
+    let refused: Vec<_> = guards
+        .gates()
+        .filter(|gate| !gate.own.is_empty())
+        .filter_map(|gate| take_one(gate, tools).err().map(|refusal| (gate, refusal)))
+        .collect();
+    let mut told = Vec::new();
+    let now = if refused.is_empty() { Guards::default() } else { Guards::look(tools)? };
+    for (gate, refusal) in refused {
+        if now.gates().any(|still| still.owner == gate.owner && !still.own.is_empty()) {
+            told.push(format!("{gate} still has a rule of virt-hooks', which does no harm: {refusal}"));
+        }
+    }
+    Ok(told)
+}
+
+fn put_one(gate: &Gate, tools: &mut impl Tools) -> Result<(), Refusal> {
+    match &gate.owner {
+        Owner::Nftables(chain) => chain.put(&gate.own, tools),
+        Owner::Iptables(table) => table.put(&gate.own, tools),
+    }
+}
+
+fn take_one(gate: &Gate, tools: &mut impl Tools) -> Result<(), Refusal> {
+    match &gate.owner {
+        Owner::Nftables(chain) => chain.take_away(&gate.own, tools),
+        Owner::Iptables(table) => table.take_away(&gate.own, tools),
+    }
+}
+
+impl fmt::Display for Families {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match (self.ipv4, self.ipv6) {
+            (true, true) => "IPv4 and IPv6",
+            (true, false) => "IPv4",
+            (false, true) => "IPv6",
+            (false, false) => "nothing",
+        })
+    }
+}

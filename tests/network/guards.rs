@@ -1,0 +1,465 @@
+//! Forwarded connections and the rules of others: let through, and nothing else, and nothing else changed.
+
+use std::io;
+use std::thread;
+
+use virt_hooks::network::address::Protocol::{self, Tcp, Udp};
+use virt_hooks::network::guard::{Families, Gate, Guards, Refusal, State, Tools, Traffic, put, take_away};
+
+use crate::by_hand::{forward, forwards};
+use crate::machine::{Machine, eventually};
+use crate::ruleset::{all, load, load_as_legacy};
+use crate::traffic::{Answer, by};
+use crate::world::World;
+
+const BOTH: Families = Families { ipv4: true, ipv6: true };
+const NEITHER: Families = Families { ipv4: false, ipv6: false };
+const FORWARDS: Traffic = Traffic { translated: BOTH, routed: NEITHER };
+const ROUTES: Traffic = Traffic { translated: NEITHER, routed: BOTH };
+
+/// Puts this program's rules, which has to be possible.
+#[track_caller]
+fn guard(host: &Machine, traffic: Traffic) {
+    assert_eq!(put(&mut { host }, traffic).unwrap(), [""; 0]);
+    let guards = Guards::look(&mut { host }).unwrap();
+    assert_eq!(guards.missing(traffic).map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+}
+
+/// The chains in which there is something of this program's, and what.
+fn guarded(host: &Machine) -> Vec<(String, State)> {
+    let guards = Guards::look(&mut { host }).unwrap();
+    let guarded = guards.gates().filter(|gate| gate.state() != State::Bare);
+    guarded.map(|gate| (gate.to_string(), gate.state())).collect()
+}
+
+/// A host alone, with the bridge that rules speak of.
+fn host_with_bridge() -> Machine {
+    let host = Machine::new("host");
+    host.shell("ip link add virbr0 type bridge");
+    host
+}
+
+/// Where a forward leads to, on which address of the host, and where the guest has something else.
+struct Way {
+    host: &'static str,
+    guest: &'static str,
+    far: &'static str,
+}
+
+const WAYS: [Way; 2] = [
+    Way { host: "198.51.100.1", guest: "192.168.122.10", far: "203.0.113.9" },
+    Way { host: "[2001:db8:51::1]", guest: "[fd00:122::10]", far: "[2001:db8:113::9]" },
+];
+
+/// With these rules loaded, forwards work once they are guarded, and nothing else has become possible or impossible.
+fn forwards_pass(load: impl FnOnce(&Machine)) {
+    let world = World::new();
+    load(&world.host);
+    let loaded = all(&world.host);
+    let by_iptables = those_of_iptables(&world.host);
+    let mut services = Vec::new();
+    let mut forwarded = Vec::new();
+    for way in &WAYS {
+        for protocol in [Tcp, Udp] {
+            services.push(world.guest.serves(protocol, &format!("{}:80", way.guest)));
+            services.push(world.guest.serves_as("another", protocol, &format!("{}:81", way.guest)));
+            services.push(world.far.serves(protocol, &format!("{}:80", way.far)));
+            forwarded.push(forward(protocol, 8080, &format!("{}:80", way.guest)));
+        }
+    }
+    // What others' rules say of what is not forwarded: from outside to the guest, from the guest to outside, in transit.
+    let others: Vec<(&Machine, Protocol, String)> = WAYS
+        .iter()
+        .flat_map(|way| [Tcp, Udp].map(|protocol| (way, protocol)))
+        .flat_map(|(way, protocol)| {
+            let [guest, another, far] =
+                [(way.guest, 80), (way.guest, 81), (way.far, 80)].map(|(address, port)| format!("{address}:{port}"));
+            [(&world.client, guest), (&world.client, another), (&world.guest, far.clone()), (&world.client, far)]
+                .map(|(machine, address)| (machine, protocol, address))
+        })
+        .collect();
+    // At once, since those that are dropped are waited for.
+    let everything_else = || {
+        thread::scope(|scope| {
+            let asking =
+                others.iter().map(|(machine, protocol, address)| scope.spawn(|| machine.asks(*protocol, address)));
+            let asking: Vec<_> = asking.collect();
+            asking.into_iter().map(|answer| answer.join().unwrap()).collect::<Vec<Answer>>()
+        })
+    };
+    let before = everything_else();
+    for ((_, protocol, address), answer) in others.iter().zip(&before) {
+        assert!(*answer != by("guest") && *answer != by("another"), "{protocol} {address} is not refused");
+    }
+    forwards(&world.host, &forwarded);
+    guard(&world.host, FORWARDS);
+    for way in &WAYS {
+        for protocol in [Tcp, Udp] {
+            let address = format!("{}:8080", way.host);
+            assert_eq!(world.client.asks(protocol, &address), by("guest"), "{protocol} {address}");
+        }
+    }
+    assert_eq!(everything_else(), before);
+
+    // Nothing is to be done, and nothing is done.
+    let with_guards = all(&world.host);
+    guard(&world.host, FORWARDS);
+    assert_eq!(all(&world.host), with_guards);
+
+    iptables_goes_on(&world.host, &by_iptables);
+    assert_eq!(all(&world.host), with_guards);
+
+    assert_eq!(take_away(&mut { &world.host }).unwrap(), [""; 0]);
+    assert_eq!(guarded(&world.host), []);
+    world.host.nft("delete table inet by-hand\n");
+    assert_eq!(all(&world.host), loaded);
+    drop(services);
+}
+
+/// The programs of iptables that have a table to filter by here, and can read it.
+fn those_of_iptables(host: &Machine) -> Vec<&'static str> {
+    let tables = host.shell("nft list tables");
+    let all = [("iptables-nft", "ip"), ("ip6tables-nft", "ip6")].into_iter();
+    // Where there is no such table, a call would make one.
+    let with_table = all.filter(|(_, family)| tables.contains(&format!("table {family} filter\n")));
+    let nft = with_table.map(|(program, _)| program).filter(|program| host.run(program, ["-S"]).success);
+    let legacy = [("iptables-legacy", "/proc/net/ip_tables_names"), ("ip6tables-legacy", "/proc/net/ip6_tables_names")];
+    let legacy = legacy.into_iter().filter(|(_, file)| !host.shell(&format!("cat {file} || true")).is_empty());
+    nft.chain(legacy.map(|(program, _)| program)).collect()
+}
+
+/// Whoever calls these can, and undo it.
+#[track_caller]
+fn iptables_goes_on(host: &Machine, programs: &[&str]) {
+    for program in programs {
+        host.shell(&format!(
+            "{program} -S >/dev/null
+             {program} -A FORWARD -p tcp --dport 9 -j DROP
+             {program} -I FORWARD -p tcp --dport 9 -j DROP
+             {program} -S FORWARD | grep -c 'dport 9 -j DROP' | grep -qx 2
+             {program} -D FORWARD -p tcp --dport 9 -j DROP
+             {program} -D FORWARD -p tcp --dport 9 -j DROP"
+        ));
+    }
+}
+
+#[test]
+fn forwards_pass_libvirts_own_rules() {
+    forwards_pass(|host| {
+        load(host, &["libvirt"]);
+        assert_eq!(those_of_iptables(host), ["iptables-nft", "ip6tables-nft"]);
+    });
+}
+
+#[test]
+fn forwards_pass_libvirts_own_rules_of_nftables() {
+    forwards_pass(|host| load(host, &["libvirt-nftables"]));
+}
+
+#[test]
+fn forwards_pass_dockers_rules() {
+    forwards_pass(|host| load(host, &["docker"]));
+}
+
+#[test]
+fn forwards_pass_dockers_rules_beside_libvirts() {
+    forwards_pass(|host| load(host, &["libvirt", "docker"]));
+    forwards_pass(|host| load(host, &["docker", "libvirt-nftables"]));
+}
+
+#[test]
+fn forwards_pass_firewalld() {
+    forwards_pass(|host| load(host, &["firewalld"]));
+}
+
+#[test]
+fn forwards_pass_firewalld_with_a_strict_policy_beside_libvirt() {
+    forwards_pass(|host| load(host, &["firewalld-strict"]));
+    forwards_pass(|host| load(host, &["firewalld-strict", "libvirt-nftables"]));
+}
+
+#[test]
+fn forwards_pass_ufw() {
+    forwards_pass(|host| load(host, &["ufw"]));
+    forwards_pass(|host| load(host, &["ufw", "libvirt-nftables"]));
+}
+
+#[test]
+fn forwards_pass_what_a_person_has_written() {
+    forwards_pass(|host| load(host, &["written-by-hand"]));
+}
+
+#[test]
+fn forwards_pass_the_tables_that_iptables_had_before() {
+    forwards_pass(|host| load_as_legacy(host, "ufw"));
+    forwards_pass(|host| {
+        load_as_legacy(host, "docker");
+        load(host, &["libvirt"]);
+        assert_eq!(those_of_iptables(host).len(), 4);
+    });
+}
+
+#[test]
+fn what_is_routed_to_a_vm_passes_as_well() {
+    for rules in ["firewalld", "firewalld-strict", "libvirt", "libvirt-nftables", "ufw", "docker", "written-by-hand"] {
+        let world = World::new();
+        load(&world.host, &[rules]);
+        let loaded = all(&world.host);
+        let _services = WAYS.map(|way| world.guest.serves(Tcp, &format!("{}:80", way.guest)));
+        world.host.nft(
+            "table inet routes { chain c { type filter hook prerouting priority -150\n \
+             iifname eth0 tcp dport 80 ct mark set ct mark | 0x01000000\n }\n }",
+        );
+        guard(&world.host, ROUTES);
+        for way in &WAYS {
+            assert_eq!(world.client.asks(Tcp, &format!("{}:80", way.guest)), by("guest"), "{rules} {}", way.guest);
+            assert_ne!(world.far.asks(Tcp, &format!("{}:80", way.guest)), by("guest"), "{rules} {}", way.guest);
+        }
+        take_away(&mut { &world.host }).unwrap();
+        world.host.nft("delete table inet routes\n");
+        assert_eq!(all(&world.host), loaded);
+    }
+}
+
+#[test]
+fn a_chain_that_refuses_nothing_is_left_alone() {
+    let host = Machine::new("host");
+    host.shell(
+        "iptables -t mangle -N clamp
+         iptables -t mangle -A clamp -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+         iptables -t mangle -A FORWARD -j clamp
+         iptables -t mangle -A FORWARD -j MARK --set-mark 5
+         iptables -A FORWARD -p tcp --dport 80 -j ACCEPT
+         ip6tables -A INPUT -j DROP",
+    );
+    host.nft(
+        "table inet counts { chain c { type filter hook forward priority 0; policy accept;\n counter\n log\n \
+         tcp option maxseg size set rt mtu\n ct state established accept\n }\n }\n\
+         table inet accepts { chain c { type filter hook forward priority 0; policy drop;\n counter accept\n drop\n }\n }\n\
+         table bridge b { chain c { type filter hook forward priority 0; policy drop;\n }\n }\n\
+         table inet elsewhere { chain c { type filter hook input priority 0; policy drop;\n }\n }\n\
+         table inet virt-hooks { chain forward { type filter hook forward priority 0; policy accept;\n drop\n }\n }",
+    );
+    let loaded = all(&host);
+    guard(&host, Traffic { routed: BOTH, ..FORWARDS });
+    assert_eq!(all(&host), loaded);
+}
+
+#[test]
+fn only_the_families_that_have_something_to_pass_are_guarded() {
+    let ipv4 = Families { ipv4: true, ipv6: false };
+    let host = host_with_bridge();
+    load(&host, &["libvirt", "libvirt-nftables", "written-by-hand"]);
+    guard(&host, Traffic { translated: ipv4, routed: NEITHER });
+    let ipv4_chains = [
+        "the chain FORWARD of iptables' table filter for IPv4",
+        "the chain forward of the table ip libvirt_network",
+        "the chain forward of the table inet filter",
+    ];
+    let at_top = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), State::Guarded)).collect::<Vec<_>>();
+    let sorted = |mut chains: Vec<(String, State)>| {
+        chains.sort_by(|one, other| one.0.cmp(&other.0));
+        chains
+    };
+    assert_eq!(sorted(guarded(&host)), sorted(at_top(&ipv4_chains)));
+    guard(&host, FORWARDS);
+    let ipv6_chains =
+        ["the chain FORWARD of iptables' table filter for IPv6", "the chain forward of the table ip6 libvirt_network"];
+    assert_eq!(sorted(guarded(&host)), sorted(at_top(&[ipv4_chains.as_slice(), &ipv6_chains].concat())));
+}
+
+#[test]
+fn a_rule_that_others_have_moved_doubled_or_changed_is_put_right() {
+    let host = host_with_bridge();
+    load(&host, &["libvirt", "written-by-hand"]);
+    load_as_legacy(&host, "docker");
+    let loaded = all(&host);
+    guard(&host, FORWARDS);
+    let guards = all(&host);
+    let iptables = "-m connmark --mark 0x1000000/0x1000000 -m comment --comment virt-hooks -j ACCEPT";
+    let nft = "insert rule inet filter forward ct mark & 0x01000000 == 0x01000000 accept comment \"virt-hooks\"\n";
+    for (disorder, undo) in [
+        // Somebody has put something above it.
+        (
+            "iptables -I FORWARD -p tcp --dport 9 -j DROP
+             iptables-legacy -I FORWARD -p tcp --dport 9 -j DROP
+             nft insert rule inet filter forward tcp dport 9 drop"
+                .to_owned(),
+            "iptables -D FORWARD -p tcp --dport 9 -j DROP
+             iptables-legacy -D FORWARD -p tcp --dport 9 -j DROP
+             nft delete rule inet filter forward handle $(nft -a list chain inet filter forward | \
+             sed -n 's/.*tcp dport 9 drop # handle //p')",
+        ),
+        // It is there twice, three times.
+        (
+            format!(
+                "iptables -I FORWARD {iptables}; iptables -A FORWARD {iptables}
+                 iptables-legacy -A FORWARD {iptables}
+                 nft -f - <<< '{nft}'; nft -f - <<< '{}'",
+                nft.replace("insert", "add")
+            ),
+            "",
+        ),
+        // Somebody has changed it.
+        (
+            format!(
+                "iptables -D FORWARD {iptables}; iptables -I FORWARD -p tcp {iptables}
+                 ip6tables -D FORWARD {iptables}; ip6tables -I FORWARD {}
+                 iptables-legacy -D FORWARD {iptables}; iptables-legacy -I FORWARD {}
+                 nft delete rule inet filter forward handle $(nft -a list chain inet filter forward | \
+                 sed -n 's/.*virt-hooks.*# handle //p')
+                 nft -f - <<< '{}'",
+                iptables.replace("0x1000000/0x1000000", "0x2/0x2"),
+                iptables.replace("ACCEPT", "DROP"),
+                nft.replace(" ct mark", " tcp dport 5 ct mark"),
+            ),
+            "",
+        ),
+        // All of it is gone.
+        (
+            "iptables -F FORWARD; iptables -A FORWARD -j LIBVIRT_FWX; iptables -A FORWARD -j LIBVIRT_FWI; \
+          iptables -A FORWARD -j LIBVIRT_FWO"
+                .to_owned(),
+            "",
+        ),
+    ] {
+        host.shell(&disorder);
+        assert_ne!(all(&host), guards, "{disorder}");
+        guard(&host, FORWARDS);
+        assert!(guarded(&host).iter().all(|(_, state)| *state == State::Guarded), "{disorder}");
+        host.shell(undo);
+        assert_eq!(all(&host), guards, "{disorder}");
+        // Whatever disorder there is, nothing is left of it.
+        host.shell(&disorder);
+        assert_eq!(take_away(&mut { &host }).unwrap(), [""; 0]);
+        host.shell(undo);
+        assert_eq!(all(&host), loaded, "{disorder}");
+        guard(&host, FORWARDS);
+    }
+}
+
+#[test]
+fn rules_of_nftables_in_a_chain_that_is_called_as_iptables_calls_its_own() {
+    forwards_pass(|host| {
+        host.nft(
+            "table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop;\n \
+             ct state vmap { established : accept, related : accept }\n }\n }\n\
+             table ip6 t { chain FORWARD { type filter hook forward priority 0; policy drop;\n }\n }",
+        );
+    });
+}
+
+/// A machine on which something happens, or something is not there.
+struct But<'a> {
+    host: &'a Machine,
+    /// These programs are not there.
+    without: &'a [&'a str],
+    /// This is done before the first change.
+    first: Option<&'a str>,
+}
+
+impl Tools for But<'_> {
+    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal> {
+        if self.without.contains(&program) {
+            return Err(Refusal::Missing(program.to_owned()));
+        }
+        if !input.is_empty()
+            && let Some(first) = self.first.take()
+        {
+            self.host.shell(first);
+        }
+        Tools::run(&mut { self.host }, program, arguments, input)
+    }
+
+    fn read(&mut self, path: &str) -> io::Result<String> {
+        Tools::read(&mut { self.host }, path)
+    }
+}
+
+#[test]
+fn a_table_that_goes_meanwhile_is_no_fault() {
+    for first in ["nft delete table inet filter; nft delete table ip libvirt_network", "nft flush ruleset"] {
+        let host = host_with_bridge();
+        load(&host, &["written-by-hand", "libvirt-nftables"]);
+        let mut tools = But { host: &host, without: &[], first: Some(first) };
+        assert_eq!(put(&mut tools, FORWARDS).unwrap(), [""; 0]);
+        load(&host, &["written-by-hand", "libvirt-nftables"]);
+        guard(&host, FORWARDS);
+        let mut tools = But { host: &host, without: &[], first: Some(first) };
+        assert_eq!(take_away(&mut tools).unwrap(), [""; 0]);
+        assert_eq!(guarded(&host), []);
+    }
+}
+
+#[test]
+fn without_nft_nothing_can_be_seen() {
+    let host = Machine::new("host");
+    let mut tools = But { host: &host, without: &["nft"], first: None };
+    let missing = Refusal::Missing("nft".to_owned());
+    assert_eq!(put(&mut tools, FORWARDS), Err(missing.clone()));
+    assert_eq!(take_away(&mut tools), Err(missing));
+}
+
+#[test]
+fn iptables_that_has_but_one_name_is_asked_which_it_is() {
+    let host = host_with_bridge();
+    load(&host, &["ufw"]);
+    let explicit =
+        ["iptables-nft", "ip6tables-nft", "iptables-nft-restore", "ip6tables-nft-restore", "iptables-legacy"];
+    let mut tools = But { host: &host, without: &explicit, first: None };
+    assert_eq!(put(&mut tools, FORWARDS).unwrap(), [""; 0]);
+    assert_eq!(guarded(&host).len(), 2);
+    // It is the one of nftables here, and must not be taken for the other.
+    load_as_legacy(&host, "docker");
+    let mut tools = But { host: &host, without: &explicit, first: None };
+    let told = put(&mut tools, FORWARDS).unwrap();
+    let expected = "whether the chain FORWARD of iptables' legacy table filter for IPv4 refuses what is forwarded can't be \
+                    seen: there is no iptables-legacy here; the package iptables brings it";
+    assert_eq!(told, [expected]);
+}
+
+#[test]
+fn where_somebody_elses_iptables_has_rules_none_of_nftables_are_put_among_them() {
+    let host = Machine::new("host");
+    host.shell("iptables -A FORWARD -m addrtype --dst-type LOCAL -j DROP");
+    let loaded = all(&host);
+    let mut tools = But { host: &host, without: &["iptables-nft", "iptables"], first: None };
+    let expected = "whether the chain FORWARD of the table ip filter refuses what is forwarded can't be seen: there is no \
+                    iptables-nft here; the package iptables brings it";
+    let told = put(&mut tools, FORWARDS).unwrap();
+    assert_eq!(told, [expected]);
+    assert_eq!(all(&host), loaded);
+}
+
+#[test]
+fn a_table_that_belongs_to_a_process_is_told_with_the_command() {
+    let host = Machine::new("host");
+    // It is there for as long as the process that has made it.
+    let rules = "add table inet owned { flags owner; }\nadd chain inet owned c { type filter hook forward priority 0; \
+                 policy drop; }\n";
+    host.write("/run/owned", rules, 0o644);
+    host.shell("mkfifo /run/wait; { cat /run/owned; read -r _ < /run/wait; } 2> /run/said | nft -i > /run/said 2>&1 &");
+    eventually(|| host.shell("nft list tables").contains("owned"));
+    let told = put(&mut { &host }, FORWARDS).unwrap();
+    let [told] = told.as_slice() else { panic!("{told:?}") };
+    let begin = "the chain c of the table inet owned may refuse what is forwarded: ";
+    let end = "; to let it through: nft insert rule inet owned c 'ct mark and 0x01000000 == 0x01000000 accept comment \
+               \"virt-hooks\"'";
+    assert!(told.starts_with(begin) && told.contains("Operation not permitted") && told.ends_with(end), "{told}");
+    host.shell("echo > /run/wait");
+}
+
+#[test]
+fn the_commands_that_are_told_do_what_they_say() {
+    let host = host_with_bridge();
+    load(&host, &["libvirt", "libvirt-nftables", "written-by-hand"]);
+    load_as_legacy(&host, "docker");
+    let guards = Guards::look(&mut { &host }).unwrap();
+    let commands: Vec<String> = guards.missing(FORWARDS).map(Gate::command).collect();
+    assert_eq!(commands.len(), 7);
+    for command in commands {
+        host.shell(&command);
+    }
+    let guards = Guards::look(&mut { &host }).unwrap();
+    assert_eq!(guards.missing(FORWARDS).count(), 0);
+}
