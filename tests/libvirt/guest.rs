@@ -19,8 +19,8 @@ pub(crate) struct Guest {
 #[derive(Debug, Clone, Copy)]
 enum Attachment {
     Bridge(&'static str),
-    /// libvirt's network `default`, where the guest of this number has a MAC address of that number.
-    Network(u8),
+    /// libvirt's network `default`.
+    Network,
 }
 
 impl Guest {
@@ -50,20 +50,15 @@ impl Guest {
         Self { attachment: Attachment::Bridge(bridge), ..self }
     }
 
-    /// A guest on libvirt's network `default`, which asks there for its address, and has a shell on its second serial port.
-    /// Its MAC address is that of [`mac`] for this number.
-    pub(crate) fn on_libvirts_network(self, number: u8) -> Self {
-        Self { attachment: Attachment::Network(number), ..self }
+    /// A guest on libvirt's network `default`, of which it asks for its address: this one, for its MAC address. It has a shell
+    /// at port 7000.
+    pub(crate) fn on_libvirts_network(self, address: &'static str) -> Self {
+        Self { attachment: Attachment::Network, address, ..self }
     }
 
     /// A guest with this in its `<metadata>`.
     pub(crate) fn with_metadata(self, metadata: &str) -> Self {
         Self { metadata: metadata.to_owned(), ..self }
-    }
-
-    /// Where the socket of its second serial port is, on its host.
-    pub(crate) fn shell_socket(&self) -> String {
-        format!("/run/{}.shell", self.uuid)
     }
 
     /// What virsh takes as this domain, even where the name begins with a dash.
@@ -75,23 +70,17 @@ impl Guest {
     pub(crate) fn xml(&self) -> String {
         let Self { name, uuid, address, metadata, .. } = self;
         let boot = folder().display();
-        let (cmdline, interface, serial) = match self.attachment {
+        let (cmdline, interface) = match self.attachment {
             Attachment::Bridge(bridge) => (
                 format!("guest_address={address}/24"),
                 format!("<interface type='bridge'><source bridge='{bridge}'/><model type='virtio'/></interface>"),
-                String::new(),
             ),
-            Attachment::Network(number) => (
+            Attachment::Network => (
                 "guest_address=dhcp".to_owned(),
                 format!(
                     "<interface type='network'><mac address='{}'/><source network='default'/><model type='virtio'/>\
                      </interface>",
-                    mac(number)
-                ),
-                format!(
-                    "<serial type='pty'><target port='0'/></serial>
-    <serial type='unix'><source mode='bind' path='{}'/><target port='1'/></serial>",
-                    self.shell_socket()
+                    mac(address)
                 ),
             ),
         };
@@ -116,7 +105,6 @@ impl Guest {
   <devices>
     {disk}
     {interface}
-    {serial}
     <console type='pty'/>
     <memballoon model='none'/>
   </devices>
@@ -126,9 +114,10 @@ impl Guest {
     }
 }
 
-/// The MAC address of a guest on libvirt's network.
-pub(crate) fn mac(number: u8) -> String {
-    format!("52:54:00:00:00:{number:02x}")
+/// The MAC address of the guest with this address on libvirt's network.
+pub(crate) fn mac(address: &str) -> String {
+    let number = address.rsplit('.').next().unwrap();
+    format!("52:54:00:00:00:{number}")
 }
 
 /// The folder with the guest's kernel and initial file system, built where it is not there yet.

@@ -54,8 +54,8 @@ impl Town {
 fn nothing_is_left_of_a_vm_that_is_destroyed_whatever_is_declared_by_then() {
     let town = Town::declaring(DECLARATIONS);
     assert_eq!(town.left(), "");
-    let guest = Guest::named("web-1").on_libvirts_network(10);
-    town.boots(&guest, 10);
+    let guest = Guest::named("web-1").on_libvirts_network("192.168.122.10");
+    town.boots(&guest);
     town.is_open("at first");
     let mut open = town.client.connects(Tcp, HOST[0]);
 
@@ -81,8 +81,8 @@ fn nothing_is_left_of_a_vm_that_is_destroyed_whatever_is_declared_by_then() {
 #[test]
 fn a_forward_outlives_restarts_of_libvirt_and_its_network_and_apply_mends_what_was_flushed() {
     let town = Town::declaring(DECLARATIONS);
-    let guest = Guest::named("web-1").on_libvirts_network(10);
-    town.boots(&guest, 10);
+    let guest = Guest::named("web-1").on_libvirts_network("192.168.122.10");
+    town.boots(&guest);
     town.is_open("at first");
 
     town.host.restart_libvirtd();
@@ -116,8 +116,8 @@ fn a_guest_that_moves_is_reached_through_the_other_host_and_no_more_through_the_
     let (one, two) =
         Town::pair("[network]\nmetadata = true\nlisten = [\"0.0.0.0/0\", \"::/0\"]\nports = [\"8000-8999\"]\n");
     let forward = "<forward xmlns='urn:virt-hooks:network:1' port='8080' toPort='80'/>";
-    let guest = Guest::named("web-1").on_libvirts_network(10).with_metadata(forward);
-    one.boots(&guest, 10);
+    let guest = Guest::named("web-1").on_libvirts_network("192.168.122.10").with_metadata(forward);
+    one.boots(&guest);
     one.is_open("before");
     two.is_closed("before");
 

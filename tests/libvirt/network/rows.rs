@@ -18,7 +18,8 @@ toPort = 80
 [[forward]]
 domain = "web-1"
 protocol = "udp"
-port = 53
+port = 5300
+toPort = 53
 
 [[forward]]
 domain = "web-1"
@@ -61,8 +62,8 @@ fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| {
         let town = Town::declaring(DECLARATIONS);
-        let guest = Guest::named("web-1").on_libvirts_network(10);
-        town.boots(&guest, 10);
+        let guest = Guest::named("web-1").on_libvirts_network("192.168.122.10");
+        town.boots(&guest);
         Shared { town, guest }
     })
 }
@@ -86,7 +87,7 @@ fn the_guest_reaches_itself_by_its_own_hosts_address() {
     for host in ["198.51.100.1", "192.168.122.1", "[2001:db8:51::1]", "[fd00:122::1]"] {
         assert_eq!(town.guest_asks(guest, "tcp", &format!("{host}:8080")), by("guest"), "{host}");
     }
-    assert_eq!(town.guest_asks(guest, "udp", "198.51.100.1:53"), by("guest"));
+    assert_eq!(town.guest_asks(guest, "udp", "198.51.100.1:5300"), by("guest"));
     assert_eq!(town.guest_asks(guest, "tcp", "198.51.100.1:80"), Answer::Refused);
 }
 
@@ -104,7 +105,7 @@ fn the_guest_sees_who_its_clients_are() {
     let Shared { town, .. } = shared();
     let connection = town.client.connects(Tcp, "[2001:db8:51::1]:8080");
     assert_eq!(connection.seen_as.ip().to_string(), "2001:db8:51::7");
-    let connection = town.client.connects(Udp, "198.51.100.1:53");
+    let connection = town.client.connects(Udp, "198.51.100.1:5300");
     assert_eq!(connection.seen_as.ip().to_string(), "198.51.100.7");
 }
 
@@ -122,8 +123,8 @@ fn only_those_connect_whom_a_forward_is_for() {
 fn a_forward_of_udp_and_one_of_a_range_lead_to_the_ports_behind() {
     let Shared { town, .. } = shared();
     for host in HOST {
-        assert_eq!(town.client.asks(Udp, &format!("{host}:53")), by("guest"), "{host}");
-        assert_eq!(town.client.asks(Tcp, &format!("{host}:53")), Answer::Refused, "{host}");
+        assert_eq!(town.client.asks(Udp, &format!("{host}:5300")), by("guest"), "{host}");
+        assert_eq!(town.client.asks(Tcp, &format!("{host}:5300")), Answer::Refused, "{host}");
     }
     assert_eq!(town.client.asks(Tcp, "198.51.100.1:8000"), by("guest"));
     assert_eq!(town.client.asks(Tcp, "198.51.100.1:8003"), by("last"));
@@ -151,9 +152,9 @@ fn what_is_in_transit_and_what_the_host_and_the_guest_ask_of_others_is_left_alon
         }
         assert_eq!(town.guest_asks(guest, "tcp", address), by("far"), "{address}");
     }
-    let _service = town.far.serves(Udp, "203.0.113.9:53");
-    assert_eq!(town.client.asks(Udp, "203.0.113.9:53"), by("far"));
-    assert_eq!(town.guest_asks(guest, "udp", "203.0.113.9:53"), by("far"));
+    let _service = town.far.serves(Udp, "203.0.113.9:5300");
+    assert_eq!(town.client.asks(Udp, "203.0.113.9:5300"), by("far"));
+    assert_eq!(town.guest_asks(guest, "udp", "203.0.113.9:5300"), by("far"));
 }
 
 #[test]

@@ -12,8 +12,7 @@
 //! ```
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::sync::Mutex;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::guest::{Guest, mac};
@@ -25,8 +24,11 @@ use crate::traffic::Answer;
 const DECLARATIONS: &str = "/etc/libvirt/hooks/virt-hooks-network.toml";
 const COMMAND: &str = "/run/virt-hooks-command";
 
-/// How long a guest may take to answer its shell, which is asked again then.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a guest's shell may take for a line, on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a guest that may not have booted is waited for, before it is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 pub(crate) struct Town {
     /// Outside, and knows no way but through the host.
@@ -36,8 +38,6 @@ pub(crate) struct Town {
     pub(crate) itself: Machine,
     /// Behind the host as the client is before it: what goes between the two is in transit.
     pub(crate) far: Machine,
-    /// Whoever talks to a guest's shell.
-    shell: Mutex<()>,
 }
 
 impl Town {
@@ -82,7 +82,7 @@ impl Town {
         host.write("/run/default.xml", network(), 0o644);
         host.virsh(["net-define", "/run/default.xml"]);
         host.virsh(["net-start", "default"]);
-        let town = Self { client, host, itself, far, shell: Mutex::new(()) };
+        let town = Self { client, host, itself, far };
         town.declares(declarations);
         town
     }
@@ -94,29 +94,30 @@ impl Town {
 
     /// Starts a guest, waits until it has booted and has its addresses, and has its services serve: one that is called
     /// `guest` at port 80 of TCP and port 53 of UDP, and `last` at port 83.
-    pub(crate) fn boots(&self, guest: &Guest, number: u8) {
+    pub(crate) fn boots(&self, guest: &Guest) {
         self.host.create(guest);
-        self.serves(guest, number);
+        self.serves(guest);
     }
 
     /// The rest of [`Town::boots`].
-    pub(crate) fn serves(&self, guest: &Guest, number: u8) {
-        eventually("the guest has its address from libvirt's network", || {
-            let addresses = self.try_in(guest, "ip -4 address show dev eth0");
-            addresses.is_some_and(|addresses| addresses.contains(&format!("192.168.122.{number}/24")))
+    pub(crate) fn serves(&self, guest: &Guest) {
+        let four = guest.address;
+        let number = four.rsplit('.').next().unwrap();
+        eventually("the guest answers at the address that libvirt's network reserves for it", || {
+            self.try_in(guest, "ip -4 address show dev eth0").is_some()
         });
         self.in_guest(
             guest,
             &format!(
                 "ip address add fd00:122::{number}/64 dev eth0; ip -6 route add default via fd00:122::1; \
                  for port in 80:guest 83:last; do peer serve ${{port#*:}} tcp [::]:${{port%:*}} > /dev/null 2>&1 & done; \
-                 for address in 192.168.122.{number} [fd00:122::{number}]; do \
+                 for address in {four} [fd00:122::{number}]; do \
                  peer serve guest udp $address:53 > /dev/null 2>&1 & done"
             ),
         );
         eventually("the guest serves", || {
-            self.in_guest(guest, "netstat -ln").matches("53 ").count() >= 2
-                && self.in_guest(guest, "netstat -ln").contains(":83 ")
+            let listening = self.in_guest(guest, "netstat -ln");
+            listening.matches(":53 ").count() == 2 && listening.contains(":80 ") && listening.contains(":83 ")
         });
     }
 
@@ -127,17 +128,13 @@ impl Town {
 
     /// The same, and nothing where it has not booted yet.
     fn try_in(&self, guest: &Guest, line: &str) -> Option<String> {
-        const END: &str = "\nthis is the end\n";
-        let _one_at_a_time = self.shell.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut socket = UnixStream::connect(self.host.path(&guest.shell_socket())).ok()?;
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.write_all(format!("{line}\necho; echo this is the end\n").as_bytes()).ok()?;
-        let (mut said, mut bytes) = (String::new(), [0; 4096]);
-        while !said.ends_with(END) {
-            let count = socket.read(&mut bytes).ok().filter(|count| *count > 0)?;
-            said += &String::from_utf8_lossy(bytes.get(..count).unwrap());
-        }
-        Some(said.trim_end_matches(END).to_owned())
+        let shell: SocketAddr = (guest.address.parse::<IpAddr>().unwrap(), 7000).into();
+        let mut shell = self.itself.within(|| TcpStream::connect_timeout(&shell, AGAIN)).ok()?;
+        shell.set_read_timeout(Some(PATIENCE)).unwrap();
+        shell.write_all(format!("{line}\nexit\n").as_bytes()).ok()?;
+        let mut said = String::new();
+        shell.read_to_string(&mut said).ok()?;
+        Some(said)
     }
 
     /// What comes of asking from within a guest.
@@ -185,11 +182,9 @@ impl Town {
 /// has the same MAC address everywhere, so that a guest that has moved finds its gateway.
 fn network() -> String {
     let host = |number: u8| {
-        let mac = mac(number);
-        (
-            format!("<host mac='{mac}' ip='192.168.122.{number}'/>"),
-            format!("<host id='0:3:0:1:{mac}' ip='fd00:122::{number}'/>"),
-        )
+        let address = format!("192.168.122.{number}");
+        let mac = mac(&address);
+        (format!("<host mac='{mac}' ip='{address}'/>"), format!("<host id='0:3:0:1:{mac}' ip='fd00:122::{number}'/>"))
     };
     let (four, six): (String, String) = (10..20).map(host).unzip();
     format!(
