@@ -1,8 +1,8 @@
 # GNU make. `make help` tells what there is.
 
 .NOTPARALLEL:
-.PHONY: build install uninstall test test-anywhere test-as-root check format lint doc man man-check bench bench-log fuzz \
-    clean help
+.PHONY: build install uninstall deb rpm packages test-packages test test-anywhere test-as-root check format lint doc man \
+    man-check bench bench-log fuzz clean help
 
 build:
 	@packaging/build > /dev/null
@@ -12,6 +12,20 @@ install:
 
 uninstall:
 	@packaging/uninstall
+
+# In target/packages. VERSION=x.y.z calls them that, SOURCE_DATE_EPOCH dates them.
+deb:
+	@packaging/package/build-deb
+
+rpm:
+	@packaging/package/build-rpm
+
+packages: deb rpm
+
+# As root on Debian: the packages in roots of their own, from installation to purge, and that two builds make the same
+# bytes.
+test-packages:
+	@packaging/test/run
 
 # Nothing is left out silently, and with CI=true nothing at all.
 test:
@@ -91,7 +105,9 @@ help:
 	@echo "                 DESTDIR=folder installs below that folder, BINARY=file installs that program;"
 	@echo "                 what becomes of another hook: REPLACE=1 keeps it as a backup, KEEP_EXISTING=1 runs it as well"
 	@echo "make uninstall   takes it all back, but for what is yours"
+	@echo "make deb, rpm    makes a package, in target/packages; make packages makes both (docs/packages.md)"
 	@echo "make test        runs all tests; as root on Debian also those of the installation and under a real libvirt"
+	@echo "make test-packages installs, upgrades and removes the packages in roots of their own, as root on Debian"
 	@echo "make check       formatting, lints, the documentation's links, and whether the manual pages are up to date"
 	@echo "make man         writes the manual pages and the shells' completions"
 	@echo "make bench       measures, as root, what the hook costs beside bare programs (docs/performance.md)"

@@ -153,7 +153,7 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__install)
-            opts="-h --replace --keep-existing --dry-run --root --help"
+            opts="-h --replace --keep-existing --dry-run --packaged --only-over-cloudstack --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -504,7 +504,7 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__uninstall)
-            opts="-h --dry-run --root --help"
+            opts="-h --dry-run --packaged --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

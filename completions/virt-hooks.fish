@@ -42,9 +42,12 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l root -
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l replace -d 'Replace a hook that is somebody else\'s; it is kept as a backup'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l keep-existing -d 'Keep a hook that is somebody else\'s: it moves to qemu.d, where libvirt 6.5 and newer run it after this one'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l dry-run -d 'Only tell what would be done'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l packaged -d 'As packages call it: leave the hook out if `uninstall` has taken it out, and wait for another installation to end'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l only-over-cloudstack -d 'Do nothing unless CloudStack\'s own hook has taken the place of this one'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand uninstall" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand uninstall" -l dry-run -d 'Only tell what would be done'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand uninstall" -l packaged -d 'As packages call it when they are removed: don\'t note that the hook was taken out, and wait for another installation to end'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand uninstall" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand check" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand check" -l json -d 'As a JSON array of {severity, subject, message, remedy}'

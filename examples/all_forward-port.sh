@@ -1,5 +1,6 @@
 #!/bin/bash
-# Forwards a port of the host to a VM for as long as the VM runs.
+# Forwards a port of the host to a VM for as long as the VM runs. A forward is better declared, as in
+# virt-hooks-network.toml beside this file; what can't be declared a script can do in this way.
 #
 # Runs at every operation ("all_") and acts at two or three of them: one file for setting up and for taking back keeps
 # both in step. To install it, as root, after changing the values below:

@@ -26,8 +26,23 @@ const CHUNK: usize = 256 << 10;
 /// How much of a file's first line is shown, in bytes.
 const SHOWN: usize = 80;
 
-/// The running program, whatever became of the file that it was started from.
-pub(super) const RUNNING_PROGRAM: &str = "/proc/self/exe";
+/// Where packages put the program, and `make install`.
+const USUAL_PROGRAM: &str = "/usr/sbin/virt-hooks";
+
+/// The running program, whatever became of the file that it was started from. An image that a package is being put into
+/// may be without /proc: there it is the file that it was called by, or where it usually is.
+///
+/// # Errors
+/// Where it can't be opened.
+pub(super) fn running_program() -> io::Result<File> {
+    match File::open("/proc/self/exe") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let called = std::env::args_os().next().filter(|name| name.as_bytes().contains(&b'/'));
+            File::open(called.unwrap_or_else(|| USUAL_PROGRAM.into()))
+        }
+        opened => opened,
+    }
+}
 
 const ELF: &[u8] = b"\x7fELF";
 
@@ -217,8 +232,8 @@ fn set<'a>(text: &'a [u8], variable: &str) -> Option<&'a str> {
     })
 }
 
-/// Where a path leads, with every symlink followed; one of an image as the host sees it that the image becomes. None where
-/// it leads nowhere, or out of `root`.
+/// Where a path leads, with every symlink followed; one of an image as the host sees it that the image becomes. None
+/// where it leads nowhere, or out of `root`.
 pub(super) fn led_to(path: &Path, root: &Path) -> Option<PathBuf> {
     let target = fs::read_link(path).ok();
     let in_root = target.as_deref().and_then(|target| target.strip_prefix("/").ok()).map(|target| root.join(target));
@@ -235,7 +250,7 @@ pub(super) fn is_there(path: &Path) -> bool {
 /// # Errors
 /// Where one of them can't be read.
 pub(super) fn is_this_build(path: &Path) -> io::Result<bool> {
-    let (mut one, mut other) = (File::open(RUNNING_PROGRAM)?, open(path)?);
+    let (mut one, mut other) = (running_program()?, open(path)?);
     if one.metadata()?.len() != other.metadata()?.len() {
         return Ok(false);
     }
@@ -254,8 +269,8 @@ pub(super) fn is_this_build(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to the
-/// same target. Files longer than a script are never told to be.
+/// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to
+/// the same target. Files longer than a script are never told to be.
 pub(super) fn are_alike(one: &Path, other: &Path) -> bool {
     let alike = || -> io::Result<bool> {
         let (first, second) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);

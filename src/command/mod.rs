@@ -18,6 +18,7 @@ mod logrotate;
 mod network;
 mod new;
 mod operation;
+mod package;
 mod pause;
 mod run;
 mod screen;

@@ -16,8 +16,8 @@ use crate::pause::Pause;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 While it is paused no script runs, those with onFailure = \"abort\" included, so that nothing is refused; every event logs \
-that. Scripts that run already go on. A reboot of the host ends the pause. What the hook itself does at migrations goes \
-on.
+that. Scripts that run already go on. A reboot of the host ends the pause. What the hook itself does at migrations and \
+for declared forwards and routes goes on.
 
 Examples:
   virt-hooks pause

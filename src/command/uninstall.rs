@@ -1,5 +1,6 @@
 //! `virt-hooks uninstall`: the hook taken out of its place.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,9 +14,13 @@ use super::install::change::Change;
 use super::install::host::{Host, Notice};
 use super::install::step::{self, Said, Step, Teller, seen};
 use super::install::watch::Watched;
-use super::install::{DRY_RUN, backup, carry, draft, later_place, stays_below_the_root};
+use super::install::{DRY_RUN, backup, carry, draft, later_place, patience, stays_below_the_root};
 use super::limit::Limit;
+use super::package::{self, Package};
 use super::{logrotate, only_as_root};
+use crate::network::host_wide;
+use crate::network::kernel::{Kernel, PATIENCE};
+use crate::network::ledger::Ledger;
 use crate::paths::Paths;
 use crate::program::Programs;
 
@@ -24,6 +29,9 @@ use crate::program::Programs;
 #[command(after_help = "\
 Your scripts, your settings and the log stay. A hook that `install` kept is put back.
 
+On a host that has the package, only the hook goes, and upgrades of the package leave it out until `virt-hooks install`
+puts it back. Removing the package takes the rest.
+
 Examples:
   virt-hooks uninstall
   virt-hooks uninstall --dry-run")]
@@ -31,22 +39,35 @@ pub(super) struct Arguments {
     /// Only tell what would be done
     #[arg(long)]
     pub(super) dry_run: bool,
+
+    /// As packages call it when they are removed: don't note that the hook was taken out, and wait for another installation to
+    /// end
+    #[arg(long)]
+    pub(super) packaged: bool,
 }
 
 /// Takes back what `install` put there, and only that.
 pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_as_root(paths, "uninstall")?;
     stays_below_the_root(paths)?;
-    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
+    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths, patience(arguments.packaged))?) };
     let mut programs = Programs::for_nothing_else();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);
     let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
     steps.extend(hook(&found, before.as_deref(), paths));
-    steps.extend(as_shipped(&logrotate::place(paths), &[logrotate::TEXT.to_owned()]));
-    steps.extend(as_shipped(paths.settings(), &shipped_settings(before.as_deref(), paths)));
-    steps.extend(emptied(paths.custom()));
+    if let Some(package) = Package::of(paths) {
+        steps.extend(as_shipped(&carry::drop_in_place(paths), &carried(before.as_deref(), carry::drop_in, paths)));
+        if !arguments.packaged {
+            steps.extend(package::take_out(package, paths));
+        }
+    } else {
+        let shipped = carried(before.as_deref(), carry::template, paths);
+        steps.extend(as_shipped(&logrotate::place(paths), &[logrotate::TEXT.to_owned()]));
+        steps.extend(as_shipped(paths.settings(), &[shipped.as_slice(), &[carry::TEMPLATE.to_owned()]].concat()));
+        steps.extend(emptied(paths.custom()));
+    }
     let state = paths.state().is_dir();
     let changed = state || steps.iter().any(|step| step.change.is_some());
 
@@ -71,6 +92,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
         let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
         notice = host.reload(&running, now, later);
     }
+    withdraw(arguments, paths, &mut programs, &mut teller);
     if state {
         // Last: until libvirt has taken notice, the hook may still be called, and what it keeps is for it.
         remove_state(arguments, paths, &mut teller);
@@ -83,6 +105,33 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     }
     teller.finish()?;
     Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
+}
+
+/// Takes away what VMs that run have been given of the host's network: nobody would, once the hook is out.
+fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Programs, teller: &mut Teller) {
+    if !paths.is_host() || !Ledger::is_there(paths.state()) {
+        return;
+    }
+    let count: usize = Ledger::load(paths.state())
+        .entries()
+        .map(|(_, entry)| entry.given.forwards.len() + entry.given.routes.len())
+        .sum();
+    let what = format!("{count} forwards and routes of VMs that run");
+    if arguments.dry_run {
+        return teller.say(&Said::new("closed", what));
+    }
+    let withdrawn = Ledger::lock(paths.state(), OsStr::new("virt-hooks uninstall"), PATIENCE)
+        .map_err(|why| why.to_string())
+        .and_then(|_lock| {
+            let mut kernel = Kernel::of_this_host(programs, paths, PATIENCE);
+            host_wide::withdraw(&mut kernel, paths).map_err(|silence| silence.to_string())
+        });
+    match withdrawn {
+        Ok(_) => teller.say(&Said::new("closed", what)),
+        Err(why) => teller.warn(format!(
+            "{what} stay open: {why}; to close them: nft delete table inet virt-hooks; ip route flush proto 118"
+        )),
+    }
 }
 
 /// What `install` found at the hook's place, wherever it is now. Where there is a backup, that is what was there last:
@@ -114,14 +163,14 @@ fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {
     }
 }
 
-/// The settings that `install` wrote: with the timeout of CloudStack's hook, if that is put back.
-fn shipped_settings(before: Option<&Path>, paths: &Paths) -> Vec<String> {
+/// The settings that `install` wrote with the timeout of CloudStack's hook, if that is put back.
+fn carried(before: Option<&Path>, text: fn(u64) -> Option<String>, paths: &Paths) -> Vec<String> {
     let called = before.map(|before| HookFile::called(before, paths.root()));
     let carried = called.and_then(|called| match called.limit()? {
-        Limit::Seconds(seconds) => carry::template(*seconds),
+        Limit::Seconds(seconds) => text(*seconds),
         Limit::Unclear(_) => None,
     });
-    [Some(carry::TEMPLATE.to_owned()), carried].into_iter().flatten().collect()
+    carried.into_iter().collect()
 }
 
 /// A file goes if it is as it was shipped.
@@ -170,7 +219,10 @@ fn left(before: Option<&Path>, paths: &Paths) -> Vec<Step> {
         let what = format!("a hook that was there before; libvirt runs it after {}", seen(paths.hook()));
         left.push(Step::tell("left", format!("{}: {what}", seen(&later))));
     }
-    for path in [&paths.settings_drop_ins(), paths.log()] {
+    // Empty, it is what the package came with.
+    let drop_ins = paths.settings_drop_ins();
+    let as_it_came = Package::of(paths).is_some() && entries(&drop_ins) == Some(0);
+    for path in [drop_ins.as_path(), paths.log()].into_iter().skip(usize::from(as_it_came)) {
         if is_there(path) {
             left.push(Step::tell("left", format!("{}: it is yours", seen(path))));
         }

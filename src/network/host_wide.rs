@@ -109,6 +109,14 @@ pub fn apply(
     Ok(applied)
 }
 
+/// Takes away all that VMs have been given, whether or not they run. Whoever calls it holds the ledger's lock.
+///
+/// # Errors
+/// Where it can't even be seen what there is.
+pub fn withdraw(kernel: &mut Kernel<'_>, paths: &Paths) -> Result<Applied, Silence> {
+    apply(&[], &Everything::default(), kernel, paths)
+}
+
 /// What a VM that runs is to be given.
 pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &Paths) -> Plan {
     let declarations = everything.of(&vm.domain);

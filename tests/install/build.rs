@@ -6,12 +6,14 @@ use crate::machine::Machine;
 /// Says that it can build for musl where `/usr/local/musl` is.
 const RUSTC: &str = "#!/bin/sh\n\
     [ \"$1\" = -vV ] && echo 'host: x86_64-unknown-linux-gnu' && exit\n\
+    [ \"$2\" = sysroot ] && echo /usr/local/rust && exit\n\
     echo /usr/local/musl\n";
 
 /// Notes who calls it, with which flags; and builds where it is told to.
 const CARGO: &str = "#!/bin/sh\n\
+    [ \"$1\" = build ] || exit 0\n\
     echo \"$(id -un): cargo $*\" > /mnt/notes/called\n\
-    echo \"$RUSTFLAGS\" > /mnt/notes/flags\n\
+    echo \"$CARGO_ENCODED_RUSTFLAGS\" | tr '\\037' '\\n' > /mnt/notes/flags\n\
     while [ $# -gt 0 ]; do\n\
         case $1 in --target-dir) folder=$2 ;; --target) triple=$2 ;; esac\n\
         shift\n\
@@ -51,8 +53,21 @@ fn without_musl_it_is_built_static_with_glibc_and_that_is_said() {
         let expected = "built target/x86_64-unknown-linux-gnu/release/virt-hooks (static, with glibc, since Rust's \
                         target x86_64-unknown-linux-musl can't be had here)\n";
         assert_eq!(said, expected);
-        assert_eq!(machine.read("/mnt/notes/flags"), "-C debuginfo=1 -C target-feature=+crt-static\n");
+        let flags = machine.read("/mnt/notes/flags");
+        assert!(flags.starts_with("-C\ndebuginfo=1\n-C\ntarget-feature=+crt-static\n--remap-path-prefix="), "{flags}");
     }
+}
+
+#[test]
+fn no_path_of_the_machine_goes_into_the_program() {
+    let machine = machine(Some(GETS_MUSL));
+    machine.shell("mkdir -p '/tmp/a home/registry/src/mirror-0'");
+    machine.run(["env", "CARGO_HOME=/tmp/a home", "make"]).success();
+    let expected = "--remap-path-prefix=/mnt/checkout=/virt-hooks\n\
+                    --remap-path-prefix=/tmp/a home=/cargo\n\
+                    --remap-path-prefix=/tmp/a home/registry/src/mirror-0=/crates\n\
+                    --remap-path-prefix=/usr/local/rust/lib/rustlib/src/rust=/rustc\n";
+    assert_eq!(machine.read("/mnt/notes/flags"), expected);
 }
 
 #[test]

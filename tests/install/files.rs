@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// What an installation consists of, by mode and path.
-pub(crate) const INSTALLED: [(u32, &str); 14] = [
+pub(crate) const INSTALLED: [(u32, &str); 16] = [
     (0o755, "/etc/libvirt/hooks/qemu"),
     (0o644, "/etc/libvirt/hooks/virt-hooks.toml"),
     (0o644, "/etc/logrotate.d/virt-hooks"),
@@ -17,7 +17,9 @@ pub(crate) const INSTALLED: [(u32, &str); 14] = [
     (0o755, "/usr/share/doc/virt-hooks/examples/migrate_move-bridge.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/release_use-live-xml.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/start_show-interfaces.py"),
+    (0o644, "/usr/share/doc/virt-hooks/examples/virt-hooks-network.toml"),
     (0o644, "/usr/share/fish/vendor_completions.d/virt-hooks.fish"),
+    (0o644, "/usr/share/man/man5/virt-hooks-network.toml.5"),
     (0o644, "/usr/share/man/man5/virt-hooks.toml.5"),
     (0o644, "/usr/share/man/man8/virt-hooks.8"),
     // Debian's place.

@@ -160,6 +160,10 @@ pub(crate) fn files() -> Vec<(String, &'static str)> {
             "What is kept between events, for root alone: the XML of VMs that run, settings as they were when they could last \
              be read, locks.",
         ),
+        (
+            shown(&paths.elsewhere("var/lib/virt-hooks/taken-out")),
+            "On a host that has the package, the note that `virt-hooks uninstall` has taken the hook out: upgrades leave it out.",
+        ),
         (shown(&paths.elsewhere("usr/share/doc/virt-hooks/examples")), "Scripts to begin with."),
         (
             shown(paths.agent_properties()),

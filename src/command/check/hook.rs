@@ -11,6 +11,7 @@ use super::Findings;
 use crate::command::call;
 use crate::command::daemon::{Daemon, FirstInstalled};
 use crate::command::hook_file::{HookFile, is_this_build};
+use crate::command::package::is_taken_out;
 use crate::journal::{Quoted, Record};
 use crate::paths::Paths;
 use crate::pause::Pause;
@@ -22,14 +23,19 @@ const TAIL: u64 = 256 << 10;
 
 pub(super) fn check(paths: &Paths, findings: &mut Findings) {
     let hook = Quoted::path(paths.hook()).to_string();
+    let taken_out = is_taken_out(paths)
+        .then_some("; virt-hooks uninstall has taken this one out, so that upgrades of the package leave it so");
+    let taken_out = taken_out.unwrap_or_default();
     match HookFile::look(paths.hook()) {
         HookFile::Missing => {
-            let message = "the hook is not there, so that libvirt runs no script at all";
+            let message = format!("the hook is not there, so that libvirt runs no script at all{taken_out}");
             findings.stop(hook, message, call(paths, "install"));
         }
         HookFile::CloudStack { .. } => {
-            let message = "it is Apache CloudStack's own hook, perhaps put back by an upgrade of its agent; none of the \
-                           settings here holds";
+            let message = format!(
+                "it is Apache CloudStack's own hook, perhaps put back by an upgrade of its agent; none of the settings here \
+                 holds{taken_out}"
+            );
             findings.stop(hook, message, call(paths, "install"));
         }
         HookFile::Foreign { what, .. } => {

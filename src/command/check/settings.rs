@@ -1,14 +1,17 @@
 //! Whether the settings say what their writer meant.
 
+use std::fs;
 use std::path::Path;
 
 use super::{Findings, editor};
+use crate::command::install::carry;
 use crate::command::inventory::{Entry, Inventory};
 use crate::event::Operation;
 use crate::journal::{Escaped, Quoted};
 use crate::paths::Paths;
 use crate::script::Scope;
 use crate::settings::{OnFailure, Problem};
+use crate::trust::shell;
 
 pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
     for (file, problem) in &inventory.problems {
@@ -25,9 +28,23 @@ pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Finding
             findings.warning(subject, message, editor(table.file, table.line));
         }
     }
+    vain_timeout(paths, findings);
     for entry in &inventory.entries {
         vain_veto(entry, inventory, findings);
         vain_background(entry, inventory, findings);
+    }
+}
+
+/// A timeout in the settings of a package, against which that of CloudStack's hook holds: `install` has put it beside them.
+fn vain_timeout(paths: &Paths, findings: &mut Findings) {
+    let (settings, drop_in) = (paths.settings(), carry::drop_in_place(paths));
+    let says = |file: &Path| fs::read_to_string(file).is_ok_and(|text| carry::says_a_timeout(&text));
+    if says(settings) && says(&drop_in) {
+        let message = format!(
+            "its timeoutSeconds does not hold, since {} is read after it and has that of CloudStack's hook",
+            Quoted::path(&drop_in)
+        );
+        findings.warning(Quoted::path(settings), message, format!("rm {}", shell(&drop_in)));
     }
 }
 

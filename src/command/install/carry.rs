@@ -1,9 +1,11 @@
 //! The timeout that was changed in CloudStack's hook, carried into the settings.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::paths::Paths;
 use crate::settings::{self, Settings};
 
 /// The settings as they are shipped.
@@ -15,6 +17,19 @@ const DEFAULT: &str = "#timeoutSeconds = 600\n";
 /// The shipped settings with this timeout, in seconds. None where no settings can say it.
 pub(in crate::command) fn template(seconds: u64) -> Option<String> {
     says(TEMPLATE.replacen(DEFAULT, &format!("timeoutSeconds = {seconds}\n"), 1), seconds)
+}
+
+/// Where the timeout goes if the settings are a package's. The first of them by name, so that what the operator says in
+/// others holds against it.
+pub(in crate::command) fn drop_in_place(paths: &Paths) -> PathBuf {
+    paths.settings_drop_ins().join("00-cloudstack.toml")
+}
+
+/// What goes there, in seconds. None where no settings can say it.
+pub(in crate::command) fn drop_in(seconds: u64) -> Option<String> {
+    let heading = "# As CloudStack's hook had it when virt-hooks took its place. It holds against virt-hooks.toml; to have that hold: rm";
+    let text = format!("{heading}\n# /etc/libvirt/hooks/virt-hooks.d/00-cloudstack.toml\ntimeoutSeconds = {seconds}\n");
+    says(text, seconds)
 }
 
 /// What becomes of settings that are there.
@@ -29,7 +44,7 @@ pub(super) enum Carried {
 }
 
 /// Whether these settings say a timeout for every script.
-pub(super) fn says_a_timeout(text: &str) -> bool {
+pub(in crate::command) fn says_a_timeout(text: &str) -> bool {
     DeTable::parse(text).is_ok_and(|table| table.get_ref().contains_key("timeoutSeconds"))
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::trial;
 use super::watch::Watched;
 use crate::command::folder;
-use crate::command::hook_file::RUNNING_PROGRAM;
+use crate::command::hook_file::running_program;
 use crate::journal::Quoted;
 
 /// A change that is planned.
@@ -299,7 +299,7 @@ fn write(draft: &Path, put: &Put) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     match &put.content {
         Content::Text(bytes) => file.write_all(bytes)?,
-        Content::Program => _ = io::copy(&mut File::open(RUNNING_PROGRAM)?, &mut file)?,
+        Content::Program => _ = io::copy(&mut running_program()?, &mut file)?,
     }
     if let Some((user, group)) = put.owner {
         rustix::fs::fchown(&file, Some(rustix::fs::Uid::from_raw(user)), Some(rustix::fs::Gid::from_raw(group)))?;

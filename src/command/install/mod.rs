@@ -16,13 +16,14 @@ pub(super) mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
 use super::hook_file::HookFile;
-use super::{logrotate, only_as_root};
+use super::{call, logrotate, only_as_root, package};
 use crate::journal::Quoted;
 use crate::paths::Paths;
 use crate::program::Programs;
@@ -30,7 +31,7 @@ use crate::program::Programs;
 use self::disposal::Disposal;
 use self::host::{Host, Notice};
 use self::plan::Plan;
-use self::step::Teller;
+use self::step::{Said, Step, Teller};
 use self::watch::Watched;
 
 /// What becomes of a hook that is somebody else's.
@@ -38,6 +39,9 @@ use self::watch::Watched;
 #[command(after_help = "\
 A hook of Apache CloudStack is taken over: it is kept as a backup, and a timeout that was changed in it goes into the
 settings. Any other hook is left alone unless one of the options says what is to become of it.
+
+On a host that has the package, the settings and the file for logrotate are the package's: install leaves them alone, and a
+timeout goes into virt-hooks.d/00-cloudstack.toml.
 
 Examples:
   virt-hooks install
@@ -55,19 +59,41 @@ pub(super) struct Arguments {
     /// Only tell what would be done
     #[arg(long)]
     pub(super) dry_run: bool,
+
+    /// As packages call it: leave the hook out if `uninstall` has taken it out, and wait for another installation to
+    /// end
+    #[arg(long)]
+    pub(super) packaged: bool,
+
+    /// Do nothing unless CloudStack's own hook has taken the place of this one
+    #[arg(long, conflicts_with_all = ["replace", "keep_existing"])]
+    pub(super) only_over_cloudstack: bool,
+}
+
+/// How long another installation is waited for: by a package for one by hand, by hand for that of the unit that watches
+/// over the hook, which is over in a moment.
+pub(super) fn patience(packaged: bool) -> Duration {
+    if packaged { Duration::from_mins(1) } else { Duration::from_secs(2) }
 }
 
 /// Puts the hook in place and has libvirt take notice.
 pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_as_root(paths, "install")?;
     stays_below_the_root(paths)?;
-    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths)?) };
+    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths, patience(arguments.packaged))?) };
     let mut programs = Programs::for_nothing_else();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
+    if arguments.only_over_cloudstack && !matches!(found, HookFile::CloudStack { .. }) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.packaged && package::is_taken_out(paths) {
+        return leave_out(arguments, paths);
+    }
     let disposal = disposal::of(&found, arguments, paths, &mut programs)?;
     let called = HookFile::called(paths.hook(), paths.root());
     let mut plan = Plan::of(disposal, called.limit().filter(|_| disposal == Disposal::TakenOver), paths)?;
+    plan.steps.extend(package::put_back(paths));
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));
     }
@@ -79,7 +105,9 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     } else if plan.changes_something() {
         step::carry_out(&plan.steps, watched, &mut programs)?;
     }
-    for step in &plan.steps {
+    // Whoever upgrades a package wants to know what that changes.
+    let told = |step: &&Step| !arguments.packaged || plan.changes_something() || step.warns();
+    for step in plan.steps.iter().filter(told) {
         teller.say(&step.said);
     }
     let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
@@ -87,14 +115,28 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
         if paths.is_host() { have_libvirt_take_notice(&mut host, &plan) } else { (Notice::NotNeeded, false) };
     if disposal != Disposal::Updated {
         // What was only planned is nowhere yet.
-        if !arguments.dry_run {
+        if !arguments.dry_run && !arguments.only_over_cloudstack {
             host::next(paths, &mut teller);
         }
-    } else if !plan.changes_something() && !was_missing && notice == Notice::NotNeeded {
+    } else if !arguments.packaged && !plan.changes_something() && !was_missing && notice == Notice::NotNeeded {
         teller.line("Everything was there already; nothing was changed.");
     }
     teller.finish()?;
     Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
+}
+
+/// The operator took the hook out, and has the package all the same. Where it is CloudStack's that came back, nobody
+/// asked.
+fn leave_out(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let mut teller = Teller::new();
+    if !arguments.only_over_cloudstack {
+        let (hook, again) = (step::seen(paths.hook()), call(paths, "install"));
+        let what =
+            format!("{hook} as it is: virt-hooks uninstall has taken the hook out; to put it in place again: {again}");
+        teller.say(&Said::new("left", what));
+    }
+    teller.finish()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What is told before what is only planned.

@@ -14,6 +14,7 @@ use crate::command::failure::Failure;
 use crate::command::hook_file::{are_alike, is_there, is_this_build};
 use crate::command::limit::Limit;
 use crate::command::logrotate;
+use crate::command::package::Package;
 use crate::journal::Quoted;
 use crate::paths::Paths;
 
@@ -43,9 +44,13 @@ impl Plan {
         let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
         steps.extend(folders(paths)?);
         let seconds = if let Some(Limit::Seconds(seconds)) = limit { Some(*seconds) } else { None };
-        steps.push(settings(paths, seconds)?);
+        if Package::of(paths).is_some() {
+            steps.extend(seconds.map(|seconds| drop_in(paths, seconds)).transpose()?.into_iter().flatten());
+        } else {
+            steps.push(settings(paths, seconds)?);
+            steps.extend(rotation(paths));
+        }
         steps.extend(limit.and_then(|limit| unclear(limit, paths)));
-        steps.extend(rotation(paths));
         let later = paths.later_hooks();
         if let Some(failure) =
             obstacle::at(&later, paths).filter(|_| disposal == Disposal::RunsLater && !later.is_dir())
@@ -70,11 +75,32 @@ fn put(path: &Path, content: Content, mode: u32) -> Change {
 fn folders(paths: &Paths) -> Result<Vec<Step>, Failure> {
     let mut missing: Vec<&Path> = paths.custom().ancestors().take_while(|folder| !folder.is_dir()).collect();
     missing.reverse();
-    missing.into_iter().map(|folder| obstacle::at(folder, paths).map_or_else(|| Ok(make(folder)), Err)).collect()
+    let made = |folder| obstacle::at(folder, paths).map_or_else(|| Ok(Step::make_folder(folder)), Err);
+    missing.into_iter().map(made).collect()
 }
 
-fn make(folder: &Path) -> Step {
-    Step::change("made", seen(folder), Change::MakeFolder(folder.to_owned()))
+/// The timeout of CloudStack's hook in a file of its own, beside settings that are a package's.
+fn drop_in(paths: &Paths, seconds: u64) -> Result<Vec<Step>, Failure> {
+    let (settings, place) = (paths.settings(), carry::drop_in_place(paths));
+    if bounded(settings).is_some_and(|text| carry::says_a_timeout(&text)) {
+        let what = format!("{}: its timeoutSeconds holds; CloudStack's hook had {seconds}", seen(settings));
+        return Ok(vec![Step::tell("kept", what)]);
+    }
+    if is_there(&place) {
+        return Ok(vec![Step::tell("kept", seen(&place))]);
+    }
+    let Some(text) = carry::drop_in(seconds) else {
+        let what = format!("the {seconds} s of CloudStack's hook are no limit, and were not carried over");
+        return Ok(vec![Step::tell("warning", what)]);
+    };
+    let mut steps = Vec::new();
+    let folder = paths.settings_drop_ins();
+    if !folder.is_dir() {
+        steps.push(obstacle::at(&folder, paths).map_or_else(|| Ok(Step::make_folder(&folder)), Err)?);
+    }
+    let what = format!("{}, with timeoutSeconds = {seconds}, as CloudStack's hook had it", seen(&place));
+    steps.push(Step::change("installed", what, put(&place, Content::Text(text.into()), 0o644)));
+    Ok(steps)
 }
 
 fn settings(paths: &Paths, timeout: Option<u64>) -> Result<Step, Failure> {
@@ -175,8 +201,11 @@ fn hook(disposal: Disposal, replaces_the_hook: bool, paths: &Paths) -> Vec<Step>
 /// The hook that is there goes on, after this one.
 fn kept_for_later(paths: &Paths) -> Vec<Step> {
     let (hook, place) = (paths.hook(), later_place(paths));
-    let mut steps: Vec<Step> =
-        Some(paths.later_hooks()).filter(|folder| !folder.is_dir()).iter().map(|f| make(f)).collect();
+    let mut steps: Vec<Step> = Some(paths.later_hooks())
+        .filter(|folder| !folder.is_dir())
+        .iter()
+        .map(|folder| Step::make_folder(folder))
+        .collect();
     steps.extend(backup::of_the_last(paths));
     let what = format!("{} as {}, which libvirt runs after this one", seen(hook), seen(&place));
     // By an installation that was cut off, or before somebody put the same hook back.

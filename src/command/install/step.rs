@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, StdoutLock, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
@@ -48,9 +49,19 @@ pub(in crate::command) struct Step {
 }
 
 impl Step {
+    /// Whether it is worth telling even where nothing is changed.
+    pub(in crate::command) fn warns(&self) -> bool {
+        self.said.meaning() == Meaning::Warning
+    }
+
     /// Something is changed.
     pub(in crate::command) const fn change(word: &'static str, what: String, change: Change) -> Self {
         Self { said: Said::new(word, what), change: Some(change) }
+    }
+
+    /// A folder is made in one that is there, or is made before.
+    pub(in crate::command) fn make_folder(folder: &Path) -> Self {
+        Self::change("made", seen(folder), Change::MakeFolder(folder.to_owned()))
     }
 
     /// Something is told.
@@ -85,15 +96,22 @@ pub(in crate::command) fn carry_out(steps: &[Step], watched: Watched, programs: 
     Ok(())
 }
 
-/// Keeps others out until it is dropped: two at once would take each other's changes back.
+/// Keeps others out until it is dropped: two at once would take each other's changes back. One that is under way is
+/// waited for as long as `patience`.
 ///
 /// # Errors
-/// Where another one is under way.
-pub(in crate::command) fn alone(paths: &Paths) -> Result<File, Failure> {
+/// Where it is under way still.
+pub(in crate::command) fn alone(paths: &Paths, patience: Duration) -> Result<File, Failure> {
     let etc = paths.elsewhere("etc");
     let place = if etc.is_dir() { &etc } else { paths.root() };
+    let end = Instant::now() + patience;
     let folder = File::open(place).and_then(|folder| {
-        rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
+        while let Err(error) = rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            if error != rustix::io::Errno::WOULDBLOCK || Instant::now() >= end {
+                return Err(error.into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         Ok(folder)
     });
     folder.map_err(|error| match error.kind() {

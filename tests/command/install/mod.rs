@@ -4,6 +4,7 @@ mod cloudstack;
 mod failures;
 mod foreign;
 mod libvirt;
+mod package;
 mod tree;
 mod uninstall;
 

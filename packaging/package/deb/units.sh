@@ -1,0 +1,28 @@
+# shellcheck shell=sh disable=SC2154,SC2086 # units is a list of words
+
+# Enables what is new, leaves alone what the operator has disabled, and has what runs be the new version: as debhelper's
+# dh_installsystemd does it.
+start_units() {
+    for unit in $units; do
+        deb-systemd-helper unmask "$unit" > /dev/null || :
+        if deb-systemd-helper --quiet was-enabled "$unit"; then
+            deb-systemd-helper enable "$unit" > /dev/null || :
+        else
+            deb-systemd-helper update-state "$unit" > /dev/null || :
+        fi
+    done
+    reload_units
+    if [ -d /run/systemd/system ]; then deb-systemd-invoke restart $units || :; fi
+}
+
+stop_units() {
+    if [ -d /run/systemd/system ]; then deb-systemd-invoke stop $units || :; fi
+}
+
+reload_units() {
+    if [ -d /run/systemd/system ]; then systemctl --system daemon-reload || :; fi
+}
+
+forget_units() {
+    if command -v deb-systemd-helper > /dev/null; then deb-systemd-helper purge $units > /dev/null || :; fi
+}

@@ -1,0 +1,27 @@
+# shellcheck shell=sh disable=SC2154,SC2086 # units is a list of words
+
+# As Fedora's %systemd_post does it, by a preset of ours, since the distribution's own enables nothing that it does not
+# know. Unlike there what is enabled is started, as the hook is put in place as well. `start_units yes` if they come for
+# the first time.
+start_units() {
+    command -v systemctl > /dev/null || return 0
+    if [ "$1" = yes ]; then systemctl --no-reload preset $units > /dev/null 2>&1 || :; fi
+    reload_units
+    [ -d /run/systemd/system ] || return 0
+    for unit in $units; do
+        if systemctl --quiet is-enabled "$unit" 2> /dev/null; then systemctl restart "$unit" || :; fi
+    done
+}
+
+stop_units() {
+    command -v systemctl > /dev/null || return 0
+    systemctl --no-reload disable $units > /dev/null 2>&1 || :
+    if [ -d /run/systemd/system ]; then systemctl stop $units || :; fi
+}
+
+reload_units() {
+    if [ -d /run/systemd/system ]; then systemctl daemon-reload || :; fi
+}
+
+# rpm knows no purge.
+forget_units() { :; }
