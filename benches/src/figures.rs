@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::call::{Call, Failure, in_turn, median};
 use crate::domain;
 use crate::host::{self, CUSTOM, EMPTY, EXIT, HOOK, LOG, SH, SPAWN};
+use crate::network;
 
 /// What libvirt passes before a VM starts.
 pub(crate) const START: [&str; 4] = ["i-2-10-VM", "start", "begin", "-"];
@@ -133,6 +134,19 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
     note("cat >> file of the same bytes", appended);
     let memory = memory(&xml, &large)?;
     host::settings(None)?;
+    host::empty_custom()?;
+    let network = network::measure(turns.div_ceil(4))?;
+    for (what, took) in [
+        ("a VM's forward applied", network.applied),
+        ("a VM's forward removed", network.removed),
+        ("three rules of iptables added", network.applied_by_hand),
+        ("three rules of iptables deleted", network.removed_by_hand),
+        ("start of a VM without declarations", network.undeclared),
+    ] {
+        for (others, seconds) in ["none", "1,000", "10,000"].into_iter().zip(took) {
+            note(&format!("{what} beside {others} of others"), seconds);
+        }
+    }
     let values = vec![
         plain / bare,
         imports / beside,
@@ -143,6 +157,10 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
         logged / appended,
         memory,
         arrived / plain,
+        network.applied[2] / network.applied[0],
+        network.removed[2] / network.removed[0],
+        network.applied_by_hand[2] / network.applied[2],
+        network.undeclared[2] / plain,
     ];
     Ok(Measured { values, times })
 }

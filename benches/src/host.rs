@@ -1,4 +1,5 @@
-//! A host in a folder, in mounts of its own: the hook sees its real paths there, and nothing of this machine is touched.
+//! A host in a folder, in mounts and a network of its own: the hook sees its real paths there, and nothing of this machine is
+//! touched.
 
 use std::fs;
 use std::io;
@@ -50,7 +51,7 @@ pub(crate) fn enter(folder: &Path, programs: &Programs, out: &Path) -> Result<()
     fs::create_dir_all(folder.join("sys/class/net/cloudbr0/brif/eth0"))?;
     fs::write(folder.join("sys/class/net/cloudbr0/brif/eth0/port_no"), "0x1\n")?;
 
-    unshare(CloneFlags::CLONE_NEWNS)?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
     for name in ["usr", "bin", "sbin", "lib", "lib64", "proc", "dev"] {
         let (there, here) = (Path::new("/").join(name), folder.join(name));

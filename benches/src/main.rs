@@ -10,6 +10,7 @@ mod figures;
 mod growth;
 mod host;
 mod instructions;
+mod network;
 mod plot;
 
 use std::fs;
