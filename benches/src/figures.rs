@@ -136,17 +136,6 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
     host::settings(None)?;
     host::empty_custom()?;
     let network = network::measure(turns.div_ceil(4))?;
-    for (what, took) in [
-        ("a VM's forward applied", network.applied),
-        ("a VM's forward removed", network.removed),
-        ("three rules of iptables added", network.applied_by_hand),
-        ("three rules of iptables deleted", network.removed_by_hand),
-        ("start of a VM without declarations", network.undeclared),
-    ] {
-        for (others, seconds) in ["none", "1,000", "10,000"].into_iter().zip(took) {
-            note(&format!("{what} beside {others} of others"), seconds);
-        }
-    }
     let values = vec![
         plain / bare,
         imports / beside,
@@ -162,6 +151,7 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
         network.applied_by_hand[2] / network.applied[2],
         network.undeclared[2] / plain,
     ];
+    times.extend(network.times());
     Ok(Measured { values, times })
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn enter(folder: &Path, programs: &Programs, out: &Path) -> Result<()
 
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-    for name in ["usr", "bin", "sbin", "lib", "lib64", "proc", "dev"] {
+    for name in ["usr", "bin", "sbin", "lib", "lib64", "etc/alternatives", "proc", "dev"] {
         let (there, here) = (Path::new("/").join(name), folder.join(name));
         match fs::symlink_metadata(&there) {
             Ok(status) if status.is_symlink() => symlink(fs::read_link(&there)?, here)?,

@@ -20,24 +20,28 @@ use std::process::ExitCode;
 use crate::call::Failure;
 use crate::figures::Figure;
 
-const USAGE: &str = "bench [--check] [--long] [--figures-only] [--turns=N]
+const USAGE: &str = "bench [--check] [--long] [--figures-only] [--network-only] [--turns=N]
 
   --check         ends with 1 where a figure is not reached
   --long          prints up to 1 GB of script output for the plots, not 100 MB
   --figures-only  no plots
+  --network-only  declared networking, and nothing else
   --turns=N       how many times what is short is measured; otherwise 400";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let known =
-        |word: &String| ["--check", "--long", "--figures-only"].contains(&word.as_str()) || turns(word).is_some();
+    let known = |word: &String| {
+        ["--check", "--long", "--figures-only", "--network-only"].contains(&word.as_str()) || turns(word).is_some()
+    };
     if !arguments.iter().all(known) {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     }
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
     let turns = arguments.iter().find_map(|word| turns(word)).unwrap_or(400);
-    match run(turns, !has("--figures-only"), has("--long")) {
+    let measured =
+        if has("--network-only") { run_network(turns) } else { run(turns, !has("--figures-only"), has("--long")) };
+    match measured {
         Ok(all_reached) => ExitCode::from(u8::from(has("--check") && !all_reached)),
         Err(failure) => {
             eprintln!("bench: {failure}");
@@ -50,16 +54,28 @@ fn turns(word: &str) -> Option<usize> {
     word.strip_prefix("--turns=")?.parse().ok().filter(|turns| *turns > 0)
 }
 
-/// Measures and prints. True where every figure is reached.
-fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
+/// Builds what is measured, and moves into a host that has it.
+fn begin() -> Result<(), Failure> {
     let target = std::env::current_exe()?.parent().and_then(Path::parent).map(PathBuf::from).unwrap_or_default();
     let programs = build::programs(&target)?;
     let plots = build::project().join("docs/performance");
     fs::create_dir_all(&plots)?;
     host::enter(&target.join("host"), &programs, &plots)?;
     host::pin()?;
-
     println!("{}\n", machine());
+    Ok(())
+}
+
+/// Measures and prints declared networking. There is no figure to be reached.
+fn run_network(turns: usize) -> Result<bool, Failure> {
+    begin()?;
+    print_times(&network::measure(turns.div_ceil(4))?.times());
+    Ok(true)
+}
+
+/// Measures and prints. True where every figure is reached.
+fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
+    begin()?;
     let measured = figures::measure(turns)?;
     println!("| figure | measured | reach | best imaginable | |\n|---|---|---|---|---|");
     let mut all_reached = true;
@@ -70,10 +86,7 @@ fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
         let [value, reach, best] = [*value, figure.reach, figure.best].map(|value| figure.show(value));
         println!("| {} | {value} | {reach} | {best} | {mark} |", figure.name);
     }
-    println!("\n| what | median |\n|---|---|");
-    for (what, seconds) in &measured.times {
-        println!("| {what} | {} |", shown(*seconds));
-    }
+    print_times(&measured.times);
     match instructions::counts()? {
         None => println!("\nNo instruction counts: there is no valgrind."),
         Some(counts) => {
@@ -88,6 +101,13 @@ fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
         println!("\nHow cost grows: docs/performance/*.svg");
     }
     Ok(all_reached)
+}
+
+fn print_times(times: &[(String, f64)]) {
+    println!("\n| what | median |\n|---|---|");
+    for (what, seconds) in times {
+        println!("| {what} | {} |", shown(*seconds));
+    }
 }
 
 /// The processor, whether it is a virtual one, and the kernel.

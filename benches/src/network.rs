@@ -2,8 +2,9 @@
 //! ten thousand forwards of others, and the same is done beside it as hooks written by hand do it, by rules of iptables.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::figures::XML;
 use crate::host::HOOK;
 
 /// How many forwards of others there are.
-pub(crate) const OTHERS: [u32; 3] = [0, 1_000, 10_000];
+const OTHERS: [u32; 3] = [0, 1_000, 10_000];
 
 /// How many of them one VM has.
 const OF_ONE_VM: u32 = 100;
@@ -49,6 +50,28 @@ pub(crate) struct Measured {
     pub(crate) removed_by_hand: Took,
     /// `start` of a VM for which nothing is declared.
     pub(crate) undeclared: Took,
+}
+
+impl Measured {
+    /// What, and how long it took, in seconds.
+    pub(crate) fn times(&self) -> Vec<(String, f64)> {
+        let all = [
+            ("a VM's forward applied", self.applied),
+            ("a VM's forward removed", self.removed),
+            ("three rules of iptables added", self.applied_by_hand),
+            ("three rules of iptables deleted", self.removed_by_hand),
+            ("start of a VM without declarations", self.undeclared),
+        ];
+        let others = ["none", "1,000", "10,000"];
+        let of = |(what, took): (&str, Took)| {
+            others
+                .into_iter()
+                .zip(took)
+                .map(move |(others, took)| (format!("{what} beside {others} of others"), took))
+                .collect()
+        };
+        all.into_iter().flat_map::<Vec<(String, f64)>, _>(of).collect()
+    }
 }
 
 /// Measures all of it, each in turn with the same beside another number of forwards.
@@ -101,13 +124,12 @@ trait Network {
 struct Host {
     network: File,
     /// Where its declarations and its state lie while calls are made elsewhere.
-    aside: PathBuf,
+    declarations: PathBuf,
+    state: PathBuf,
 }
 
 impl Host {
     fn beside(others: u32, xml: &[u8]) -> Result<Self, Failure> {
-        let aside = PathBuf::from(format!("/run/beside-{others}"));
-        fs::create_dir(&aside)?;
         let vms = others / OF_ONE_VM;
         let mut declarations = String::new();
         for vm in 0..vms {
@@ -121,9 +143,12 @@ impl Host {
             }
         }
         let own = "[[forward]]\ndomain = \"i-2-10-VM\"\nport = 8080\nto = \"192.168.122.10\"\ntoPort = 80\n";
-        fs::write(aside.join("declarations"), declarations + own)?;
-        fs::create_dir(aside.join("state"))?;
-        let host = Self { network: network()?, aside };
+        let [file, state] = ["/etc", "/run"].map(|folder| PathBuf::from(format!("{folder}/beside-{others}")));
+        fs::write(&file, declarations + own)?;
+        fs::create_dir(&state)?;
+        // The state is for the hook's user alone.
+        fs::set_permissions(&state, Permissions::from_mode(0o700))?;
+        let host = Self { network: network()?, declarations: file, state };
         for vm in 0..vms {
             let name = format!("vm-{vm}");
             let xml = named(xml, &name);
@@ -143,13 +168,14 @@ impl Host {
 
 impl Network for Host {
     fn time(&self, call: &Call<'_>) -> Result<Duration, Failure> {
-        let (declarations, state) = (self.aside.join("declarations"), self.aside.join("state"));
-        fs::rename(&declarations, DECLARATIONS)?;
-        fs::rename(&state, STATE)?;
+        fs::rename(&self.declarations, DECLARATIONS)?;
+        // What other events keep there is of no use to anybody.
+        _ = fs::remove_dir_all(STATE);
+        fs::rename(&self.state, STATE)?;
         setns(&self.network, CloneFlags::CLONE_NEWNET)?;
         let took = call.time();
-        fs::rename(DECLARATIONS, declarations)?;
-        fs::rename(STATE, state)?;
+        fs::rename(DECLARATIONS, &self.declarations)?;
+        fs::rename(STATE, &self.state)?;
         took
     }
 }
