@@ -108,7 +108,7 @@ pub fn rehearse(
     if step == Step::Foresee {
         return foresee(event.domain(), &declared, document, paths, journal);
     }
-    let plan = planned(event.domain(), &declared.declarations, document, paths, journal)?;
+    let plan = planned(event.domain(), &declared.declarations, document, &Ledger::load(paths.state()), paths, journal)?;
     for (forward, _) in &plan.forwards {
         journal.info(None, format_args!("would open the forward {forward}"));
     }
@@ -143,7 +143,8 @@ impl Declared {
         for (file, problem) in &problems {
             report::misdeclared(journal, file, problem);
         }
-        Self { declarations, in_part: !problems.is_empty() }
+        // What is wrong with a table that names no VM is nobody's fault in particular.
+        Self { in_part: declarations.refused > 0, declarations }
     }
 }
 
@@ -152,6 +153,7 @@ fn planned(
     domain: &OsStr,
     declarations: &Declarations,
     document: &Document,
+    ledger: &Ledger,
     paths: &Paths,
     journal: &mut Journal,
 ) -> Option<Plan> {
@@ -163,7 +165,7 @@ fn planned(
         None => DomainXml::parse(document.bytes()).map_err(|unreadable| unreadable.to_string()),
     };
     match xml {
-        Ok(xml) => Some(plan::of(domain, declarations, &xml, &Ledger::load(paths.state()), paths)),
+        Ok(xml) => Some(plan::of(domain, declarations, &xml, ledger, paths)),
         Err(why) => {
             journal
                 .error(None, format_args!("what is declared for the VM's network can't be given, since its XML {why}"));
@@ -180,7 +182,7 @@ fn foresee(
     journal: &mut Journal,
 ) -> Option<String> {
     let Declared { declarations, in_part } = declared;
-    let plan = planned(domain, declarations, document, paths, journal);
+    let plan = planned(domain, declarations, document, &Ledger::load(paths.state()), paths, journal);
     for fault in plan.iter().flat_map(|plan| &plan.faults) {
         journal.warn(None, format_args!("will not be given once the VM runs: {fault}"));
     }
@@ -210,7 +212,8 @@ fn give(
         return;
     }
     let Some(_lock) = locked(domain, paths, journal) else { return };
-    let Some(plan) = planned(domain, declarations, document, paths, journal) else { return };
+    let ledger = Ledger::load(paths.state());
+    let Some(plan) = planned(domain, declarations, document, &ledger, paths, journal) else { return };
     for fault in &plan.faults {
         journal.error(None, fault);
     }
@@ -218,17 +221,23 @@ fn give(
     if desired.is_empty() && !Marker::of(paths.state(), domain).is_there() {
         return;
     }
-    change(domain, desired, paths, programs, journal);
+    change(domain, desired, ledger, paths, programs, journal);
 }
 
 fn take(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut Journal) {
     let Some(_lock) = locked(domain, paths, journal) else { return };
-    change(domain, Given::default(), paths, programs, journal);
+    change(domain, Given::default(), Ledger::load(paths.state()), paths, programs, journal);
 }
 
-fn change(domain: &OsStr, desired: Given, paths: &Paths, programs: &mut Programs, journal: &mut Journal) {
+fn change(
+    domain: &OsStr,
+    desired: Given,
+    mut ledger: Ledger,
+    paths: &Paths,
+    programs: &mut Programs,
+    journal: &mut Journal,
+) {
     let mut kernel = Kernel::of_this_host(programs, paths, PATIENCE);
-    let mut ledger = Ledger::load(paths.state());
     match settle::settle(domain, desired, &mut ledger, Belief::Ledger, &mut kernel, paths) {
         Ok(done) => tell(&done, journal),
         Err(fault) => journal.error(None, format_args!("networking: {fault}")),

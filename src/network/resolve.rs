@@ -115,7 +115,7 @@ pub fn resolve(
         resolved.faults = sources.map(fault).collect();
         return resolved;
     };
-    let mut addresses = Addresses { domain, interfaces, networks, known: BTreeMap::new() };
+    let mut addresses = Addresses { domain, interfaces, networks, known: BTreeMap::new(), reserved: None };
     let mut taken = Taken::default();
     for declared in &declarations.forwards {
         let forwards = forwards(declared, &mut addresses).and_then(|forwards| untaken(forwards, declared, &mut taken));
@@ -152,6 +152,8 @@ struct Addresses<'a> {
     networks: &'a dyn Networks,
     /// The networks that have been looked up.
     known: BTreeMap<&'a str, Result<Network, Unknown>>,
+    /// What is reserved for the VM, once that has been asked.
+    reserved: Option<Vec<IpAddr>>,
 }
 
 impl<'a> Addresses<'a> {
@@ -168,11 +170,15 @@ impl<'a> Addresses<'a> {
     }
 
     /// What is reserved for the VM, in the order of its interfaces.
-    fn reserved(&mut self) -> Vec<IpAddr> {
-        let attachments = self.attachments();
-        let name = self.domain.to_str().unwrap_or_default();
-        let of = |(network, mac): (&str, Mac)| Some(self.known.get(network)?.as_ref().ok()?.reserved_for(mac, name));
-        attachments.into_iter().filter_map(of).flatten().collect()
+    fn reserved(&mut self) -> &[IpAddr] {
+        if self.reserved.is_none() {
+            let attachments = self.attachments();
+            let name = self.domain.to_str().unwrap_or_default();
+            let of =
+                |(network, mac): (&str, Mac)| Some(self.known.get(network)?.as_ref().ok()?.reserved_for(mac, name));
+            self.reserved = Some(attachments.into_iter().filter_map(of).flatten().collect());
+        }
+        self.reserved.as_deref().unwrap_or_default()
     }
 
     /// Why nothing is reserved for the VM in this family, or in any.

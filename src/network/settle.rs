@@ -99,7 +99,12 @@ pub fn settle(
         changed: !change.is_nothing() || before.unsettled || before.given.reflecting != desired.reflecting,
         ..Done::default()
     };
+    let marker = Marker::of(paths.state(), domain);
     if !done.changed && (matches!(belief, Belief::Seen(_)) || desired.is_empty()) {
+        // One that was put there by a hook that got no further is of no use; where it stays it costs a look at each event.
+        if ledger.of(domain).is_none() {
+            _ = marker.take_away();
+        }
         return Ok(done);
     }
 
@@ -109,7 +114,6 @@ pub fn settle(
         links: before.given.links.union(&desired.links).cloned().collect(),
         reflecting: before.given.reflecting.union(&desired.reflecting).cloned().collect(),
     };
-    let marker = Marker::of(paths.state(), domain);
     marker.put()?;
     ledger.note(domain, Entry { given: both, unsettled: true });
     ledger.keep(paths.state())?;
@@ -185,7 +189,11 @@ fn actual(
 /// Where nft or ip does not tell.
 pub fn seen(kernel: &mut Kernel<'_>) -> Result<(Holdings, Option<Listing>), Silence> {
     let listing = kernel.table()?;
-    let (lanes, proxies) = kernel.routing()?;
+    let (lanes, proxies) = match kernel.routing() {
+        // Without it no route was ever laid.
+        Err(Silence::Missing(_)) => Default::default(),
+        routing => routing?,
+    };
     let elements = listing.as_ref().map(|listing| listing.elements.clone()).unwrap_or_default();
     Ok((Holdings { elements, lanes, proxies }, listing))
 }

@@ -144,7 +144,7 @@ fn metadata_claims_no_more_than_it_may(xml: &[u8]) {
         for refused in declarations.take_metadata(&domain) {
             assert!(!refused.to_string().contains(char::is_control), "{refused}");
         }
-        let Declarations { forwards, routes, rules } = &declarations;
+        let Declarations { forwards, routes, rules, .. } = &declarations;
         assert!(forwards.len() + routes.len() <= 64);
         for forward in forwards {
             assert_is_sound(forward);

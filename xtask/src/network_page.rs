@@ -10,7 +10,7 @@ const DESCRIPTION: [&str; 2] = [
      there while the VM runs, and the hook that `virt-hooks`(8) describes puts them in place and takes them away. No file is \
      needed; without any, nothing of the host's network is touched.",
     "`virt-hooks-network.toml` is read first, then the drop-ins, all that ends with `.toml` and does not begin with a dot, in \
-     bytewise order of their names. The tables of all files count. The format is TOML, in UTF-8, at most 16 MiB a file. A table's \
+     bytewise order of their names. The tables of all files count. The format is TOML, in UTF-8, at most 16 MiB a file and 1 MiB a table. A table's \
      header stands on a line of its own.",
 ];
 

@@ -22,6 +22,10 @@ use crate::settings::on_failure;
 /// How many problems of a file are told one by one.
 const TOLD: usize = 20;
 
+/// The longest text that is read as TOML at once, in bytes: one table, or a file that can't be divided. Read, it takes
+/// many times as much.
+const MAXIMUM_PARSED: usize = 1 << 20;
+
 /// The tables that there are.
 const TABLES: [&str; 3] = ["forward", "route", "network"];
 
@@ -101,13 +105,15 @@ impl Reader<'_> {
     /// Takes what stands at a header and below it, or before the first one.
     fn section(&mut self, place: Range<usize>, kind: Option<Header<'_>>) {
         let text = self.text.get(place.clone()).unwrap_or_default();
-        let error = match DeTable::parse(text) {
+        let (span, why) = match read(text) {
             Ok(root) => return self.tables(root.get_ref(), place.start),
-            Err(error) => error,
+            Err(refusal) => refusal,
         };
         let instead = match kind {
             None => "what stands before the first table is ignored".to_owned(),
             Some(Header::OneOfTables(name @ ("forward" | "route"))) => {
+                let domain = plain_domain(text).and_then(|domain| Pattern::new(domain).ok());
+                self.everything.refused.extend(domain.map(|domain| vec![domain]));
                 format!("this [[{name}]] is refused as a whole")
             }
             Some(Header::Table("network")) => {
@@ -116,26 +122,20 @@ impl Reader<'_> {
             }
             Some(_) => "this table is ignored".to_owned(),
         };
-        self.no_toml(&error, place.start, Cost::Table, &instead);
+        self.problem((span, format!("{why}; {instead}")), place.start, Cost::Table);
     }
 
     /// Takes a file that holds what may look like a header and be none.
     fn whole(&mut self) {
-        match DeTable::parse(self.text) {
+        match read(self.text) {
             Ok(root) => self.tables(root.get_ref(), 0),
-            Err(error) => {
+            Err((span, why)) => {
                 self.everything.rules.take(Said::nothing_can_be_claimed(veto(self.text)));
                 let instead = "the whole file is ignored, since with \"\"\" or ''' in it, it can't be told where the next \
                                table begins; write them out of it";
-                self.no_toml(&error, 0, Cost::File, instead);
+                self.problem((span, format!("{why}; {instead}")), 0, Cost::File);
             }
         }
-    }
-
-    fn no_toml(&mut self, error: &toml::de::Error, offset: usize, cost: Cost, instead: &str) {
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        let span = error.span().unwrap_or_default();
-        self.problem((span, format!("{}; {instead}", Escaped(message.as_bytes()))), offset, cost);
     }
 
     /// Takes tables that TOML has read from `offset` on.
@@ -194,7 +194,8 @@ impl Reader<'_> {
         match (read, domains) {
             (Ok(declaration), Some(domains)) => self.everything.tables.push(Table { domains, declaration }),
             (Ok(_), None) => {}
-            (Err(refusals), _) => {
+            (Err(refusals), domains) => {
+                self.everything.refused.extend(domains);
                 for (span, why) in refusals {
                     let message = format!("{why}; this [[{kind}]] is refused as a whole");
                     self.problem((span, message), offset, Cost::Table);
@@ -236,6 +237,17 @@ impl Reader<'_> {
         let place = Some(Place::of(self.text, &(offset + span.start..offset + span.end)));
         self.problems.push(Problem { cost, message, place, remedy: None });
     }
+}
+
+/// A text, read as TOML.
+fn read(text: &str) -> Result<Spanned<DeTable<'_>>, Refusal> {
+    if text.len() > MAXIMUM_PARSED {
+        return Err((0..1, format!("from here on it is longer than {MAXIMUM_PARSED} bytes, the most for one table")));
+    }
+    DeTable::parse(text).map_err(|error| {
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        (error.span().unwrap_or_default(), Escaped(message.as_bytes()).to_string())
+    })
 }
 
 /// What a `[network]` that can't be read says of a veto, so that a mistake elsewhere in it opens no gate.

@@ -101,6 +101,8 @@ pub enum Declaration {
 pub struct Everything {
     /// The tables that are valid, those of a file in the order in which they stand.
     pub tables: Vec<Table>,
+    /// For which VMs the tables are that are refused, as far as that can be told.
+    pub refused: Vec<Vec<Pattern>>,
     /// What holds for all of them.
     pub rules: Rules,
 }
@@ -112,6 +114,8 @@ pub struct Declarations {
     pub forwards: Vec<DeclaredForward>,
     /// Its routes, likewise.
     pub routes: Vec<DeclaredRoute>,
+    /// How many tables of the files are for it and refused. The problems tell why.
+    pub refused: usize,
     /// What holds for all of them.
     pub rules: Rules,
 }
@@ -194,13 +198,13 @@ impl Everything {
 
     /// What of it is for this VM.
     pub fn of(&self, domain: &std::ffi::OsStr) -> Declarations {
-        let mut of = Declarations { rules: self.rules.clone(), ..Declarations::default() };
-        for table in &self.tables {
-            if table.domains.iter().any(|pattern| matches(pattern, domain)) {
-                match &table.declaration {
-                    Declaration::Forward(forward) => of.forwards.push(forward.clone()),
-                    Declaration::Route(route) => of.routes.push(route.clone()),
-                }
+        let is_for = |domains: &[Pattern]| domains.iter().any(|pattern| matches(pattern, domain));
+        let refused = self.refused.iter().filter(|domains| is_for(domains)).count();
+        let mut of = Declarations { refused, rules: self.rules.clone(), ..Declarations::default() };
+        for table in self.tables.iter().filter(|table| is_for(&table.domains)) {
+            match &table.declaration {
+                Declaration::Forward(forward) => of.forwards.push(forward.clone()),
+                Declaration::Route(route) => of.routes.push(route.clone()),
             }
         }
         of

@@ -81,10 +81,21 @@ fn name(inside: &str) -> Option<&str> {
 
 /// What `domain` says in a section, where it says so in one line and without escapes, as nearly all do.
 pub(super) fn plain_domain(body: &str) -> Option<&str> {
-    let value = body.lines().find_map(|line| {
+    let value_of = |line: &'_ str| {
         let value = line.trim_start_matches([' ', '\t']).strip_prefix("domain")?;
-        value.trim_start_matches([' ', '\t']).strip_prefix('=')
-    })?;
+        let value = value.trim_start_matches([' ', '\t']).strip_prefix('=')?;
+        Some(line.len() - value.len())
+    };
+    let mut lines = body.lines();
+    let value = loop {
+        let line = lines.next()?;
+        match value_of(line) {
+            Some(at) => break line.get(at..)?,
+            // The next lines may be within a table of its own.
+            None if line.contains('{') => return None,
+            None => {}
+        }
+    };
     let value = value.trim_start_matches([' ', '\t']);
     let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
     let (domain, rest) = value.get(1..)?.split_once(quote)?;
@@ -141,6 +152,7 @@ mod tests {
             ("domain = \"a", None),
             ("\"domain\" = \"a\"", None),
             ("# domain = \"a\"", None),
+            ("x = {\ndomain = \"b\"\n}\ndomain = \"a\"", None),
             ("", None),
         ] {
             assert_eq!(plain_domain(body), expected, "{body:?}");

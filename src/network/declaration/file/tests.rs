@@ -196,6 +196,16 @@ fn what_is_wrong_with_another_vms_is_told_by_no_event_of_this_one() {
 }
 
 #[test]
+fn a_vm_is_known_to_lack_what_is_refused_of_its_own() {
+    let text = "[[forward]]\ndomain = \"a*\"\nport = = 80\n[[forward]]\ndomain = [\"b\", \"a\"]\nport = 0\n[[route]]\ndomain = \
+                \"c\"\nto = \"x\"\n[[forward]]\nport = 80\n";
+    for (domain, refused) in [("a", 2), ("b", 1), ("c", 1), ("d", 0)] {
+        assert_eq!(of(text, domain).0.refused, refused, "{domain}");
+        assert_eq!(all(text).0.of(OsStr::new(domain)), of(text, domain).0, "{domain}");
+    }
+}
+
+#[test]
 fn a_network_table_that_is_broken_lets_vms_claim_nothing_and_opens_no_gate() {
     let before = "metadata = true\nports = \"1-65535\"\nlisten = \"*\"\n";
     let mut everything = Everything::default();
@@ -265,6 +275,17 @@ fn of_many_problems_the_first_are_told() {
     assert_eq!((everything.tables.len(), problems.len()), (0, 21));
     assert_eq!(problems[20].to_string(), "and 980 more that is wrong in this file");
     assert_eq!(problems[19].place.as_ref().map(|place| place.line), Some(60));
+}
+
+#[test]
+fn no_more_is_read_at_once_than_memory_is_meant_for() {
+    let long = format!("[[forward]]\ndomain = \"a\"\nport = 1\nfrom = [{}]\n", "1,".repeat(1 << 20));
+    let text = format!("{long}[[forward]]\ndomain = \"a\"\nport = 2\n");
+    let (declarations, problems) = of(&text, "a");
+    assert_eq!((declarations.forwards.len(), declarations.refused, problems.len()), (1, 1, 1));
+    assert!(problems[0].to_string().starts_with("line 1, column 1: from here on it is longer than 1048576 bytes"));
+    let (everything, problems) = all(&format!("# '''\n{text}"));
+    assert_eq!((everything.tables.len(), problems.len()), (0, 1));
 }
 
 #[test]
