@@ -86,8 +86,8 @@ pub fn settle(
     let before = ledger.of(domain).cloned().unwrap_or_default();
     let (wanted, mut kept) = (Holdings::of(&desired), Holdings::of(&before.given));
     // What others have as well is not this VM's to be taken away.
-    for link in ledger.others(domain).flat_map(|(_, entry)| &entry.given.links) {
-        kept.elements.remove(&Element::Link(link.clone()));
+    for link in ledger.links_of_others(domain) {
+        kept.elements.remove(&Element::Link(link));
     }
     let actual = actual(&wanted, &kept, &before, belief, kernel)?;
     let change = reconcile(&wanted, &kept, &actual);
@@ -210,8 +210,9 @@ fn put_in_place(
     paths: &Paths,
     done: &mut Done,
 ) -> Result<(), Fault> {
-    answer(change, ledger, kernel)?;
-    ledger.keep(paths.state())?;
+    if answer(change, ledger, kernel)? {
+        ledger.keep(paths.state())?;
+    }
     if let Err(silence) = kernel.lay(&change.new) {
         undo(change, ledger, kernel, done);
         return Err(Fault::Routes(silence));
@@ -278,21 +279,26 @@ fn fill(
     kernel.transact(&table::whole(&all))
 }
 
-/// Has devices answer NDP for others, as far as they don't.
-fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>) -> Result<(), Fault> {
+/// Has devices answer NDP for others, as far as they don't. True where one did not.
+fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>) -> Result<bool, Fault> {
     let devices: BTreeSet<&String> =
         change.new.proxies.iter().filter(|proxy| proxy.address.is_ipv6()).map(|proxy| &proxy.device).collect();
+    let mut told = false;
     for device in devices {
         if !kernel.answers_ndp(device) {
             kernel.answer_ndp(device, true).map_err(|error| Fault::Answering { device: device.clone(), error })?;
             ledger.answering.push(device.clone());
+            told = true;
         }
     }
-    Ok(())
+    Ok(told)
 }
 
 /// Has devices answer no more that do so for this program only, and for no VM any more.
 fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, done: &mut Done) {
+    if ledger.answering.is_empty() {
+        return;
+    }
     let used: BTreeSet<String> = ledger
         .entries()
         .flat_map(|(_, entry)| &entry.given.routes)
