@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::call::{Call, Failure, in_turn, median};
 use crate::domain;
-use crate::host::{self, CUSTOM, EMPTY, EXIT, HOOK, LOG, SH, SPAWN};
+use crate::host::{self, BEFORE, CUSTOM, EMPTY, EXIT, HOOK, LOG, SH, SPAWN};
 use crate::network;
 
 /// What libvirt passes before a VM starts.
@@ -153,6 +153,14 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
     ];
     times.extend(network.times());
     Ok(Measured { values, times })
+}
+
+/// An event without scripts by this build and by another, in seconds.
+pub(crate) fn beside(turns: usize) -> Result<[(&'static str, f64); 2], Failure> {
+    let xml = domain::xml(XML);
+    let (event, before) = (Call::new(HOOK, &START, &xml), Call::new(BEFORE, &START, &xml));
+    let [event, before] = in_turn(turns, [&mut || event.time(), &mut || before.time()])?;
+    Ok([("event without scripts", event), ("the same by the other build", before)])
 }
 
 /// What one script more costs, in seconds.

@@ -24,6 +24,9 @@ pub(crate) const EXIT: &str = "/controls/exit";
 pub(crate) const EMPTY: &str = "/controls/empty";
 pub(crate) const SPAWN: &str = "/controls/spawn";
 
+/// Another build of the hook, if one was named.
+pub(crate) const BEFORE: &str = "/controls/before/qemu";
+
 /// What a script does that does nothing.
 pub(crate) const SH: &str = "#!/bin/sh\nexit 0\n";
 
@@ -36,12 +39,16 @@ pub(crate) fn enter(folder: &Path, programs: &Programs, out: &Path) -> Result<()
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    for path in ["etc/libvirt/hooks/custom", "etc/cloudstack/agent", "var/log/libvirt", "controls", "out", "tmp"] {
+    for path in ["etc/libvirt/hooks/custom", "etc/cloudstack/agent", "var/log/libvirt", "controls/before", "out", "tmp"]
+    {
         fs::create_dir_all(folder.join(path))?;
     }
     fs::copy(&programs.hook, folder.join("etc/libvirt/hooks/qemu"))?;
     for (control, place) in [(&programs.exit, EXIT), (&programs.empty, EMPTY), (&programs.spawn, SPAWN)] {
         fs::copy(control, folder.join(place.trim_start_matches('/')))?;
+    }
+    if let Some(before) = &programs.before {
+        fs::copy(before, folder.join(BEFORE.trim_start_matches('/')))?;
     }
     // A time zone is read once in an event that logs something.
     _ = fs::copy("/etc/localtime", folder.join("etc/localtime"));

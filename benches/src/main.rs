@@ -20,13 +20,15 @@ use std::process::ExitCode;
 use crate::call::Failure;
 use crate::figures::Figure;
 
-const USAGE: &str = "bench [--check] [--long] [--figures-only] [--network-only] [--turns=N]
+const USAGE: &str = "bench [--check] [--long] [--figures-only] [--network-only] [--turns=N] [--before=PROGRAM]
 
   --check         ends with 1 where a figure is not reached
   --long          prints up to 1 GB of script output for the plots, not 100 MB
   --figures-only  no plots
   --network-only  declared networking, and nothing else
-  --turns=N       how many times what is short is measured; otherwise 400";
+  --turns=N       how many times what is short is measured; otherwise 400
+  --before=PROGRAM
+                  an event without scripts beside the same by another build of the hook, and nothing else";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -54,10 +56,14 @@ fn turns(word: &str) -> Option<usize> {
     word.strip_prefix("--turns=")?.parse().ok().filter(|turns| *turns > 0)
 }
 
+fn before(word: &str) -> Option<PathBuf> {
+    word.strip_prefix("--before=").map(PathBuf::from)
+}
+
 /// Builds what is measured, and moves into a host that has it.
-fn begin() -> Result<(), Failure> {
+fn begin(before: Option<PathBuf>) -> Result<(), Failure> {
     let target = std::env::current_exe()?.parent().and_then(Path::parent).map(PathBuf::from).unwrap_or_default();
-    let programs = build::programs(&target)?;
+    let programs = build::programs(&target, before)?;
     let plots = build::project().join("docs/performance");
     fs::create_dir_all(&plots)?;
     host::enter(&target.join("host"), &programs, &plots)?;
@@ -66,16 +72,25 @@ fn begin() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Measures and prints an event without scripts, by this build and by another. There is no figure to be reached.
+fn run_beside(before: &Path, turns: usize) -> Result<bool, Failure> {
+    begin(Some(before.to_owned()))?;
+    let times = figures::beside(turns)?;
+    print_times(&times.map(|(what, seconds)| (what.to_owned(), seconds)));
+    println!("\nThe one is {:.3} of the other.", times[0].1 / times[1].1);
+    Ok(true)
+}
+
 /// Measures and prints declared networking. There is no figure to be reached.
 fn run_network(turns: usize) -> Result<bool, Failure> {
-    begin()?;
+    begin(None)?;
     print_times(&network::measure(turns.div_ceil(4))?.times());
     Ok(true)
 }
 
 /// Measures and prints. True where every figure is reached.
 fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
-    begin()?;
+    begin(None)?;
     let measured = figures::measure(turns)?;
     println!("| figure | measured | reach | best imaginable | |\n|---|---|---|---|---|");
     let mut all_reached = true;
