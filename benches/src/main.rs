@@ -33,7 +33,9 @@ const USAGE: &str = "bench [--check] [--long] [--figures-only] [--network-only] 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let known = |word: &String| {
-        ["--check", "--long", "--figures-only", "--network-only"].contains(&word.as_str()) || turns(word).is_some()
+        ["--check", "--long", "--figures-only", "--network-only"].contains(&word.as_str())
+            || turns(word).is_some()
+            || before(word).is_some()
     };
     if !arguments.iter().all(known) {
         eprintln!("{USAGE}");
@@ -41,8 +43,13 @@ fn main() -> ExitCode {
     }
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
     let turns = arguments.iter().find_map(|word| turns(word)).unwrap_or(400);
-    let measured =
-        if has("--network-only") { run_network(turns) } else { run(turns, !has("--figures-only"), has("--long")) };
+    let measured = if let Some(other) = arguments.iter().find_map(|word| before(word)) {
+        run_beside(&other, turns)
+    } else if has("--network-only") {
+        run_network(turns)
+    } else {
+        run(turns, !has("--figures-only"), has("--long"))
+    };
     match measured {
         Ok(all_reached) => ExitCode::from(u8::from(has("--check") && !all_reached)),
         Err(failure) => {
