@@ -230,9 +230,10 @@ impl Ledger {
     /// The forwards of all VMs but one.
     pub fn forwards_of_others<'a>(&'a self, domain: &'a OsStr) -> ForwardsOfOthers<'a> {
         let known = |(other, line): (&'a OsStr, &'a str)| {
-            let mut words = line.split(' ');
-            let protocol = words.next()?.parse().ok()?;
-            Some((protocol, words.nth(1)?.parse().ok()?, other, line))
+            let (protocol, rest) = line.split_once(' ')?;
+            let (_listen, rest) = rest.split_once(' ')?;
+            let (ports, _to) = rest.split_once(' ')?;
+            Some((protocol.parse().ok()?, ports.parse().ok()?, other, line))
         };
         let all = self.slots_of_others(domain);
         let all = all.flat_map(|(other, slot)| slot.said("\nforward ").map(move |line| (other, line)));

@@ -217,12 +217,13 @@ fn put_in_place(
         undo(change, ledger, kernel, done);
         return Err(Fault::Routes(silence));
     }
-    let filled = if wanted.is_empty() && ledger.others(domain).all(|(_, entry)| entry.given.is_empty()) {
+    let is_shared = ledger.others(domain).any(|(_, entry)| !entry.given.is_empty());
+    let filled = if wanted.is_empty() && !is_shared {
         empty(kernel, done)
     } else {
         done.warnings.extend(let_through(desired.traffic(), kernel));
         let others = || ledger.others(domain).flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
-        fill(wanted, kept, change, &others, kernel)
+        fill(wanted, kept, change, is_shared, &others, kernel)
     };
     if let Err(silence) = filled {
         undo(change, ledger, kernel, done);
@@ -262,10 +263,17 @@ fn fill(
     wanted: &Holdings,
     kept: &Holdings,
     change: &Change,
+    is_shared: bool,
     others: &dyn Fn() -> BTreeSet<Element>,
     kernel: &mut Kernel<'_>,
 ) -> Result<(), Silence> {
-    if kernel.transact(&table::delta(&change.gone.elements, &wanted.elements)).is_ok() {
+    // Where others have forwards the table is there, or nothing is done. Without a change it is made as it is to be: libvirt
+    // has been restarted, and whatever else may have been.
+    let transaction = match is_shared && !change.is_nothing() {
+        true => table::elements(&change.gone.elements, &wanted.elements),
+        false => table::delta(&change.gone.elements, &wanted.elements),
+    };
+    if kernel.transact(&transaction).is_ok() {
         return Ok(());
     }
     if let Some(Listing { elements, .. }) = kernel.table()? {
