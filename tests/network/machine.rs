@@ -36,12 +36,8 @@ impl Machine {
         Self::held_by(name, Command::new("unshare").arg("--net"))
     }
 
-    /// A machine that has the network of a process that there is already, and nothing else of it.
-    pub(crate) fn in_the_network_of(name: &'static str, process: u32) -> Self {
-        Self::held_by(name, Command::new("nsenter").arg(format!("--net=/proc/{process}/ns/net")).arg("unshare"))
-    }
-
-    fn held_by(name: &'static str, unshare: &mut Command) -> Self {
+    /// A machine in which this holds its process 1, `unshare` or what becomes it.
+    pub(crate) fn held_by(name: &'static str, unshare: &mut Command) -> Self {
         let mut holder = unshare
             .args(["--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private"])
             .args(["bash", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/network/machine.sh"), name])

@@ -13,6 +13,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::guest::{Guest, mac};
@@ -56,7 +57,8 @@ impl Town {
     fn numbered(number: u8, declarations: &str) -> Self {
         let host = Host::numbered(number);
         let [client, far] = ["client", "far"].map(Machine::new);
-        let itself = Machine::in_the_network_of("host", host.process());
+        let network = format!("--net=/proc/{}/ns/net", host.process());
+        let itself = Machine::held_by("host", Command::new("nsenter").arg(network).arg("unshare"));
         client.join("eth0", &itself, "eth0");
         far.join("eth0", &itself, "eth1");
         for (machine, device, addresses) in [
