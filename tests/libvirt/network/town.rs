@@ -57,8 +57,8 @@ impl Town {
     fn numbered(number: u8, declarations: &str) -> Self {
         let host = Host::numbered(number);
         let [client, far] = ["client", "far"].map(Machine::new);
-        let network = format!("--net=/proc/{}/ns/net", host.process());
-        let itself = Machine::held_by("host", Command::new("nsenter").arg(network).arg("unshare"));
+        let shared = format!("--net=/proc/{}/ns/net", host.process());
+        let itself = Machine::held_by("host", Command::new("nsenter").arg(shared).arg("unshare"));
         client.join("eth0", &itself, "eth0");
         far.join("eth0", &itself, "eth1");
         for (machine, device, addresses) in [
