@@ -15,6 +15,7 @@ use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketAddrAny, 
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
 const NLM_F_DUMP: u16 = 0x300;
+const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 
@@ -65,16 +66,20 @@ impl Netlink {
     ///
     /// # Errors
     /// Where the kernel refuses, or its answer does not end in time or within 128 MiB. What has been handed out by then is
-    /// not all.
+    /// not all. Where something was changed meanwhile so that it may be of two minds, it is `Interrupted`.
     pub(crate) fn dump(&mut self, kind: u16, body: &[u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
         self.send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)?;
-        let mut read = 0;
+        let (mut read, mut is_torn) = (0, false);
         while read < MAXIMUM_ANSWER {
             let count = self.receive()?;
             read += count;
             for message in Messages(self.buffer.get(..count).unwrap_or_default()) {
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                is_torn |= message.flags & NLM_F_DUMP_INTR != 0;
                 match message.kind {
-                    _ if message.sequence != self.sequence => {}
+                    NLMSG_DONE | NLMSG_ERROR if is_torn => return message.verdict().and(Err(torn())),
                     NLMSG_DONE | NLMSG_ERROR => return message.verdict(),
                     _ => take(message.body),
                 }
@@ -131,6 +136,10 @@ impl Netlink {
     }
 }
 
+fn torn() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "something was changed while the kernel told it")
+}
+
 fn late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the kernel does not answer in time")
 }
@@ -155,6 +164,7 @@ fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
 /// A message that has come.
 struct Message<'a> {
     kind: u16,
+    flags: u16,
     sequence: u32,
     body: &'a [u8],
 }
@@ -179,10 +189,11 @@ impl<'a> Iterator for Messages<'a> {
     fn next(&mut self) -> Option<Message<'a>> {
         let length = u32_at(self.0, 0)? as usize;
         let kind = u16_at(self.0, 4)?;
+        let flags = u16_at(self.0, 6)?;
         let sequence = u32_at(self.0, 8)?;
         let body = self.0.get(HEADER..length)?;
         self.0 = self.0.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
-        Some(Message { kind, sequence, body })
+        Some(Message { kind, flags, sequence, body })
     }
 }
 
@@ -230,6 +241,15 @@ pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 /// The number that begins at this byte, in the network's order.
 pub(crate) fn be16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_be_bytes)
+}
+
+#[cfg(test)]
+pub(crate) mod recorded {
+    /// What a kernel told, noted in digits.
+    pub(crate) fn bytes(digits: &str) -> Vec<u8> {
+        let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
+        (0..digits.len()).step_by(2).map(byte).collect()
+    }
 }
 
 #[cfg(test)]

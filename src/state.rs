@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
 
 use crate::journal::Quoted;
 
@@ -159,7 +159,8 @@ impl Drawer {
     }
 }
 
-/// A lock that one process of the host holds at a time, until it ends or drops it. No script inherits it.
+/// A lock that one process of the host holds at a time, until it ends or drops it. No script inherits it, unless it is
+/// bequeathed.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -179,6 +180,14 @@ impl Lock {
         _ = self.file.set_len(0);
         _ = self.file.write_at(holder, 0);
         Ok(true)
+    }
+
+    /// Has every program that is started from now on hold it as well.
+    ///
+    /// # Errors
+    /// Where the kernel refuses that.
+    pub fn bequeath(&self) -> io::Result<()> {
+        Ok(rustix::io::fcntl_setfd(&self.file, FdFlags::empty())?)
     }
 
     /// Who holds it, as far as they said: half a kilobyte of it.

@@ -146,7 +146,7 @@ stop_libvirtd() {
 # Whether it was reloaded since the last look. It may take a moment to.
 was_reloaded() {
     local _
-    for _ in $(seq 40); do
+    for _ in $(seq 200); do
         if [ -s "$root/run/reloads" ]; then
             : > "$root/run/reloads"
             return

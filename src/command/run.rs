@@ -104,8 +104,11 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     if let Verdict::Refuse { reason } = &conclusion.verdict {
         tell(screen.paint(Meaning::Bad, reason));
     }
-    sum_up(&conclusion, &event, operation, paths, screen);
-    let failed = handed_back.is_err() || conclusion.runs.iter().any(|run| run.outcome.is_failure());
+    let refused_before = matches!(conclusion.verdict, Verdict::Refuse { .. }) && conclusion.runs.is_empty();
+    if !refused_before {
+        sum_up(&conclusion, &event, operation, paths, screen);
+    }
+    let failed = refused_before || handed_back.is_err() || conclusion.runs.iter().any(|run| run.outcome.is_failure());
     Ok(ExitCode::from(u8::from(failed)))
 }
 

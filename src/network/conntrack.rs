@@ -220,6 +220,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::netlink::recorded::bytes;
 
     // What Linux 6.18 told of connections through forwards from port 8080 or 8081.
     const UDP: &str = "02000000340001801400018008000100c633640708000200c63364011c0002800500010011000000060002009d9000000600\
@@ -235,11 +236,6 @@ mod tests {
         00000000000000101400040020010db80051000000000000000000071c000280050001000600000006000200005000000600\
         0300ea7a000008000300000001ae080008000100000008000c00b3212ac608000b0000000001080007000000007730000480\
         2c0001800500010007000000050002000a000000050003000a00000006000400270000000600050023000000";
-
-    fn recorded(digits: &str) -> Vec<u8> {
-        let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
-        (0..digits.len()).step_by(2).map(byte).collect()
-    }
 
     fn forward(protocol: Protocol, ports: &str, to: &str) -> Forward {
         let to: std::net::SocketAddr = to.parse().expect("an address");
@@ -266,7 +262,7 @@ mod tests {
                 forward(Protocol::Tcp, "8081", "[fd00:122::10]:80"),
             ),
         ] {
-            let body = recorded(digits);
+            let body = bytes(digits);
             let connection = Connection::parse(&body).expect("a connection");
             assert_eq!(connection.to_string(), shown);
             assert!(connection.went_through(&forward), "{forward}");
@@ -284,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_port_leads_where_the_forward_leads_it() {
-        let connection = Connection::parse(&recorded(UDP)).expect("a connection");
+        let connection = Connection::parse(&bytes(UDP)).expect("a connection");
         for (ports, to, expected) in [
             ("8081", "192.168.122.10:80", true),
             ("8081", "192.168.122.10:81", false),
@@ -304,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_person_is_told_how_to_cut_it() {
-        let connection = Connection::parse(&recorded(TCP_OVER_IPV6)).expect("a connection");
+        let connection = Connection::parse(&bytes(TCP_OVER_IPV6)).expect("a connection");
         let expected = "`conntrack -D -f ipv6 -p tcp --orig-port-dst 8081 --reply-src fd00:122::10`";
         assert_eq!(connection.mended(), expected);
     }
@@ -312,7 +308,7 @@ mod tests {
     #[test]
     fn part_of_a_message_is_no_connection_or_a_whole_one() {
         for digits in [UDP, TCP_IN_A_ZONE, TCP_OVER_IPV6] {
-            let body = recorded(digits);
+            let body = bytes(digits);
             for cut in 0..body.len() {
                 if let Some(connection) = Connection::parse(&body[..cut]) {
                     assert_eq!(connection.original, Connection::parse(&body).expect("a connection").original);
@@ -329,7 +325,7 @@ mod tests {
 
         #[test]
         fn any_change_of_a_message_is_read_to_an_end(at in 0..UDP.len() / 2, byte: u8) {
-            let mut body = recorded(UDP);
+            let mut body = bytes(UDP);
             body[at] = byte;
             if let Some(connection) = Connection::parse(&body) {
                 prop_assert!(connection.request().len() <= body.len());

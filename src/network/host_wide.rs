@@ -5,13 +5,13 @@ use std::ffi::{OsStr, OsString};
 
 use super::declaration::Everything;
 use super::given::Given;
-use super::guard::{Guards, Traffic};
+use super::guard::{self, Guards, Traffic};
 use super::kernel::Kernel;
 use super::ledger::Ledger;
 use super::plan::{self, Plan, Unplanned};
 use super::reconcile::Holdings;
 use super::settle::{self, Belief, Done, Fault};
-use super::table::{self, Element};
+use super::table::{self, Element, Listing};
 use crate::domain::{DomainXml, LiveXml};
 use crate::paths::Paths;
 use crate::program::Silence;
@@ -51,10 +51,12 @@ pub struct Applied {
     pub warnings: Vec<String>,
 }
 
-/// The VMs that run, as far as the hook has seen them.
+/// The VMs that run, as far as the hook has seen them, by name.
 pub fn running(paths: &Paths) -> Vec<Running> {
     let all = LiveXml::all(paths.state()).into_iter();
-    all.map(|(domain, xml)| Running { domain, xml }).collect()
+    let mut running: Vec<Running> = all.map(|(domain, xml)| Running { domain, xml }).collect();
+    running.sort_by(|one, other| one.domain.cmp(&other.domain));
+    running
 }
 
 /// Makes the host as declared for the VMs that run; what others were given is taken away. Whoever calls it holds the
@@ -72,34 +74,18 @@ pub fn apply(
     let mut applied = Applied::default();
     let (mut seen, listing) = settle::seen(kernel)?;
     let nothing_given = ledger.entries().next().is_none();
-    if let Some(listing) = &listing {
-        applied.mended = kernel.frame().is_some_and(|frame| frame != listing.frame) || !listing.foreign.is_empty();
-    } else {
-        applied.mended = !nothing_given;
-    }
-    if applied.mended && !nothing_given {
-        let all = ledger.entries().flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
-        kernel.transact(&table::whole(&all))?;
-        seen.elements = all;
-    }
-
-    let given: BTreeSet<OsString> = ledger.entries().map(|(domain, _)| domain.to_owned()).collect();
-    let run: BTreeSet<OsString> = running.iter().map(|vm| vm.domain.clone()).collect();
-    // What is taken away comes first: others may be waiting for it.
-    for domain in given.difference(&run) {
-        let done = settle::settle(domain, Given::default(), &mut ledger, Belief::Seen(&seen), kernel, paths);
-        applied.take(domain, Vec::new(), done, &mut seen, kernel)?;
-    }
-    for vm in running {
-        let plan = plan_of(vm, everything, &ledger, paths);
-        let (desired, faults) = (plan.given(), plan.faults);
-        if desired.is_empty() && faults.is_empty() && ledger.of(&vm.domain).is_none() {
-            continue;
-        }
-        let done = settle::settle(&vm.domain, desired, &mut ledger, Belief::Seen(&seen), kernel, paths);
-        applied.take(&vm.domain, faults, done, &mut seen, kernel)?;
+    applied.mend_the_table(listing.as_ref(), &ledger, &mut seen, kernel)?;
+    applied.take_from_the_others(running, &mut ledger, &mut seen, kernel, paths)?;
+    applied.give(&running.iter().collect::<Vec<_>>(), everything, &mut ledger, &mut seen, kernel, paths)?;
+    // What one has given up may be what another that came before it was refused.
+    if applied.vms.iter().any(OfVm::has_given_up) {
+        let refused: Vec<&Running> = running.iter().filter(|vm| applied.has_refused(&vm.domain)).collect();
+        applied.give(&refused, everything, &mut ledger, &mut seen, kernel, paths)?;
     }
     applied.sweep(&ledger, &seen, kernel)?;
+    if nothing_given && ledger.entries().next().is_none() {
+        applied.leave_nothing(listing.is_some(), &mut ledger, kernel, paths)?;
+    }
     let traffic = traffic(&ledger);
     if traffic != Traffic::default() {
         // Where it can't be seen, that is told by the next line.
@@ -143,7 +129,106 @@ pub fn traffic(ledger: &Ledger) -> Traffic {
     all.traffic()
 }
 
+impl OfVm {
+    /// Whether there is something that it has no more.
+    fn has_given_up(&self) -> bool {
+        self.done.as_ref().is_ok_and(|done| !done.closed.is_empty() || !done.taken_up.is_empty())
+    }
+}
+
 impl Applied {
+    /// Makes the table anew where it is not as this program makes it.
+    fn mend_the_table(
+        &mut self,
+        listing: Option<&Listing>,
+        ledger: &Ledger,
+        seen: &mut Holdings,
+        kernel: &mut Kernel<'_>,
+    ) -> Result<(), Silence> {
+        let nothing_given = ledger.entries().next().is_none();
+        self.mended = match listing {
+            Some(listing) => !listing.foreign.is_empty() || kernel.frame().is_some_and(|frame| frame != listing.frame),
+            None => !nothing_given,
+        };
+        if self.mended {
+            // What a VM has that is not settled may contradict itself, and is brought in order with that VM.
+            let settled = ledger.entries().filter(|(_, entry)| !entry.unsettled);
+            let all = settled.flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
+            kernel.transact(&if nothing_given { table::removal() } else { table::whole(&all) })?;
+            seen.elements = all;
+        }
+        Ok(())
+    }
+
+    /// Takes from VMs that don't run what they were given. It comes first: others may be waiting for it.
+    fn take_from_the_others(
+        &mut self,
+        running: &[Running],
+        ledger: &mut Ledger,
+        seen: &mut Holdings,
+        kernel: &mut Kernel<'_>,
+        paths: &Paths,
+    ) -> Result<(), Silence> {
+        let given: BTreeSet<OsString> = ledger.entries().map(|(domain, _)| domain.to_owned()).collect();
+        let run: BTreeSet<OsString> = running.iter().map(|vm| vm.domain.clone()).collect();
+        for domain in given.difference(&run) {
+            let done = settle::settle(domain, Given::default(), ledger, Belief::Seen(seen), kernel, paths);
+            self.take(domain, Vec::new(), done, seen, kernel)?;
+        }
+        Ok(())
+    }
+
+    /// Gives VMs that run what is declared for them.
+    fn give(
+        &mut self,
+        running: &[&Running],
+        everything: &Everything,
+        ledger: &mut Ledger,
+        seen: &mut Holdings,
+        kernel: &mut Kernel<'_>,
+        paths: &Paths,
+    ) -> Result<(), Silence> {
+        for vm in running {
+            let plan = plan_of(vm, everything, ledger, paths);
+            let (desired, faults) = (plan.given(), plan.faults);
+            if desired.is_empty() && faults.is_empty() && ledger.of(&vm.domain).is_none() {
+                continue;
+            }
+            let done = settle::settle(&vm.domain, desired, ledger, Belief::Seen(seen), kernel, paths);
+            self.take(&vm.domain, faults, done, seen, kernel)?;
+        }
+        Ok(())
+    }
+
+    /// Where no VM has anything: what runs that were ended half-way have left.
+    fn leave_nothing(
+        &mut self,
+        table_was_there: bool,
+        ledger: &mut Ledger,
+        kernel: &mut Kernel<'_>,
+        paths: &Paths,
+    ) -> Result<(), Silence> {
+        if Ledger::is_there(paths.state()) {
+            // What can't be read in it is of use to nobody. A device that answers NDP for nobody is seen to with it.
+            settle::stop_answering(ledger, kernel, &mut self.warnings);
+            if let Err(error) = ledger.keep(paths.state()) {
+                self.warnings.push(format!("the ledger of what VMs were given can't be put in order: {error}"));
+            }
+        }
+        if table_was_there && !self.mended && self.orphans == 0 {
+            // Whoever made it has not come to fill it.
+            kernel.transact(&table::removal())?;
+            self.mended = true;
+        }
+        self.warnings.extend(guard::take_away(kernel).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Whether a VM has been refused something.
+    fn has_refused(&self, domain: &OsStr) -> bool {
+        self.vms.iter().any(|vm| vm.domain == domain && !vm.faults.is_empty())
+    }
+
     /// Notes what became of a VM. What was seen before is seen anew where that has changed it.
     fn take(
         &mut self,
@@ -156,6 +241,12 @@ impl Applied {
         if done.as_ref().map_or(true, |done| done.changed) {
             *seen = settle::seen(kernel)?.0;
         }
+        let mut done = done;
+        if let Some(before) = self.vms.iter().position(|vm| vm.domain == domain).map(|index| self.vms.remove(index))
+            && let (Ok(before), Ok(done)) = (before.done, &mut done)
+        {
+            done.follow(before);
+        }
         self.vms.push(OfVm { domain: domain.to_owned(), faults, done });
         Ok(())
     }
@@ -167,12 +258,17 @@ impl Applied {
             all.extend(Holdings::of(&entry.given));
         }
         let elements: Vec<&Element> = seen.elements.difference(&all.elements).collect();
-        let lanes = Holdings { lanes: seen.lanes.difference(&all.lanes).cloned().collect(), ..Holdings::default() };
-        self.orphans = elements.len() + lanes.lanes.len();
+        let ours = seen.proxies.difference(&seen.lent);
+        let routing = Holdings {
+            lanes: seen.lanes.difference(&all.lanes).cloned().collect(),
+            proxies: ours.filter(|proxy| !all.proxies.contains(proxy)).cloned().collect(),
+            ..Holdings::default()
+        };
+        self.orphans = elements.len() + routing.lanes.len() + routing.proxies.len();
         if !elements.is_empty() {
             let nothing_is_left = all.elements.is_empty();
             kernel.transact(&if nothing_is_left { table::removal() } else { table::delta(elements, []) })?;
         }
-        kernel.take_up(&lanes)
+        if routing.is_empty() { Ok(()) } else { kernel.take_up(&routing) }
     }
 }

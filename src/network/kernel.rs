@@ -1,7 +1,6 @@
 //! The kernel's tables on this host, looked at and changed through the host's own programs, `nft` and `ip`, within a bound
 //! on the time that all of it takes.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
@@ -14,6 +13,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::guard::{Refusal, Tools};
+use super::nftables::{self, Family};
 use super::reconcile::{Holdings, Lane, Proxy};
 use super::table::{self, Listing};
 use crate::paths::Paths;
@@ -25,7 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest that one program is waited for.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// By which number this program's routes are known in the routing table (`ip route show proto 118`); Linux assigns none
+/// By which number this program's routes and proxies are known to the kernel (`ip route show proto 118`); Linux assigns none
 /// above 99 but to well-known daemons (`include/uapi/linux/rtnetlink.h`), and 118 to nobody.
 pub const ROUTE_PROTOCOL: &str = "118";
 
@@ -54,9 +54,8 @@ impl<'a> Kernel<'a> {
     /// # Errors
     /// Where nft is not there, or does not say.
     pub fn table(&mut self) -> Result<Option<Listing>, Silence> {
-        let (programs, time) = self.programs();
-        let chains = programs.ask("nft", ["list", "tables", "inet"], time)?;
-        if !String::from_utf8_lossy(&chains).lines().any(|line| line.trim() == "table inet virt-hooks") {
+        // Where the kernel does not tell, nft says why.
+        if nftables::has_table(Family::Inet, "virt-hooks").is_ok_and(|there| !there) {
             return Ok(None);
         }
         let (programs, time) = self.programs();
@@ -84,20 +83,25 @@ impl<'a> Kernel<'a> {
         programs.tell("nft", ["-f", "-"], transaction.as_bytes(), time).map(drop)
     }
 
-    /// This program's routes, as far as they are for one of `wanted`'s families, and all proxies.
+    /// This program's routes, and all proxies.
     ///
     /// # Errors
     /// Where `ip` is not there, or does not say.
-    pub fn routing(&mut self) -> Result<(BTreeSet<Lane>, BTreeSet<Proxy>), Silence> {
-        let (mut lanes, mut proxies) = (BTreeSet::new(), BTreeSet::new());
+    pub fn routing(&mut self) -> Result<Holdings, Silence> {
+        let mut seen = Holdings::default();
         for family in ["-4", "-6"] {
             let routes = ["-j", family, "route", "show", "proto", ROUTE_PROTOCOL];
-            lanes.extend(self.ip::<Shown>(&routes)?.into_iter().filter_map(Shown::lane));
-            proxies.extend(
-                self.ip::<Shown>(&["-j", family, "neigh", "show", "proxy"])?.into_iter().filter_map(Shown::proxy),
-            );
+            seen.lanes.extend(self.ip::<Shown>(&routes)?.into_iter().filter_map(Shown::lane));
+            for shown in self.ip::<Shown>(&["-j", family, "neigh", "show", "proxy"])? {
+                let is_lent = shown.protocol.as_deref() != Some(ROUTE_PROTOCOL);
+                let Some(proxy) = shown.proxy() else { continue };
+                if is_lent {
+                    seen.lent.insert(proxy.clone());
+                }
+                seen.proxies.insert(proxy);
+            }
         }
-        Ok((lanes, proxies))
+        Ok(seen)
     }
 
     fn ip<T: for<'de> Deserialize<'de>>(&mut self, arguments: &[&str]) -> Result<Vec<T>, Silence> {
@@ -137,7 +141,7 @@ impl<'a> Kernel<'a> {
             _ = writeln!(lines, "route {verb} {to} dev {device} proto {ROUTE_PROTOCOL}");
         }
         for Proxy { address, device } in &things.proxies {
-            _ = writeln!(lines, "neigh {verb} proxy {address} dev {device}");
+            _ = writeln!(lines, "neigh {verb} proxy {address} dev {device} protocol {ROUTE_PROTOCOL}");
         }
         if lines.is_empty() {
             return Ok(());
@@ -184,6 +188,7 @@ impl Tools for Kernel<'_> {
 struct Shown {
     dst: String,
     dev: Option<String>,
+    protocol: Option<String>,
 }
 
 impl Shown {

@@ -74,7 +74,12 @@ impl Marker {
     /// Whether it is there. For a name that is too long for a file the ledger itself has to be asked.
     pub fn is_there(&self) -> bool {
         let is_short = self.name.len() <= MAXIMUM_NAME && !self.name.contains(&b'/');
-        !is_short || self.drawer.path(&self.name).symlink_metadata().is_ok()
+        !is_short || self.is_seen()
+    }
+
+    /// Whether it is there for certain.
+    pub fn is_seen(&self) -> bool {
+        self.drawer.path(&self.name).symlink_metadata().is_ok()
     }
 
     /// Puts it there.
@@ -121,6 +126,11 @@ impl Slot {
         self.entry.get_or_init(|| entry(&self.text))
     }
 
+    /// Whether anything can be read of it.
+    fn says_something(&self) -> bool {
+        self.text.lines().any(|line| entry(line).given != Given::default())
+    }
+
     /// What stands behind this word in its lines.
     fn said<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
         // The first line is the VM's name.
@@ -164,7 +174,9 @@ impl Ledger {
         Self::drawer(state).path(NAME).symlink_metadata().is_ok()
     }
 
-    /// The lock under which everything is looked at and changed, for whoever is `holder`.
+    /// The lock under which everything is looked at and changed, for whoever is `holder`. The programs that are called
+    /// under it hold it too: should this process be killed while one of them changes something, it is held until that is
+    /// done.
     ///
     /// # Errors
     /// Where it can't be had within `patience`.
@@ -177,6 +189,7 @@ impl Ledger {
             }
             std::thread::sleep(AGAIN);
         }
+        lock.bequeath().map_err(NotAlone::Lock)?;
         Ok(lock)
     }
 
@@ -283,6 +296,8 @@ impl Ledger {
             let of = text.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
             ledger.entries.insert(OsString::from_vec(unescaped(of)), Slot { text, entry: OnceCell::new() });
         }
+        // Of whom nothing can be read, it is not known what they have, and not known that they have nothing.
+        ledger.entries.retain(|_, slot| slot.says_something());
         ledger
     }
 }
@@ -418,12 +433,14 @@ mod tests {
     #[test]
     fn what_cannot_be_read_costs_only_itself() {
         let text = "nonsense\nforward tcp * 80 10.0.0.1 80\nvm a settled\nforward tcp * 0 10.0.0.1 80\nforward\n\
-                    forward tcp * 81 10.0.0.1 81\nroute x\nlink\nvm b\n";
+                    forward tcp * 81 10.0.0.1 81\nroute x\nlink\nvm b\nvm c\nlink br0\n";
         let ledger = Ledger::parse(text);
         let a = ledger.of(OsStr::new("a")).expect("a VM");
         assert_eq!((a.given.forwards.len(), a.given.routes.len(), a.given.links.len(), a.unsettled), (1, 0, 0, false));
-        assert!(ledger.of(OsStr::new("b")).is_some_and(|b| b.unsettled));
+        assert_eq!(ledger.of(OsStr::new("b")), None);
+        assert!(ledger.of(OsStr::new("c")).is_some_and(|c| c.unsettled));
     }
+
     #[test]
     fn of_others_is_told_what_is_asked_for() {
         let text = "answering eth0\nvm a settled\nforward tcp * 80-89 10.0.0.1 80\nforward udp * 80 10.0.0.1 80\nlink br0\n\

@@ -8,6 +8,7 @@
 //! | `stopped`, `release` | what was given is taken away, whatever is declared by then |
 
 use std::ffi::OsStr;
+use std::time::{Duration, Instant};
 
 use super::declaration::{self, Declarations};
 use super::given::Given;
@@ -24,6 +25,9 @@ use crate::report;
 use crate::settings::OnFailure;
 use crate::state::Lock;
 use crate::trust::Judge;
+
+/// How long of [`PATIENCE`] it may be waited for others to be done: what is left is for what is to be done then.
+const LOCK_PATIENCE: Duration = Duration::from_secs(18);
 
 /// What there is to do for a VM's declared network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,6 +215,7 @@ fn give(
     if declarations.say_nothing() && !Marker::of(paths.state(), domain).is_there() {
         return;
     }
+    let end = Instant::now() + PATIENCE;
     let Some(_lock) = locked(domain, paths, journal) else { return };
     let ledger = Ledger::load(paths.state());
     let Some(plan) = planned(domain, declarations, document, &ledger, paths, journal) else { return };
@@ -221,23 +226,33 @@ fn give(
     if desired.is_empty() && !Marker::of(paths.state(), domain).is_there() {
         return;
     }
-    change(domain, desired, ledger, paths, programs, journal);
+    change(domain, desired, ledger, end, paths, programs, journal);
 }
 
 fn take(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut Journal) {
+    let end = Instant::now() + PATIENCE;
     let Some(_lock) = locked(domain, paths, journal) else { return };
-    change(domain, Given::default(), Ledger::load(paths.state()), paths, programs, journal);
+    change(domain, Given::default(), Ledger::load(paths.state()), end, paths, programs, journal);
 }
 
+/// Brings the VM to what it is to have, by this moment.
 fn change(
     domain: &OsStr,
     desired: Given,
     mut ledger: Ledger,
+    end: Instant,
     paths: &Paths,
     programs: &mut Programs,
     journal: &mut Journal,
 ) {
-    let mut kernel = Kernel::of_this_host(programs, paths, PATIENCE);
+    let mut kernel = Kernel::of_this_host(programs, paths, end.saturating_duration_since(Instant::now()));
+    if ledger.of(domain).is_none() && Marker::of(paths.state(), domain).is_seen() {
+        journal.warn(
+            None,
+            "it is not known any more what the VM was given; what is left of it, if anything is, is taken away by: \
+             virt-hooks network apply",
+        );
+    }
     match settle::settle(domain, desired, &mut ledger, Belief::Ledger, &mut kernel, paths) {
         Ok(done) => tell(&done, journal),
         Err(fault) => journal.error(None, format_args!("networking: {fault}")),
@@ -245,7 +260,7 @@ fn change(
 }
 
 fn locked(domain: &OsStr, paths: &Paths, journal: &mut Journal) -> Option<Lock> {
-    match Ledger::lock(paths.state(), domain, PATIENCE) {
+    match Ledger::lock(paths.state(), domain, LOCK_PATIENCE) {
         Ok(lock) => Some(lock),
         Err(why) => {
             journal.error(

@@ -184,6 +184,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::netlink::recorded::bytes;
 
     // What Linux 6.18 told of two sockets of TCP that listen, the second for IPv6 only since it has an address of that.
     const ANY_ADDRESS: &str = "020a0000003600000000000000000000000000000000000000000000000000000000000000000000000000002e0000000000\
@@ -193,20 +194,15 @@ mod tests {
         000000000000000000008000000000000000f72e0200050008000000000005000b000100000008000f00000000000c001500\
         01000000000000000600160012000000";
 
-    fn recorded(digits: &str) -> Vec<u8> {
-        let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
-        (0..digits.len()).step_by(2).map(byte).collect()
-    }
-
     #[test]
     fn a_socket_is_read_as_the_kernel_tells_it() {
-        let any = Socket::parse(&recorded(ANY_ADDRESS)).expect("a socket");
+        let any = Socket::parse(&bytes(ANY_ADDRESS)).expect("a socket");
         let expected = Socket { address: [0; 4].into(), port: 54, takes_ipv4: true, inode: 144_317 };
         assert_eq!(any, expected);
-        let one = Socket::parse(&recorded(ONE_ADDRESS)).expect("a socket");
+        let one = Socket::parse(&bytes(ONE_ADDRESS)).expect("a socket");
         let address = "2001:db8::1".parse().expect("an address");
         assert_eq!(one, Socket { address, port: 53, takes_ipv4: false, inode: 143_095 });
-        let mut open = recorded(ONE_ADDRESS);
+        let mut open = bytes(ONE_ADDRESS);
         let value = open.windows(4).position(|window| window == [5, 0, 11, 0]).expect("the attribute") + 4;
         open[value] = 0;
         assert_eq!(Socket::parse(&open), Some(Socket { takes_ipv4: true, ..one }));

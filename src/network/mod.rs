@@ -17,6 +17,7 @@ pub mod libvirt_network;
 mod lifecycle;
 pub mod listener;
 pub mod migration;
+pub mod nftables;
 pub mod plan;
 pub mod reconcile;
 pub mod reflection;

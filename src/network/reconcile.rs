@@ -35,6 +35,8 @@ pub struct Holdings {
     pub lanes: BTreeSet<Lane>,
     /// In the table of proxies.
     pub proxies: BTreeSet<Proxy>,
+    /// Those of `proxies` that somebody else put there, and who will take them away.
+    pub lent: BTreeSet<Proxy>,
 }
 
 /// What is to be done.
@@ -56,7 +58,8 @@ pub fn reconcile(desired: &Holdings, kept: &Holdings, actual: &Holdings) -> Chan
     let mut gone = Holdings {
         elements: in_vain(&desired.elements, &kept.elements, &actual.elements),
         lanes: in_vain(&desired.lanes, &kept.lanes, &actual.lanes),
-        proxies: in_vain(&desired.proxies, &kept.proxies, &actual.proxies),
+        proxies: in_vain(&desired.proxies, &kept.proxies, &actual.proxies).difference(&actual.lent).cloned().collect(),
+        lent: BTreeSet::new(),
     };
     let places: BTreeSet<Place> = desired.elements.iter().filter_map(Element::place).collect();
     let strange = actual.elements.iter().filter(|there| there.place().is_some_and(|place| places.contains(&place)));
@@ -67,6 +70,7 @@ pub fn reconcile(desired: &Holdings, kept: &Holdings, actual: &Holdings) -> Chan
             elements: desired.elements.difference(&actual.elements).cloned().collect(),
             lanes: desired.lanes.difference(&actual.lanes).cloned().collect(),
             proxies: desired.proxies.difference(&actual.proxies).cloned().collect(),
+            lent: BTreeSet::new(),
         },
         cut: kept
             .elements
@@ -102,6 +106,7 @@ impl Holdings {
             elements: forwards.chain(routed).chain(links).collect(),
             lanes: given.routes.iter().map(|route| Lane { to: route.to, device: route.device.clone() }).collect(),
             proxies: given.routes.iter().flat_map(proxies).collect(),
+            lent: BTreeSet::new(),
         }
     }
 

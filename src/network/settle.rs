@@ -11,7 +11,7 @@ use super::given::{Forward, Given, Route};
 use super::guard::{self, Traffic};
 use super::kernel::Kernel;
 use super::ledger::{Entry, Ledger, Marker};
-use super::reconcile::{Change, Holdings, reconcile};
+use super::reconcile::{Change, Holdings, Lane, reconcile};
 use super::reflection;
 use super::table::{self, Element, Listing};
 use crate::journal::Quoted;
@@ -47,6 +47,19 @@ pub struct Done {
     pub warnings: Vec<String>,
 }
 
+impl Done {
+    /// Takes in what was done to the same VM just before.
+    pub fn follow(&mut self, before: Self) {
+        self.opened.extend(before.opened);
+        self.closed.extend(before.closed);
+        self.laid.extend(before.laid);
+        self.taken_up.extend(before.taken_up);
+        self.cut += before.cut;
+        self.changed |= before.changed;
+        self.warnings.extend(before.warnings);
+    }
+}
+
 /// Why a VM's network could not be brought to what it is to be. What was there before is there still.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -61,6 +74,12 @@ pub enum Fault {
     /// Routes could not be put in place.
     #[error("the routes could not be put in place, so nothing was changed: {0}; to see what is there: ip route show")]
     Routes(Silence),
+    /// A program did not tell whether it has changed anything.
+    #[error(
+        "{0}, so that it is not known what has been changed; that is looked into at the VM's next event, or by: virt-hooks \
+         network apply"
+    )]
+    Unknown(Silence),
     /// A device can't be made to answer.
     #[error("{} can't be made to answer NDP for others, so nothing was changed: {error}; to mend it, name a device of this host with IPv6", Quoted::bytes(.device.as_bytes()))]
     Answering {
@@ -96,14 +115,14 @@ pub fn settle(
         closed: before.given.forwards.difference(&desired.forwards).cloned().collect(),
         laid: desired.routes.difference(&before.given.routes).cloned().collect(),
         taken_up: before.given.routes.difference(&desired.routes).cloned().collect(),
-        changed: !change.is_nothing() || before.unsettled || before.given.reflecting != desired.reflecting,
+        changed: !change.is_nothing() || before.unsettled || before.given != desired,
         ..Done::default()
     };
     let marker = Marker::of(paths.state(), domain);
     if !done.changed && (matches!(belief, Belief::Seen(_)) || desired.is_empty()) {
-        // One that was put there by a hook that got no further is of no use; where it stays it costs a look at each event.
+        // A run that was ended before it changed anything may have left it; where it stays it costs a look at each event.
         if ledger.of(domain).is_none() {
-            _ = marker.take_away();
+            marker.take_away()?;
         }
         return Ok(done);
     }
@@ -118,13 +137,18 @@ pub fn settle(
     ledger.note(domain, Entry { given: both, unsettled: true });
     ledger.keep(paths.state())?;
     if let Err(fault) = put_in_place(domain, &desired, &wanted, &kept, &change, ledger, kernel, paths, &mut done) {
-        // The VM has what it had. Should the one or the other not be so, that is looked into at the next occasion.
-        ledger.note(domain, Entry { unsettled: true, ..before.clone() });
-        _ = ledger.keep(paths.state());
+        if !matches!(fault, Fault::Unknown(_)) {
+            // The VM has what it had.
+            ledger.note(domain, Entry { unsettled: true, ..before.clone() });
+        }
+        stop_answering(ledger, kernel, &mut done.warnings);
+        let is_nothing = ledger.of(domain).is_none();
+        // Should that fail, what is kept says that the VM may have both.
+        _ = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) });
         return Err(fault);
     }
     ledger.note(domain, Entry { given: desired, unsettled: false });
-    stop_answering(ledger, kernel, &mut done);
+    stop_answering(ledger, kernel, &mut done.warnings);
     reflect(&before.given, ledger.of(domain), paths, &mut done);
     cut(&change, &mut done);
     let is_nothing = ledger.of(domain).is_none();
@@ -171,14 +195,15 @@ fn actual(
     belief: Belief<'_>,
     kernel: &mut Kernel<'_>,
 ) -> Result<Holdings, Fault> {
-    let mut actual = match belief {
+    let elements = match belief {
         Belief::Seen(seen) => return Ok(seen.clone()),
-        Belief::Ledger if before.unsettled => seen(kernel).map_err(Fault::Table)?.0,
-        Belief::Ledger => Holdings { elements: kept.elements.clone(), ..Holdings::default() },
+        Belief::Ledger if before.unsettled => kernel.table().map_err(Fault::Table)?.unwrap_or_default().elements,
+        Belief::Ledger => kept.elements.clone(),
     };
+    let mut actual = Holdings { elements, ..Holdings::default() };
     let routes = [wanted, kept].iter().any(|holdings| !holdings.lanes.is_empty() || !holdings.proxies.is_empty());
     if routes {
-        (actual.lanes, actual.proxies) = kernel.routing().map_err(Fault::Routes)?;
+        actual = Holdings { elements: actual.elements, ..kernel.routing().map_err(Fault::Routes)? };
     }
     Ok(actual)
 }
@@ -189,13 +214,13 @@ fn actual(
 /// Where nft or ip does not tell.
 pub fn seen(kernel: &mut Kernel<'_>) -> Result<(Holdings, Option<Listing>), Silence> {
     let listing = kernel.table()?;
-    let (lanes, proxies) = match kernel.routing() {
+    let routing = match kernel.routing() {
         // Without it no route was ever laid.
-        Err(Silence::Missing(_)) => Default::default(),
+        Err(Silence::Missing(_)) => Holdings::default(),
         routing => routing?,
     };
     let elements = listing.as_ref().map(|listing| listing.elements.clone()).unwrap_or_default();
-    Ok((Holdings { elements, lanes, proxies }, listing))
+    Ok((Holdings { elements, ..routing }, listing))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one step of `settle`, apart for its undoing")]
@@ -210,24 +235,25 @@ fn put_in_place(
     paths: &Paths,
     done: &mut Done,
 ) -> Result<(), Fault> {
-    if answer(change, ledger, kernel)? {
-        ledger.keep(paths.state())?;
-    }
-    if let Err(silence) = kernel.lay(&change.new) {
-        undo(change, ledger, kernel, done);
-        return Err(Fault::Routes(silence));
+    answer(change, ledger, kernel, paths)?;
+    // The kernel has one route to a destination.
+    let moved = Holdings { lanes: moved(change), ..Holdings::default() };
+    let laid = kernel.take_up(&moved).and_then(|()| kernel.lay(&change.new));
+    if let Err(silence) = laid {
+        return Err(undone(silence, Fault::Routes, change, &moved, kernel));
     }
     let is_shared = ledger.others(domain).any(|(_, entry)| !entry.given.is_empty());
     let filled = if wanted.is_empty() && !is_shared {
         empty(kernel, done)
     } else {
         done.warnings.extend(let_through(desired.traffic(), kernel));
-        let others = || ledger.others(domain).flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
+        // What others have that are not settled either may contradict itself.
+        let settled = || ledger.others(domain).filter(|(_, entry)| !entry.unsettled);
+        let others = || settled().flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
         fill(wanted, kept, change, is_shared, &others, kernel)
     };
     if let Err(silence) = filled {
-        undo(change, ledger, kernel, done);
-        return Err(Fault::Table(silence));
+        return Err(undone(silence, Fault::Table, change, &moved, kernel));
     }
     if let Err(silence) = kernel.take_up(&change.gone) {
         done.warnings.push(format!(
@@ -235,6 +261,29 @@ fn put_in_place(
         ));
     }
     Ok(())
+}
+
+/// The routes that are in the way of new ones to the same destination.
+fn moved(change: &Change) -> BTreeSet<Lane> {
+    let is_new = |lane: &&Lane| change.new.lanes.iter().any(|new| new.to == lane.to);
+    change.gone.lanes.iter().filter(is_new).cloned().collect()
+}
+
+/// Takes back what was done to routes before something failed, and tells what has become of it all.
+fn undone(
+    silence: Silence,
+    fault: impl FnOnce(Silence) -> Fault,
+    change: &Change,
+    moved: &Holdings,
+    kernel: &mut Kernel<'_>,
+) -> Fault {
+    let taken_back = kernel.take_up(&change.new).and_then(|()| kernel.lay(moved));
+    match (silence, taken_back) {
+        (silence @ (Silence::Missing(_) | Silence::Complained(..)), Ok(())) => fault(silence),
+        // What is not there has not done anything before.
+        (silence @ Silence::Missing(_), Err(Silence::Missing(_))) => fault(silence),
+        (silence, _) => Fault::Unknown(silence),
+    }
 }
 
 /// Takes the table away, and whatever stands in other tables for it.
@@ -273,13 +322,13 @@ fn fill(
         true => table::elements(&change.gone.elements, &wanted.elements),
         false => table::delta(&change.gone.elements, &wanted.elements),
     };
-    if kernel.transact(&transaction).is_ok() {
-        return Ok(());
+    if let Some(done) = accepted(kernel, &transaction) {
+        return done;
     }
     if let Some(Listing { elements, .. }) = kernel.table()? {
         let change = reconcile(wanted, kept, &Holdings { elements, ..Holdings::default() });
-        if kernel.transact(&table::delta(&change.gone.elements, &wanted.elements)).is_ok() {
-            return Ok(());
+        if let Some(done) = accepted(kernel, &table::delta(&change.gone.elements, &wanted.elements)) {
+            return done;
         }
     }
     let mut all = others();
@@ -287,23 +336,32 @@ fn fill(
     kernel.transact(&table::whole(&all))
 }
 
-/// Has devices answer NDP for others, as far as they don't. True where one did not.
-fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>) -> Result<bool, Fault> {
+/// What came of a transaction; nothing where nft refuses it, so that another one is worth a try.
+fn accepted(kernel: &mut Kernel<'_>, transaction: &str) -> Option<Result<(), Silence>> {
+    match kernel.transact(transaction) {
+        Err(Silence::Complained(..)) => None,
+        done => Some(done),
+    }
+}
+
+/// Has devices answer NDP for others, as far as they don't.
+fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>, paths: &Paths) -> Result<(), Fault> {
     let devices: BTreeSet<&String> =
         change.new.proxies.iter().filter(|proxy| proxy.address.is_ipv6()).map(|proxy| &proxy.device).collect();
-    let mut told = false;
-    for device in devices {
-        if !kernel.answers_ndp(device) {
-            kernel.answer_ndp(device, true).map_err(|error| Fault::Answering { device: device.clone(), error })?;
-            ledger.answering.push(device.clone());
-            told = true;
-        }
+    let silent: Vec<&String> = devices.into_iter().filter(|device| !kernel.answers_ndp(device)).collect();
+    if silent.is_empty() {
+        return Ok(());
     }
-    Ok(told)
+    ledger.answering.extend(silent.iter().map(|device| (*device).clone()));
+    ledger.keep(paths.state())?;
+    for device in silent {
+        kernel.answer_ndp(device, true).map_err(|error| Fault::Answering { device: device.clone(), error })?;
+    }
+    Ok(())
 }
 
 /// Has devices answer no more that do so for this program only, and for no VM any more.
-fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, done: &mut Done) {
+pub(super) fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, warnings: &mut Vec<String>) {
     if ledger.answering.is_empty() {
         return;
     }
@@ -319,17 +377,8 @@ fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, done: &mut Done) {
         } else if let Err(error) = kernel.answer_ndp(&device, false) {
             // A device that is gone answers nobody.
             if error.kind() != io::ErrorKind::NotFound {
-                done.warnings
-                    .push(format!("{} answers NDP for others still: {error}", Quoted::bytes(device.as_bytes())));
+                warnings.push(format!("{} answers NDP for others still: {error}", Quoted::bytes(device.as_bytes())));
             }
         }
     }
-}
-
-/// Takes back routes that were put in place.
-fn undo(change: &Change, ledger: &mut Ledger, kernel: &mut Kernel<'_>, done: &mut Done) {
-    if let Err(silence) = kernel.take_up(&change.new) {
-        done.warnings.push(format!("routes that were put in place could not be taken back: {silence}"));
-    }
-    stop_answering(ledger, kernel, done);
 }

@@ -146,11 +146,13 @@ fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &
         let state = if all { State::Applied } else { State::Missing };
         rows.push(row(Thing::Forward(forward.clone()), state, connections(forward, listing), Some(source)));
     }
+    // A prefix that is in another of the VM's has no element of its own.
+    let elements = Holdings::of(&plan.given()).elements;
     for (route, source) in &plan.routes {
         let holdings = Holdings::of(&Given { routes: [route.clone()].into(), ..Given::default() });
         let all = holdings.lanes.is_subset(&seen.lanes)
             && holdings.proxies.is_subset(&seen.proxies)
-            && holdings.elements.is_subset(&seen.elements);
+            && holdings.elements.intersection(&elements).all(|element| seen.elements.contains(element));
         rows.push(row(
             Thing::Route(route.clone()),
             if all { State::Applied } else { State::Missing },
@@ -202,7 +204,9 @@ fn waiting(everything: &Everything, running: &[Running]) -> Vec<Row> {
 fn strange(known: &Holdings, seen: &Holdings, listing: &Listing) -> Vec<Row> {
     let elements = seen.elements.difference(&known.elements).map(Element::shown);
     let lanes = seen.lanes.difference(&known.lanes).map(|lane| format!("route {} to {}", lane.to, lane.device));
-    let all = elements.chain(listing.foreign.iter().cloned()).chain(lanes);
+    let proxies = seen.proxies.difference(&seen.lent).filter(|proxy| !known.proxies.contains(proxy));
+    let proxies = proxies.map(|proxy| format!("proxy {} on {}", proxy.address, proxy.device));
+    let all = elements.chain(listing.foreign.iter().cloned()).chain(lanes).chain(proxies);
     let row = |what| Row {
         domain: None,
         thing: Thing::Strange(what),

@@ -1,14 +1,16 @@
 //! Forwarded connections and the rules of others: let through, and nothing else, and nothing else changed.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use virt_hooks::network::address::Protocol::{self, Tcp, Udp};
-use virt_hooks::network::guard::{Families, Gate, Guards, Refusal, State, Tools, Traffic, put, take_away};
+use virt_hooks::network::guard::{Families, Gate, Guards, Refusal, Refuses, State, Tools, Traffic, put, take_away};
+use virt_hooks::network::nftables::{Family, has_table};
 
 use crate::by_hand::{forward, forwards};
 use crate::machine::{Machine, eventually};
-use crate::ruleset::{all, load, load_as_legacy};
+use crate::ruleset::{self, all, load, load_as_legacy};
 use crate::traffic::{Answer, by};
 use crate::world::World;
 
@@ -17,17 +19,26 @@ const NEITHER: Families = Families { ipv4: false, ipv6: false };
 const FORWARDS: Traffic = Traffic { translated: BOTH, routed: NEITHER };
 const ROUTES: Traffic = Traffic { translated: NEITHER, routed: BOTH };
 
+/// The chains of others, seen from the machine's own network.
+fn look(host: &Machine) -> Guards {
+    host.within(|| Guards::look(&mut { host })).unwrap()
+}
+
+fn taken_away(host: &Machine) -> Vec<String> {
+    host.within(|| take_away(&mut { host })).unwrap()
+}
+
 /// Puts this program's rules, which has to be possible.
 #[track_caller]
 fn guard(host: &Machine, traffic: Traffic) {
-    assert_eq!(put(&mut { host }, traffic).unwrap(), [""; 0]);
-    let guards = Guards::look(&mut { host }).unwrap();
+    assert_eq!(host.within(|| put(&mut { host }, traffic)).unwrap(), [""; 0]);
+    let guards = look(host);
     assert_eq!(guards.missing(traffic).map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
 }
 
 /// The chains in which there is something of this program's, and what.
 fn guarded(host: &Machine) -> Vec<(String, State)> {
-    let guards = Guards::look(&mut { host }).unwrap();
+    let guards = look(host);
     let guarded = guards.gates().filter(|gate| gate.state() != State::Bare);
     guarded.map(|gate| (gate.to_string(), gate.state())).collect()
 }
@@ -109,7 +120,7 @@ fn forwards_pass(load: impl FnOnce(&Machine)) {
     iptables_goes_on(&world.host, &by_iptables);
     assert_eq!(all(&world.host), with_guards);
 
-    assert_eq!(take_away(&mut { &world.host }).unwrap(), [""; 0]);
+    assert_eq!(taken_away(&world.host), [""; 0]);
     assert_eq!(guarded(&world.host), []);
     world.host.nft("delete table inet by-hand\n");
     assert_eq!(all(&world.host), loaded);
@@ -162,6 +173,11 @@ fn forwards_pass_dockers_rules() {
 }
 
 #[test]
+fn forwards_pass_dockers_rules_of_nftables() {
+    forwards_pass(|host| load(host, &["docker-nftables"]));
+}
+
+#[test]
 fn forwards_pass_dockers_rules_beside_libvirts() {
     forwards_pass(|host| load(host, &["libvirt", "docker"]));
     forwards_pass(|host| load(host, &["docker", "libvirt-nftables"]));
@@ -170,6 +186,31 @@ fn forwards_pass_dockers_rules_beside_libvirts() {
 #[test]
 fn forwards_pass_firewalld() {
     forwards_pass(|host| load(host, &["firewalld"]));
+}
+
+#[test]
+fn forwards_pass_firewalld_that_accepts_only_what_it_forwards_itself() {
+    // With StrictForwardPorts=yes, from firewalld 2.3 on, what is translated has to go by a chain of its own.
+    forwards_pass(|host| {
+        let rules = ruleset::text("firewalld.nft");
+        let (before, after) = rules.split_once("chain filter_FORWARD {").unwrap();
+        let strict = after.replacen("ct status dnat accept", "ct status dnat jump filter_FORWARD_dnat", 1);
+        let own = "chain filter_FORWARD_dnat {\n meta l4proto tcp ct original proto-dst 443 accept\n \
+                   reject with icmpx admin-prohibited\n }\n";
+        host.nft(&format!("{before}{own}chain filter_FORWARD {{{strict}"));
+        assert_eq!(look(host).gates().map(Gate::refuses).collect::<Vec<_>>(), [Refuses::Anything]);
+    });
+}
+
+#[test]
+fn firewalld_needs_no_rule_for_what_it_accepts_anyhow() {
+    let host = Machine::new("host");
+    load(&host, &["firewalld"]);
+    assert_eq!(look(&host).gates().map(Gate::refuses).collect::<Vec<_>>(), [Refuses::Untranslated]);
+    guard(&host, FORWARDS);
+    assert_eq!(guarded(&host), []);
+    guard(&host, ROUTES);
+    assert_eq!(guarded(&host).len(), 1);
 }
 
 #[test]
@@ -201,24 +242,32 @@ fn forwards_pass_the_tables_that_iptables_had_before() {
 
 #[test]
 fn what_is_routed_to_a_vm_passes_as_well() {
-    for rules in ["firewalld", "firewalld-strict", "libvirt", "libvirt-nftables", "ufw", "docker", "written-by-hand"] {
-        let world = World::new();
-        load(&world.host, &[rules]);
-        let loaded = all(&world.host);
-        let _services = WAYS.map(|way| world.guest.serves(Tcp, &format!("{}:80", way.guest)));
-        world.host.nft(
-            "table inet routes { chain c { type filter hook prerouting priority -150\n \
-             iifname eth0 tcp dport 80 ct mark set ct mark | 0x01000000\n }\n }",
-        );
-        guard(&world.host, ROUTES);
-        for way in &WAYS {
-            assert_eq!(world.client.asks(Tcp, &format!("{}:80", way.guest)), by("guest"), "{rules} {}", way.guest);
-            assert_ne!(world.far.asks(Tcp, &format!("{}:80", way.guest)), by("guest"), "{rules} {}", way.guest);
+    let recorded = ["firewalld", "firewalld-strict", "libvirt", "libvirt-nftables", "ufw", "docker", "docker-nftables"];
+    // At once, since those that are dropped are waited for.
+    thread::scope(|scope| {
+        for rules in recorded {
+            scope.spawn(|| what_is_routed_passes(rules));
         }
-        take_away(&mut { &world.host }).unwrap();
-        world.host.nft("delete table inet routes\n");
-        assert_eq!(all(&world.host), loaded);
+    });
+}
+
+fn what_is_routed_passes(rules: &str) {
+    let world = World::new();
+    load(&world.host, &[rules]);
+    let loaded = all(&world.host);
+    let _services = WAYS.map(|way| world.guest.serves(Tcp, &format!("{}:80", way.guest)));
+    world.host.nft(
+        "table inet routes { chain c { type filter hook prerouting priority -150\n \
+         iifname eth0 tcp dport 80 ct mark set ct mark | 0x01000000\n }\n }",
+    );
+    guard(&world.host, ROUTES);
+    for way in &WAYS {
+        assert_eq!(world.client.asks(Tcp, &format!("{}:80", way.guest)), by("guest"), "{rules} {}", way.guest);
+        assert_ne!(world.far.asks(Tcp, &format!("{}:80", way.guest)), by("guest"), "{rules} {}", way.guest);
     }
+    taken_away(&world.host);
+    world.host.nft("delete table inet routes\n");
+    assert_eq!(all(&world.host), loaded);
 }
 
 #[test]
@@ -252,7 +301,7 @@ fn only_the_families_that_have_something_to_pass_are_guarded() {
     load(&host, &["libvirt", "libvirt-nftables", "written-by-hand"]);
     guard(&host, Traffic { translated: ipv4, routed: NEITHER });
     let ipv4_chains = [
-        "the chain FORWARD of iptables' table filter for IPv4",
+        "the chain FORWARD of the table ip filter",
         "the chain forward of the table ip libvirt_network",
         "the chain forward of the table inet filter",
     ];
@@ -264,7 +313,7 @@ fn only_the_families_that_have_something_to_pass_are_guarded() {
     assert_eq!(sorted(guarded(&host)), sorted(at_top(&ipv4_chains)));
     guard(&host, FORWARDS);
     let ipv6_chains =
-        ["the chain FORWARD of iptables' table filter for IPv6", "the chain forward of the table ip6 libvirt_network"];
+        ["the chain FORWARD of the table ip6 filter", "the chain forward of the table ip6 libvirt_network"];
     assert_eq!(sorted(guarded(&host)), sorted(at_top(&[ipv4_chains.as_slice(), &ipv6_chains].concat())));
 }
 
@@ -331,7 +380,7 @@ fn a_rule_that_others_have_moved_doubled_or_changed_is_put_right() {
         assert_eq!(all(&host), guards, "{disorder}");
         // Whatever disorder there is, nothing is left of it.
         host.shell(&disorder);
-        assert_eq!(take_away(&mut { &host }).unwrap(), [""; 0]);
+        assert_eq!(taken_away(&host), [""; 0]);
         host.shell(undo);
         assert_eq!(all(&host), loaded, "{disorder}");
         guard(&host, FORWARDS);
@@ -382,22 +431,30 @@ fn a_table_that_goes_meanwhile_is_no_fault() {
         let host = host_with_bridge();
         load(&host, &["written-by-hand", "libvirt-nftables"]);
         let mut tools = But { host: &host, without: &[], first: Some(first) };
-        assert_eq!(put(&mut tools, FORWARDS).unwrap(), [""; 0]);
+        assert_eq!(host.within(|| put(&mut tools, FORWARDS)).unwrap(), [""; 0]);
         load(&host, &["written-by-hand", "libvirt-nftables"]);
         guard(&host, FORWARDS);
         let mut tools = But { host: &host, without: &[], first: Some(first) };
-        assert_eq!(take_away(&mut tools).unwrap(), [""; 0]);
+        assert_eq!(host.within(|| take_away(&mut tools)).unwrap(), [""; 0]);
         assert_eq!(guarded(&host), []);
     }
 }
 
 #[test]
-fn without_nft_nothing_can_be_seen() {
-    let host = Machine::new("host");
+fn without_nft_it_is_told_what_is_to_be_done() {
+    let host = host_with_bridge();
+    load(&host, &["written-by-hand"]);
     let mut tools = But { host: &host, without: &["nft"], first: None };
-    let missing = Refusal::Missing("nft".to_owned());
-    assert_eq!(put(&mut tools, FORWARDS), Err(missing.clone()));
-    assert_eq!(take_away(&mut tools), Err(missing));
+    let told = host.within(|| put(&mut tools, FORWARDS)).unwrap();
+    let expected = "the chain forward of the table inet filter may refuse what is forwarded: there is no nft here; to let it \
+                    through: nft insert rule inet filter forward 'ct mark and 0x01000000 == 0x01000000 accept comment \
+                    \"virt-hooks\"'";
+    assert_eq!(told, [expected]);
+    guard(&host, FORWARDS);
+    let told = host.within(|| take_away(&mut But { host: &host, without: &["nft"], first: None })).unwrap();
+    let expected = "the chain forward of the table inet filter still has a rule of virt-hooks', which does no harm: there is \
+                    no nft here";
+    assert_eq!(told, [expected]);
 }
 
 #[test]
@@ -407,13 +464,13 @@ fn iptables_that_has_but_one_name_is_asked_which_it_is() {
     let explicit =
         ["iptables-nft", "ip6tables-nft", "iptables-nft-restore", "ip6tables-nft-restore", "iptables-legacy"];
     let mut tools = But { host: &host, without: &explicit, first: None };
-    assert_eq!(put(&mut tools, FORWARDS).unwrap(), [""; 0]);
+    assert_eq!(host.within(|| put(&mut tools, FORWARDS)).unwrap(), [""; 0]);
     assert_eq!(guarded(&host).len(), 2);
     // It is the one of nftables here, and must not be taken for the other.
     load_as_legacy(&host, "docker");
     let mut tools = But { host: &host, without: &explicit, first: None };
-    let told = put(&mut tools, FORWARDS).unwrap();
-    let expected = "whether the chain FORWARD of iptables' legacy table filter for IPv4 refuses what is forwarded can't be \
+    let told = host.within(|| put(&mut tools, FORWARDS)).unwrap();
+    let expected = "whether the chain FORWARD of the old iptables' table filter for IPv4 refuses what is forwarded can't be \
                     seen: there is no iptables-legacy here; the package iptables brings it";
     assert_eq!(told, [expected]);
 }
@@ -424,9 +481,10 @@ fn where_somebody_elses_iptables_has_rules_none_of_nftables_are_put_among_them()
     host.shell("iptables -A FORWARD -m addrtype --dst-type LOCAL -j DROP");
     let loaded = all(&host);
     let mut tools = But { host: &host, without: &["iptables-nft", "iptables"], first: None };
-    let expected = "whether the chain FORWARD of the table ip filter refuses what is forwarded can't be seen: there is no \
-                    iptables-nft here; the package iptables brings it";
-    let told = put(&mut tools, FORWARDS).unwrap();
+    let expected = "the chain FORWARD of the table ip filter may refuse what is forwarded: there is no iptables-nft here; to \
+                    let it through: iptables-nft -w 5 -t filter -I FORWARD -m connmark --mark 0x1000000/0x1000000 -m comment \
+                    --comment virt-hooks -j ACCEPT";
+    let told = host.within(|| put(&mut tools, FORWARDS)).unwrap();
     assert_eq!(told, [expected]);
     assert_eq!(all(&host), loaded);
 }
@@ -440,13 +498,45 @@ fn a_table_that_belongs_to_a_process_is_told_with_the_command() {
     host.write("/run/owned", rules, 0o644);
     host.shell("mkfifo /run/wait; { cat /run/owned; read -r _ < /run/wait; } 2> /run/said | nft -i > /run/said 2>&1 &");
     eventually(|| host.shell("nft list tables").contains("owned"));
-    let told = put(&mut { &host }, FORWARDS).unwrap();
+    let told = host.within(|| put(&mut { &host }, FORWARDS)).unwrap();
     let [told] = told.as_slice() else { panic!("{told:?}") };
-    let begin = "the chain c of the table inet owned may refuse what is forwarded: ";
-    let end = "; to let it through: nft insert rule inet owned c 'ct mark and 0x01000000 == 0x01000000 accept comment \
-               \"virt-hooks\"'";
+    let begin = "the chain c of the table inet owned may refuse what is forwarded, and belongs to a process that lets nobody \
+                 else change it: ";
+    let end = "; have that process put at its top: ct mark and 0x01000000 == 0x01000000 accept comment \"virt-hooks\"";
     assert!(told.starts_with(begin) && told.contains("Operation not permitted") && told.ends_with(end), "{told}");
     host.shell("echo > /run/wait");
+}
+
+#[test]
+fn what_others_change_meanwhile_is_seen_whole() {
+    let host = host_with_bridge();
+    load(&host, &["firewalld-strict", "libvirt", "libvirt-nftables"]);
+    let gates = |guards: &Guards| guards.gates().map(|gate| (gate.to_string(), gate.refuses())).collect::<Vec<_>>();
+    let expected = gates(&look(&host));
+    let busy = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while busy.load(Ordering::Relaxed) {
+                host.nft("add table inet t\nadd chain inet t c\nadd rule inet t c accept\ndelete table inet t\n");
+            }
+        });
+        for _ in 0..200 {
+            assert_eq!(gates(&look(&host)), expected);
+        }
+        busy.store(false, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_table_is_known_by_its_family_and_its_name() {
+    let host = Machine::new("host");
+    let has = |family, name| host.within(|| has_table(family, name)).unwrap();
+    assert!(!has(Family::Inet, "virt-hooks"));
+    host.nft("table inet virt-hooks {\n}\ntable ip other {\n}\n");
+    assert!(has(Family::Inet, "virt-hooks"));
+    assert!(has(Family::Ip, "other"));
+    assert!(!has(Family::Ip, "virt-hooks"));
+    assert!(!has(Family::Inet, "virt"));
 }
 
 #[test]
@@ -454,12 +544,12 @@ fn the_commands_that_are_told_do_what_they_say() {
     let host = host_with_bridge();
     load(&host, &["libvirt", "libvirt-nftables", "written-by-hand"]);
     load_as_legacy(&host, "docker");
-    let guards = Guards::look(&mut { &host }).unwrap();
+    let guards = look(&host);
     let commands: Vec<String> = guards.missing(FORWARDS).map(Gate::command).collect();
     assert_eq!(commands.len(), 7);
     for command in commands {
         host.shell(&command);
     }
-    let guards = Guards::look(&mut { &host }).unwrap();
+    let guards = look(&host);
     assert_eq!(guards.missing(FORWARDS).count(), 0);
 }

@@ -9,7 +9,7 @@ use virt_hooks::network::given::Forward;
 use virt_hooks::network::listener::Listeners;
 
 use crate::by_hand::forward;
-use crate::machine::Machine;
+use crate::machine::{Machine, eventually};
 
 const V4: &str = "192.168.122.10:80";
 const V6: &str = "[fd00:122::10]:80";
@@ -58,6 +58,12 @@ fn a_service_is_in_the_way_of_forwards_that_would_take_what_it_gets() {
         ("0.0.0.0:54", false, false, false),
     ] {
         for protocol in [Tcp, Udp] {
+            // Whatever another test starts at this moment holds every socket of this process until it is another program.
+            eventually(|| {
+                let mut forwards =
+                    [Tcp, Udp].into_iter().flat_map(|protocol| [V4, V6].map(|to| forward(protocol, 53, to)));
+                forwards.all(|forward| occupant(&host, &forward).is_none())
+            });
             let _service = host.serves(protocol, address);
             let other = if protocol == Tcp { Udp } else { Tcp };
             let port = Ports::new(53, 53).unwrap();

@@ -9,12 +9,24 @@
 mod by_hand;
 mod machine;
 mod ruleset;
+mod stand_in;
 mod traffic;
 mod vm;
 mod world;
 
+mod conflicts;
 mod conntrack;
+mod crowd;
+mod declarations;
+mod edits;
+mod faults;
 mod forwards;
 mod guards;
 mod listener;
+mod meddling;
+mod names;
+mod rehearsal;
+mod routes;
+mod sequences;
+mod veto;
 mod worlds;

@@ -17,6 +17,11 @@ const LOADERS: [(&str, &str, &[&str]); 3] = [
     ("nft", "nft", &["-f", "-"]),
 ];
 
+/// What is in a file of rules.
+pub(crate) fn text(file: &str) -> String {
+    fs::read_to_string(Path::new(FOLDER).join(file)).unwrap()
+}
+
 /// Loads these rules, one set beside the other.
 #[track_caller]
 pub(crate) fn load(host: &Machine, names: &[&str]) {
@@ -36,7 +41,7 @@ pub(crate) fn load(host: &Machine, names: &[&str]) {
 #[track_caller]
 pub(crate) fn load_as_legacy(host: &Machine, name: &str) {
     for program in ["iptables", "ip6tables"] {
-        let rules = fs::read(Path::new(FOLDER).join(format!("{name}.{program}"))).unwrap();
+        let rules = text(&format!("{name}.{program}"));
         let reply = host.run_with(rules, &format!("{program}-legacy-restore"), ["--noflush"]);
         assert!(reply.success, "{name} {program}: {reply:?}");
     }

@@ -11,6 +11,7 @@ mod agent_properties;
 mod declarations;
 mod domain;
 mod names;
+mod network;
 mod records;
 mod rewrite;
 mod seeds;

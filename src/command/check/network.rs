@@ -122,6 +122,11 @@ fn mend(unplanned: &Unplanned, domain: &OsStr) -> String {
     }
 }
 
+/// Whether a VM's XML says something in the namespace of declarations.
+fn declares(xml: &[u8]) -> bool {
+    memchr::memmem::find(xml, declaration::NAMESPACE.as_bytes()).is_some()
+}
+
 /// Whether the kernel forwards at all.
 fn forwarding(everything: &Everything, findings: &mut Findings) {
     for (family, key, file) in [
@@ -186,6 +191,10 @@ fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) 
             }
             _ => {}
         }
+    }
+    for vm in known.running.iter().filter(|vm| !everything.rules.metadata && declares(&vm.xml)) {
+        let message = "its metadata declares forwards or routes, which does not count, since [network] does not say metadata = true";
+        findings.warning(format_args!("the VM {}", Quoted::name(&vm.domain)), message, editor(paths.network(), 1));
     }
     for (domain, doubt) in &status.doubts {
         findings.warning(format_args!("the VM {}", Quoted::name(domain)), doubt, mend(doubt, domain));

@@ -22,7 +22,7 @@ use crate::network::watch::Watch;
 use crate::paths::Paths;
 use crate::program::Programs;
 
-/// How long all of it may take. A hook that waits meanwhile gives up after half of it.
+/// How long all of it may take. A hook that waits meanwhile gives up long before.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is done at once while each time something is found to be changed: somebody else may be at it, too.

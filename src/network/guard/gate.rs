@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::iptables::Table;
-use super::native::Chain;
-use super::{Families, Traffic};
+use super::chain::Chain;
+use super::legacy::Table;
+use super::{Families, Refusal, Traffic};
 
 /// A chain of others through which all must pass that is forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Gate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Owner {
     Nftables(Chain),
-    Iptables(Table),
+    Legacy(Table),
 }
 
 /// What a chain may refuse of what somebody else has sent.
@@ -76,7 +76,7 @@ impl Gate {
     pub fn families(&self) -> Families {
         match &self.owner {
             Owner::Nftables(chain) => chain.families(),
-            Owner::Iptables(table) => table.families(),
+            Owner::Legacy(table) => table.families(),
         }
     }
 
@@ -90,11 +90,32 @@ impl Gate {
         }
     }
 
+    /// Whether it is the same chain, whatever is in it.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (&self.owner, &other.owner) {
+            (Owner::Nftables(one), Owner::Nftables(another)) => one.is(another),
+            (one, another) => one == another,
+        }
+    }
+
+    /// That it may refuse what is to pass, and why that is so, and what mends it.
+    pub(super) fn complaint(&self, refusal: &Refusal) -> String {
+        match (&self.owner, refusal) {
+            // nf_tables' word for a table with the flag `owner`.
+            (Owner::Nftables(chain), Refusal::Failed(why)) if why.contains("Operation not permitted") => format!(
+                "{self} may refuse what is forwarded, and belongs to a process that lets nobody else change it: \
+                 {refusal}; {}",
+                chain.wish()
+            ),
+            _ => format!("{self} may refuse what is forwarded: {refusal}; to let it through: {}", self.command()),
+        }
+    }
+
     /// The command by which a person would put this program's rule.
     pub fn command(&self) -> String {
         match &self.owner {
             Owner::Nftables(chain) => chain.command(),
-            Owner::Iptables(table) => table.command(),
+            Owner::Legacy(table) => table.command(),
         }
     }
 }
@@ -103,7 +124,7 @@ impl fmt::Display for Gate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.owner {
             Owner::Nftables(chain) => chain.fmt(formatter),
-            Owner::Iptables(table) => table.fmt(formatter),
+            Owner::Legacy(table) => table.fmt(formatter),
         }
     }
 }

@@ -7,16 +7,16 @@
 //!
 //! | the chain | how it is read | how the rule is put |
 //! |---|---|---|
-//! | of nftables: firewalld, libvirt from 10.4 on, one's own | `nft -j` | `nft insert rule` |
-//! | of iptables, which keeps it in nftables | `iptables-nft -S` | `iptables-nft-restore --noflush` |
+//! | of nftables: firewalld, libvirt from 10.4 on, one's own | of the kernel | `nft insert rule` |
+//! | of iptables, which keeps it in nftables | of the kernel | `iptables-nft -I` |
 //! | of iptables as it was before | `iptables-legacy -S` | `iptables-legacy-restore --noflush` |
 //!
 //! A rule of nftables' own in a chain of iptables' would do, but every later call of iptables would fail: "chain `FORWARD' in
 //! table `filter' is incompatible, use 'nft' tool", and libvirt's start with it.
 
+mod chain;
 mod gate;
-mod iptables;
-mod native;
+mod legacy;
 
 use std::fmt;
 use std::io;
@@ -105,8 +105,8 @@ impl Guards {
     /// Where it can't be seen which chains there are. What is in one of them that can't be seen is no error.
     pub fn look(tools: &mut impl Tools) -> Result<Self, Refusal> {
         let mut guards = Self::default();
-        native::look(tools, &mut guards)?;
-        iptables::look_at_legacy(tools, &mut guards);
+        chain::look(&mut guards)?;
+        legacy::look(tools, &mut guards);
         Ok(guards)
     }
 
@@ -157,8 +157,8 @@ pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, Refu
     // Meanwhile the chain may have gone, or somebody else has put the rule.
     let now = if refused.is_empty() { Guards::default() } else { Guards::look(tools)? };
     for (gate, refusal) in refused {
-        if now.missing(traffic).any(|still| still.owner == gate.owner) {
-            told.push(format!("{gate} may refuse what is forwarded: {refusal}; to let it through: {}", gate.command()));
+        if now.missing(traffic).any(|still| still.is(gate)) {
+            told.push(gate.complaint(&refusal));
         }
     }
     Ok(told)
@@ -178,7 +178,7 @@ pub fn take_away(tools: &mut impl Tools) -> Result<Vec<String>, Refusal> {
     let mut told = Vec::new();
     let now = if refused.is_empty() { Guards::default() } else { Guards::look(tools)? };
     for (gate, refusal) in refused {
-        if now.gates().any(|still| still.owner == gate.owner && !still.own.is_empty()) {
+        if now.gates().any(|still| still.is(gate) && !still.own.is_empty()) {
             told.push(format!("{gate} still has a rule of virt-hooks', which does no harm: {refusal}"));
         }
     }
@@ -188,14 +188,14 @@ pub fn take_away(tools: &mut impl Tools) -> Result<Vec<String>, Refusal> {
 fn put_one(gate: &Gate, tools: &mut impl Tools) -> Result<(), Refusal> {
     match &gate.owner {
         Owner::Nftables(chain) => chain.put(&gate.own, tools),
-        Owner::Iptables(table) => table.put(&gate.own, tools),
+        Owner::Legacy(table) => table.put(&gate.own, tools),
     }
 }
 
 fn take_one(gate: &Gate, tools: &mut impl Tools) -> Result<(), Refusal> {
     match &gate.owner {
         Owner::Nftables(chain) => chain.take_away(&gate.own, tools),
-        Owner::Iptables(table) => table.take_away(&gate.own, tools),
+        Owner::Legacy(table) => table.take_away(&gate.own, tools),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Chains of iptables at the forward hook, as `iptables -S` tells them (iptables(8)).
+//! Chains of iptables as it was before it kept them in nftables, as `iptables-legacy -S` tells them (iptables(8)), and what
+//! is common to both.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use super::gate::{Gate, Own, Owner, Refuses};
@@ -8,10 +8,10 @@ use super::{COMMENT, Families, Guards, Refusal, Tools};
 use crate::network::conntrack::MARK;
 
 /// The chain that is at the forward hook in each table that has one.
-const CHAIN: &str = "FORWARD";
+pub(super) const CHAIN: &str = "FORWARD";
 
 /// The tables that have one (iptables(8)).
-const TABLES: [&str; 3] = ["filter", "mangle", "security"];
+pub(super) const TABLES: [&str; 3] = ["filter", "mangle", "security"];
 
 /// The targets that refuse nothing (iptables-extensions(8)). One that is neither here nor a chain may.
 const HARMLESS: [&str; 25] = [
@@ -42,19 +42,11 @@ const HARMLESS: [&str; 25] = [
     "TRACE",
 ];
 
-/// A table of iptables.
+/// A table of the old iptables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Table {
-    kind: Kind,
     family: Family,
     name: String,
-}
-
-/// Where iptables keeps its tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Nftables,
-    Legacy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +55,13 @@ enum Family {
     Ipv6,
 }
 
+/// Whether a target of iptables' refuses nothing.
+pub(super) fn is_harmless(target: &[u8]) -> bool {
+    HARMLESS.iter().any(|name| name.as_bytes() == target)
+}
+
 /// Adds what there is in tables that nftables knows nothing of.
-pub(super) fn look_at_legacy(tools: &mut impl Tools, guards: &mut Guards) {
+pub(super) fn look(tools: &mut impl Tools, guards: &mut Guards) {
     // Of this thread's network, which a process' own need not be.
     let files = [
         (Family::Ipv4, "/proc/thread-self/net/ip_tables_names"),
@@ -74,7 +71,7 @@ pub(super) fn look_at_legacy(tools: &mut impl Tools, guards: &mut Guards) {
         // Nobody who has not loaded the old tables has the file.
         let names = tools.read(file).unwrap_or_default();
         for name in names.lines().filter(|name| TABLES.contains(name)) {
-            let table = Table { kind: Kind::Legacy, family, name: name.to_owned() };
+            let table = Table { family, name: name.to_owned() };
             match table.look(tools) {
                 Ok(gate) => guards.add(gate),
                 Err(refusal) => guards.miss(&table, &refusal),
@@ -84,17 +81,6 @@ pub(super) fn look_at_legacy(tools: &mut impl Tools, guards: &mut Guards) {
 }
 
 impl Table {
-    /// The table of iptables that a chain of nftables is in by its name.
-    pub(super) fn in_nftables(family: &str, table: &str, chain: &str) -> Option<Self> {
-        let family = match family {
-            "ip" => Family::Ipv4,
-            "ip6" => Family::Ipv6,
-            _ => return None,
-        };
-        let is_one = chain == CHAIN && TABLES.contains(&table);
-        is_one.then(|| Self { kind: Kind::Nftables, family, name: table.to_owned() })
-    }
-
     pub(super) const fn families(&self) -> Families {
         match self.family {
             Family::Ipv4 => Families { ipv4: true, ipv6: false },
@@ -103,45 +89,24 @@ impl Table {
     }
 
     /// What is in it.
-    pub(super) fn look(&self, tools: &mut impl Tools) -> Result<Gate, Refusal> {
+    fn look(&self, tools: &mut impl Tools) -> Result<Gate, Refusal> {
         let mut arguments = vec!["-w", "5", "-t", &self.name, "-S"];
         // In the table that is for refusing, whatever leads to another chain may end there. The others are mostly for
         // something else, which is not to be skipped without need: all of them is read.
         if self.name == "filter" {
             arguments.push(CHAIN);
         }
-        let said = self.run(tools, "", &arguments, "")?;
+        let said = run(tools, self.plain(), "legacy", "", &arguments, "")?;
         let listing = Listing::parse(&String::from_utf8_lossy(&said));
         let own = listing.rules.iter().filter(|rule| rule.chain() == Some(CHAIN)).enumerate();
         let own = own.filter_map(|(place, rule)| rule.own(place)).collect();
-        Ok(Gate { owner: Owner::Iptables(self.clone()), refuses: listing.refuses(), own })
-    }
-
-    /// Calls the one of iptables' programs that knows this table.
-    fn run(&self, tools: &mut impl Tools, suffix: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal> {
-        let (plain, kind) = (self.plain(), self.kind_name());
-        let answer = tools.run(&format!("{plain}-{kind}{suffix}"), arguments, input);
-        let Err(Refusal::Missing(missing)) = answer else { return answer };
-        // Where there is but one of them, it has no other name, and says which it is.
-        let version = tools.run(plain, &["--version"], "").map_err(|_| Refusal::Missing(missing.clone()))?;
-        let is_in_nftables = String::from_utf8_lossy(&version).contains("nf_tables");
-        if is_in_nftables != (self.kind == Kind::Nftables) {
-            return Err(Refusal::Missing(missing));
-        }
-        tools.run(&format!("{plain}{suffix}"), arguments, input)
+        Ok(Gate { owner: Owner::Legacy(self.clone()), refuses: listing.refuses(), own })
     }
 
     const fn plain(&self) -> &'static str {
         match self.family {
             Family::Ipv4 => "iptables",
             Family::Ipv6 => "ip6tables",
-        }
-    }
-
-    const fn kind_name(&self) -> &'static str {
-        match self.kind {
-            Kind::Nftables => "nft",
-            Kind::Legacy => "legacy",
         }
     }
 
@@ -160,23 +125,36 @@ impl Table {
         // By its words a rule is found wherever it stands, and the first of those that say the same is as good as any.
         let gone: String = gone.iter().map(|own| format!("-D {}\n", own.name)).collect();
         let input = format!("*{}\n{gone}{put}COMMIT\n", self.name);
-        self.run(tools, "-restore", &["-w", "5", "--noflush"], &input).map(drop)
+        run(tools, self.plain(), "legacy", "-restore", &["-w", "5", "--noflush"], &input).map(drop)
     }
 
     pub(super) fn command(&self) -> String {
-        format!("{}-{} -w 5 -t {} -I {CHAIN} {}", self.plain(), self.kind_name(), self.name, rule())
+        format!("{}-legacy -w 5 -t {} -I {CHAIN} {}", self.plain(), self.name, rule())
     }
 }
 
-impl Refusal {
-    /// Whether it is iptables' word for a table in which there is what it does not know.
-    pub(super) fn is_of_foreign_rules(&self) -> bool {
-        matches!(self, Self::Failed(why) if why.contains("incompatible"))
+/// Calls the one of iptables' programs that is of this kind: `iptables-nft`, `ip6tables-legacy-restore`.
+pub(super) fn run(
+    tools: &mut impl Tools,
+    plain: &str,
+    kind: &str,
+    suffix: &str,
+    arguments: &[&str],
+    input: &str,
+) -> Result<Vec<u8>, Refusal> {
+    let answer = tools.run(&format!("{plain}-{kind}{suffix}"), arguments, input);
+    let Err(Refusal::Missing(missing)) = answer else { return answer };
+    // Where there is but one of them, it has no other name, and says which it is.
+    let version = tools.run(plain, &["--version"], "").map_err(|_| Refusal::Missing(missing.clone()))?;
+    let is_in_nftables = String::from_utf8_lossy(&version).contains("nf_tables");
+    if is_in_nftables != (kind == "nft") {
+        return Err(Refusal::Missing(missing));
     }
+    tools.run(&format!("{plain}{suffix}"), arguments, input)
 }
 
 /// The rule, as iptables takes and tells it.
-fn rule() -> String {
+pub(super) fn rule() -> String {
     format!("-m connmark --mark {MARK:#x}/{MARK:#x} -m comment --comment {COMMENT} -j ACCEPT")
 }
 
@@ -186,7 +164,7 @@ struct Listing {
     /// Whether the policy of the chain at the forward hook is to drop.
     drops: bool,
     /// The chains that are told whole.
-    chains: HashSet<String>,
+    chains: Vec<String>,
     rules: Vec<Rule>,
 }
 
@@ -215,16 +193,17 @@ impl Listing {
     }
 
     fn refuses(&self) -> Refuses {
-        let mut reached = HashSet::from([CHAIN]);
-        let mut to_look_at = vec![CHAIN];
-        while let Some(chain) = to_look_at.pop() {
+        let mut reached = vec![CHAIN];
+        let mut next = 0;
+        while let Some(&chain) = reached.get(next) {
+            next += 1;
             for target in self.rules.iter().filter(|rule| rule.chain() == Some(chain)).filter_map(Rule::target) {
-                let is_told = self.chains.contains(target);
-                if !is_told && !HARMLESS.contains(&target) {
+                let is_told = self.chains.iter().any(|chain| chain == target);
+                if !is_told && !is_harmless(target.as_bytes()) {
                     return Refuses::Anything;
                 }
-                if is_told && reached.insert(target) {
-                    to_look_at.push(target);
+                if is_told && !reached.contains(&target) {
+                    reached.push(target);
                 }
             }
         }
@@ -260,9 +239,65 @@ impl Rule {
 }
 
 impl fmt::Display for Table {
-    /// `the chain FORWARD of iptables' table filter for IPv4`.
+    /// `the chain FORWARD of the old iptables' table filter for IPv4`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.kind == Kind::Legacy { "legacy " } else { "" };
-        write!(formatter, "the chain {CHAIN} of iptables' {kind}table {} for {}", self.name, self.families())
+        write!(formatter, "the chain {CHAIN} of the old iptables' table {} for {}", self.name, self.families())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_table_may_refuse() {
+        for (listing, expected) in [
+            ("-P FORWARD ACCEPT", Refuses::Nothing),
+            ("-P FORWARD DROP", Refuses::Anything),
+            ("-P INPUT DROP\n-P FORWARD ACCEPT\n-A INPUT -j DROP", Refuses::Nothing),
+            (
+                "-P FORWARD ACCEPT\n-A FORWARD -o virbr0 -j REJECT --reject-with icmp-port-unreachable",
+                Refuses::Anything,
+            ),
+            ("-P FORWARD ACCEPT\n-A FORWARD -j DOCKER-USER", Refuses::Anything),
+            ("-P FORWARD ACCEPT\n-A FORWARD -g elsewhere", Refuses::Anything),
+            ("-P FORWARD ACCEPT\n-A FORWARD -p tcp -m comment --comment \"-j DROP\"", Refuses::Nothing),
+            (
+                "-P FORWARD ACCEPT\n-A FORWARD -p tcp -j TCPMSS --clamp-mss-to-pmtu\n-A FORWARD -s 10.0.0.1",
+                Refuses::Nothing,
+            ),
+            ("-P FORWARD ACCEPT\n-N a\n-N b\n-A FORWARD -j a\n-A a -j b\n-A b -j a\n-A a -j MARK", Refuses::Nothing),
+            ("-P FORWARD ACCEPT\n-N a\n-N b\n-A FORWARD -j a\n-A a -j b\n-A b -j NFQUEUE", Refuses::Anything),
+            ("-P FORWARD ACCEPT\n-A FORWARD -m comment --comment \"not closed", Refuses::Anything),
+        ] {
+            assert_eq!(Listing::parse(listing).refuses(), expected, "{listing}");
+        }
+    }
+
+    #[test]
+    fn its_own_rule_is_known_and_seen_through() {
+        let own = |line: &str| Listing::parse(line).rules.first().and_then(|rule| rule.own(0)).map(|own| own.is_whole);
+        let whole = format!("-A FORWARD {}", rule());
+        assert_eq!(own(&whole), Some(true));
+        assert_eq!(own(&whole.replace(" virt-hooks ", " \"virt-hooks\" ")), Some(true));
+        let turned = "-A FORWARD -m comment --comment virt-hooks -m connmark --mark 0x1000000/0x1000000 -j ACCEPT";
+        assert_eq!(own(turned), Some(true));
+        assert_eq!(own(&whole.replace("0x1000000/", "0x2000000/")), Some(false));
+        assert_eq!(own(&whole.replace("ACCEPT", "DROP")), Some(false));
+        assert_eq!(own(&whole.replace("FORWARD", "FORWARD -p tcp")), Some(false));
+        assert_eq!(own(&whole.replace("--mark", "! --mark")), Some(false));
+        assert_eq!(own(&whole.replace("virt-hooks", "mine")), None);
+        assert_eq!(own("-A FORWARD -j ACCEPT"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_to_an_end(text in "(-A FORWARD -j [A-Ba-b]\n|-A [ab] -j [ab]\n|-N [ab]\n|\\PC{0,9}\n){0,9}") {
+            let listing = Listing::parse(&text);
+            _ = listing.refuses();
+            prop_assert!(listing.rules.iter().all(|rule| rule.own(0).is_none()));
+        }
     }
 }

@@ -1,0 +1,424 @@
+//! Chains that nftables has at the forward hook: its own, and those that iptables keeps there.
+
+use std::fmt;
+
+use super::gate::{Gate, Own, Owner, Refuses};
+use super::{COMMENT, Families, Guards, Refusal, Tools, legacy};
+use crate::journal::Escaped;
+use crate::network::conntrack::MARK;
+use crate::network::nftables::{self, Expression, Family, Rule, Verdict};
+
+/// This program's own table.
+const OWN_TABLE: &str = "virt-hooks";
+
+/// What a rule can do without refusing, and without having others refuse (`nft`'s statements and what they ask).
+const HARMLESS: [&[u8]; 29] = [
+    b"bitwise",
+    b"byteorder",
+    b"cmp",
+    b"connlimit",
+    b"counter",
+    b"ct",
+    b"dup",
+    b"dynset",
+    b"exthdr",
+    b"fib",
+    b"flow_offload",
+    b"hash",
+    b"immediate",
+    b"inner",
+    b"last",
+    b"limit",
+    b"log",
+    b"lookup",
+    b"match",
+    b"meta",
+    b"notrack",
+    b"numgen",
+    b"osf",
+    b"payload",
+    b"quota",
+    b"range",
+    b"rt",
+    b"socket",
+    b"xfrm",
+];
+
+/// What is loaded of a connection: its status, and its mark (`enum nft_ct_keys`).
+const STATUS: u32 = 2;
+const MARK_KEY: u32 = 3;
+
+/// In the status, that the connection's destination is translated (`IPS_DST_NAT`).
+const TRANSLATED: u32 = 1 << 5;
+
+/// A base chain at the forward hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chain {
+    family: Family,
+    table: String,
+    name: String,
+    /// Whether there is anything in it that only iptables can have put there.
+    has_parts_of_iptables: bool,
+}
+
+/// Adds the chains that there are.
+pub(super) fn look(guards: &mut Guards) -> Result<(), Refusal> {
+    let failed = |error| Refusal::Failed(format!("the kernel does not tell its chains: {error}"));
+    for found in nftables::chains_at_forward().map_err(failed)? {
+        if found.family == Family::Inet && found.table == OWN_TABLE {
+            continue;
+        }
+        let nftables::Chain { family, table, name, drops } = found;
+        let mut chain = Chain { family, table, name, has_parts_of_iptables: false };
+        match chain.rules() {
+            Ok(rules) => {
+                let own: Vec<&Rule> = rules.iter().filter(|rule| rule.chain == chain.name).collect();
+                chain.has_parts_of_iptables = own.iter().any(|rule| is_of_iptables(rule));
+                guards.add(Gate {
+                    refuses: refuses(&rules, &chain.name, drops, chain.is_for_other_things()),
+                    own: own.iter().enumerate().filter_map(|(place, rule)| Own::find(place, rule)).collect(),
+                    owner: Owner::Nftables(chain),
+                });
+            }
+            Err(error) => guards.miss(&chain, &Refusal::Failed(error.to_string())),
+        }
+    }
+    Ok(())
+}
+
+impl Chain {
+    pub(super) fn families(&self) -> Families {
+        Families { ipv4: self.family != Family::Ip6, ipv6: self.family != Family::Ip }
+    }
+
+    /// Whether it is another's.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (self.family, &self.table, &self.name) == (other.family, &other.table, &other.name)
+    }
+
+    /// The program that it is iptables' for, if it is called as iptables calls its own.
+    fn iptables(&self) -> Option<&'static str> {
+        let is_one = self.name == legacy::CHAIN && legacy::TABLES.contains(&self.table.as_str());
+        match self.family {
+            Family::Ip if is_one => Some("iptables"),
+            Family::Ip6 if is_one => Some("ip6tables"),
+            _ => None,
+        }
+    }
+
+    /// Its rules. In tables of iptables' that are for something else than refusing also those of the chains that it may
+    /// lead to: what they are for is not to be skipped without need.
+    fn rules(&self) -> std::io::Result<Vec<Rule>> {
+        nftables::rules(self.family, &self.table, (!self.is_for_other_things()).then_some(&self.name))
+    }
+
+    fn is_for_other_things(&self) -> bool {
+        self.iptables().is_some() && self.table != "filter"
+    }
+
+    /// Puts the rule at the top, then takes away those that are there.
+    pub(super) fn put(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), Refusal> {
+        match self.iptables() {
+            None => self.put_by_nft(instead, tools),
+            Some(plain) => match self.put_by_iptables(plain, tools) {
+                Ok(()) => self.take_away(instead, tools),
+                // Somebody writes rules of nftables and calls his chain so.
+                Err(Refusal::Failed(why)) if why.contains("incompatible") => self.put_by_nft(instead, tools),
+                // Unless a container has brought its own, and will call it again.
+                Err(Refusal::Missing(_)) if !self.has_parts_of_iptables => self.put_by_nft(instead, tools),
+                refused => refused,
+            },
+        }
+    }
+
+    fn put_by_iptables(&self, plain: &str, tools: &mut impl Tools) -> Result<(), Refusal> {
+        let rule = legacy::rule();
+        let mut arguments = vec!["-w", "5", "-t", &self.table, "-I", legacy::CHAIN];
+        arguments.extend(rule.split(' '));
+        legacy::run(tools, plain, "nft", "", &arguments, "").map(drop)
+    }
+
+    /// Does all of it, or nothing.
+    fn put_by_nft(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), Refusal> {
+        let put = format!("insert rule {} {}\n", self.place()?, rule());
+        tools.run("nft", &["-f", "-"], &(put + &self.deletions(instead)?)).map(drop)
+    }
+
+    /// Takes these rules out of it. nft can, whoever has put them, by their numbers, which are given to no other rule.
+    pub(super) fn take_away(&self, own: &[Own], tools: &mut impl Tools) -> Result<(), Refusal> {
+        if own.is_empty() {
+            return Ok(());
+        }
+        tools.run("nft", &["-f", "-"], &self.deletions(own)?).map(drop)
+    }
+
+    fn deletions(&self, own: &[Own]) -> Result<String, Refusal> {
+        let place = self.place()?;
+        Ok(own.iter().map(|own| format!("delete rule {place} handle {}\n", own.name)).collect())
+    }
+
+    /// What nft calls it.
+    fn place(&self) -> Result<String, Refusal> {
+        Ok(format!("{} {} {}", self.family.name(), word(&self.table)?, word(&self.name)?))
+    }
+
+    /// What is to be asked of the process that it belongs to.
+    pub(super) fn wish(&self) -> String {
+        if self.table == "firewalld" {
+            "to let others change it: NftablesTableOwner=no in /etc/firewalld/firewalld.conf, then firewall-cmd --reload"
+                .to_owned()
+        } else {
+            format!("have that process put at its top: {}", rule())
+        }
+    }
+
+    pub(super) fn command(&self) -> String {
+        match self.iptables() {
+            Some(plain) => format!("{plain}-nft -w 5 -t {} -I {} {}", self.table, self.name, legacy::rule()),
+            None => format!("nft insert rule {} {} {} '{}'", self.family.name(), self.table, self.name, rule()),
+        }
+    }
+}
+
+/// The rule: whatever family it is about, since the mark is only on what this program forwards.
+fn rule() -> String {
+    format!("ct mark and {MARK:#010x} == {MARK:#010x} accept comment \"{COMMENT}\"")
+}
+
+/// A name as nft takes it. It takes no other, whatever the kernel may have.
+fn word(name: &str) -> Result<&str, Refusal> {
+    let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'\\');
+    if name.bytes().all(is_of_word) && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
+        return Ok(name);
+    }
+    Err(Refusal::Failed("nft takes no such name".to_owned()))
+}
+
+/// What a chain may refuse: by itself, or, where these are all rules of its table, by the chains that it leads to.
+fn refuses(rules: &[Rule], chain: &str, drops: bool, are_all: bool) -> Refuses {
+    let mut worst = Refuses::Nothing;
+    let mut reached = vec![chain];
+    let mut next = 0;
+    while let Some(&chain) = reached.get(next) {
+        let is_base = next == 0;
+        next += 1;
+        let mut rest = Refuses::Anything;
+        let mut ends = false;
+        for rule in rules.iter().filter(|rule| rule.chain == chain) {
+            for expression in &rule.expressions {
+                match expression {
+                    Expression::Verdict(Verdict::Jump(target)) if are_all => {
+                        if !reached.contains(&target.as_str()) {
+                            reached.push(target);
+                        }
+                    }
+                    expression if is_harmless(expression) => {}
+                    _ => worst = worst.max(rest),
+                }
+            }
+            match accepts(rule) {
+                Some(Accepts::Everything) => ends = true,
+                Some(Accepts::Translated) => rest = Refuses::Untranslated,
+                None => {}
+            }
+            // What comes after it is never reached.
+            if ends {
+                break;
+            }
+        }
+        if is_base && drops && !ends {
+            worst = worst.max(rest);
+        }
+    }
+    worst
+}
+
+fn is_harmless(expression: &Expression) -> bool {
+    match expression {
+        Expression::Verdict(verdict) => matches!(verdict, Verdict::Accept | Verdict::GoOn),
+        Expression::VerdictMap => false,
+        Expression::Target(name) => legacy::is_harmless(name),
+        Expression::Other(name) => HARMLESS.contains(&name.as_slice()),
+        Expression::Connection(_) | Expression::Mask(..) | Expression::Compare { .. } | Expression::Match(..) => true,
+    }
+}
+
+/// What a rule accepts that is known.
+enum Accepts {
+    Everything,
+    Translated,
+}
+
+fn accepts(rule: &Rule) -> Option<Accepts> {
+    let (last, conditions) = deeds(rule).split_last().map(|(last, rest)| (*last, rest.to_vec()))?;
+    if *last != Expression::Verdict(Verdict::Accept) {
+        return None;
+    }
+    match conditions.as_slice() {
+        [] => Some(Accepts::Everything),
+        [Expression::Connection(STATUS), Expression::Mask(mask, flip), Expression::Compare { equal: false, value }]
+            if **mask == TRANSLATED.to_ne_bytes() && is_zero(flip) && is_zero(value) =>
+        {
+            Some(Accepts::Translated)
+        }
+        _ => None,
+    }
+}
+
+/// What a rule asks and does besides counting and telling.
+fn deeds(rule: &Rule) -> Vec<&Expression> {
+    let is_a_note = |expression: &Expression| match expression {
+        Expression::Other(name) => matches!(name.as_slice(), b"counter" | b"log" | b"last"),
+        Expression::Match(name, _) => name == b"comment",
+        _ => false,
+    };
+    rule.expressions.iter().filter(|expression| !is_a_note(expression)).collect()
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
+}
+
+fn is_of_iptables(rule: &Rule) -> bool {
+    rule.expressions.iter().any(|part| matches!(part, Expression::Match(..) | Expression::Target(_)))
+}
+
+impl Own {
+    /// The rule, if it is this program's.
+    fn find(place: usize, rule: &Rule) -> Option<Self> {
+        let is_noted = rule.comment.as_deref() == Some(COMMENT.as_bytes());
+        let is_noted_by_iptables = rule.expressions.iter().any(|expression| {
+            // A text that is filled up with NULs (`struct xt_comment_info`).
+            matches!(expression, Expression::Match(name, text)
+                if name == b"comment" && text.split(|&byte| byte == 0).next() == Some(COMMENT.as_bytes()))
+        });
+        if !is_noted && !is_noted_by_iptables {
+            return None;
+        }
+        let mark = MARK.to_ne_bytes();
+        let is_whole = match deeds(rule).as_slice() {
+            [asks @ .., Expression::Verdict(Verdict::Accept)] => match asks {
+                [
+                    Expression::Connection(MARK_KEY),
+                    Expression::Mask(mask, flip),
+                    Expression::Compare { equal, value },
+                ] => **mask == mark && is_zero(flip) && *equal && **value == mark,
+                // The mark, the mask, and whether it is the other way round (`struct xt_connmark_mtinfo1`).
+                [Expression::Match(name, info)] => {
+                    name == b"connmark" && info.starts_with(&[mark, mark].concat()) && info.get(8) == Some(&0)
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        Some(Self { place, name: rule.handle.to_string(), is_whole })
+    }
+}
+
+impl fmt::Display for Chain {
+    /// `the chain filter_FORWARD of the table inet firewalld`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, table) = (Escaped(self.name.as_bytes()), Escaped(self.table.as_bytes()));
+        write!(formatter, "the chain {name} of the table {} {table}", self.family.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::nftables::recorded::{JUMP, OWN, OWN_OF_IPTABLES, REJECT, TRANSLATED, VERDICT_MAP, rule};
+
+    fn of(chain: &str, expressions: &[Expression]) -> Rule {
+        Rule { chain: chain.to_owned(), handle: 1, comment: None, expressions: expressions.to_vec() }
+    }
+
+    fn other(name: &str) -> Expression {
+        Expression::Other(name.as_bytes().to_vec())
+    }
+
+    const ACCEPT: Expression = Expression::Verdict(Verdict::Accept);
+
+    #[test]
+    fn what_a_chain_may_refuse() {
+        let here = |expressions: &[Expression]| of("filter_FORWARD", expressions);
+        let (translated, reject) = (rule(TRANSLATED), rule(REJECT));
+        let drop = here(&[Expression::Verdict(Verdict::Refuse)]);
+        let map = Rule { chain: "filter_FORWARD".to_owned(), ..rule(VERDICT_MAP) };
+        let of_iptables =
+            |name: &str| here(&[Expression::Match(b"tcp".to_vec(), vec![]), Expression::Target(name.into())]);
+        let accept_some = here(&[other("meta"), Expression::Compare { equal: true, value: vec![0] }, ACCEPT]);
+        let accept_all = here(&[other("counter"), other("log"), ACCEPT]);
+        for (rules, with_accept, with_drop) in [
+            (vec![], Refuses::Nothing, Refuses::Anything),
+            (vec![reject.clone()], Refuses::Anything, Refuses::Anything),
+            (vec![drop.clone()], Refuses::Anything, Refuses::Anything),
+            (vec![rule(JUMP)], Refuses::Anything, Refuses::Anything),
+            (vec![map], Refuses::Anything, Refuses::Anything),
+            (vec![here(&[other("queue")])], Refuses::Anything, Refuses::Anything),
+            (vec![here(&[other("objref")])], Refuses::Anything, Refuses::Anything),
+            (vec![of_iptables("DROP")], Refuses::Anything, Refuses::Anything),
+            (vec![of_iptables("TCPMSS")], Refuses::Nothing, Refuses::Anything),
+            (vec![accept_some.clone()], Refuses::Nothing, Refuses::Anything),
+            (vec![accept_some.clone(), reject.clone()], Refuses::Anything, Refuses::Anything),
+            (vec![here(&[other("counter"), other("log"), other("limit")])], Refuses::Nothing, Refuses::Anything),
+            (vec![accept_all.clone(), reject.clone()], Refuses::Nothing, Refuses::Nothing),
+            (vec![translated.clone()], Refuses::Nothing, Refuses::Untranslated),
+            (vec![accept_some, translated.clone(), reject.clone()], Refuses::Untranslated, Refuses::Untranslated),
+            (vec![drop, translated, reject], Refuses::Anything, Refuses::Anything),
+        ] {
+            assert_eq!(refuses(&rules, "filter_FORWARD", false, false), with_accept, "{rules:?}");
+            assert_eq!(refuses(&rules, "filter_FORWARD", true, false), with_drop, "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn where_all_rules_are_known_a_jump_refuses_what_its_chain_refuses() {
+        let jump = |from: &str, to: &str| of(from, &[Expression::Verdict(Verdict::Jump(to.to_owned()))]);
+        let clamp = of("b", &[Expression::Target(b"TCPMSS".to_vec())]);
+        let loops = [jump("a", "b"), jump("b", "a"), jump("b", "empty"), clamp];
+        assert_eq!(refuses(&loops, "a", false, true), Refuses::Nothing);
+        assert_eq!(refuses(&loops, "a", false, false), Refuses::Anything);
+        let drops = [&loops[..], &[of("b", &[Expression::Verdict(Verdict::Refuse)])]].concat();
+        assert_eq!(refuses(&drops, "a", false, true), Refuses::Anything);
+        assert_eq!(refuses(&drops, "elsewhere", false, true), Refuses::Nothing);
+    }
+
+    #[test]
+    fn its_own_rule_is_known_and_seen_through() {
+        for digits in [OWN, OWN_OF_IPTABLES] {
+            let whole = rule(digits);
+            let found = Own::find(3, &whole).expect("a rule of ours");
+            assert_eq!(found, Own { place: 3, name: whole.handle.to_string(), is_whole: true });
+            let with_counter = [&[other("counter")], whole.expressions.as_slice()].concat();
+            let is_whole = |expressions: Vec<Expression>| {
+                Own::find(0, &Rule { expressions, ..whole.clone() }).map(|own| own.is_whole)
+            };
+            assert_eq!(is_whole(with_counter), Some(true));
+            let first = &whole.expressions[..1];
+            for narrower in [&[Expression::Match(b"tcp".to_vec(), vec![])], first, &[other("meta")], &[ACCEPT]] {
+                let expressions = [narrower, whole.expressions.as_slice()].concat();
+                assert_eq!(is_whole(expressions), Some(false), "{narrower:?}");
+            }
+            let mut without_verdict = whole.expressions.clone();
+            without_verdict.pop();
+            assert_eq!(is_whole(without_verdict.clone()), Some(false));
+            without_verdict.push(Expression::Verdict(Verdict::Refuse));
+            assert_eq!(is_whole(without_verdict), Some(false));
+        }
+        for digits in [JUMP, TRANSLATED, REJECT] {
+            assert_eq!(Own::find(0, &rule(digits)), None);
+        }
+        let longer = Rule { comment: Some(b"virt-hooks of mine".to_vec()), ..rule(OWN) };
+        assert_eq!(Own::find(0, &longer), None);
+    }
+
+    #[test]
+    fn names_that_nft_would_take_for_something_else_are_given_to_it_in_no_case() {
+        for name in ["filter", "FORWARD", "filter_FORWARD", "docker-bridges", "_a", "a.b/c"] {
+            assert_eq!(word(name), Ok(name));
+        }
+        for name in ["", "-a", "1a", "a b", "a;flush ruleset", "a\n", "a{", "\"a\"", "ä"] {
+            assert!(word(name).is_err(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The chains and rules of nftables, whoever has made them, as the kernel tells them (`nf_tables` over netlink).
+//!
+//! `nft` tells them, too, in 5 to 10 ms a question, and reads every set of a table to tell one of its chains: half a second
+//! where somebody blocks 50,000 addresses (`time nft list chain inet firewalld filter_FORWARD`). This is asked at every
+//! event of a VM that has a forward.
+
+#[cfg(test)]
+pub(super) mod recorded;
+
+use std::io;
+use std::time::Duration;
+
+use rustix::net::netlink::NETFILTER;
+
+use crate::netlink::{Netlink, attribute, attributes, put};
+
+/// The messages (`include/uapi/linux/netfilter/nf_tables.h` of Linux): the part that is nftables, then what is wanted.
+const GET_TABLE: u16 = 10 << 8 | 1;
+const GET_CHAIN: u16 = 10 << 8 | 4;
+const GET_RULE: u16 = 10 << 8 | 7;
+
+const NFTA_TABLE_NAME: u16 = 1;
+
+const NFTA_CHAIN_TABLE: u16 = 1;
+const NFTA_CHAIN_NAME: u16 = 3;
+const NFTA_CHAIN_HOOK: u16 = 4;
+const NFTA_CHAIN_POLICY: u16 = 5;
+const NFTA_CHAIN_TYPE: u16 = 7;
+const NFTA_HOOK_HOOKNUM: u16 = 1;
+
+const NFTA_RULE_TABLE: u16 = 1;
+const NFTA_RULE_CHAIN: u16 = 2;
+const NFTA_RULE_HANDLE: u16 = 3;
+const NFTA_RULE_EXPRESSIONS: u16 = 4;
+const NFTA_RULE_USERDATA: u16 = 7;
+
+const NFTA_EXPR_NAME: u16 = 1;
+const NFTA_EXPR_DATA: u16 = 2;
+
+const NFTA_DATA_VALUE: u16 = 1;
+const NFTA_DATA_VERDICT: u16 = 2;
+const NFTA_VERDICT_CODE: u16 = 1;
+const NFTA_VERDICT_CHAIN: u16 = 2;
+
+/// The forward hook (`NF_INET_FORWARD`).
+const FORWARD: u32 = 2;
+
+/// The policy that drops (`NF_DROP`).
+const DROP: u32 = 0;
+
+/// The length of what stands before the attributes (`struct nfgenmsg`), in bytes.
+const FAMILY: usize = 4;
+
+/// How long the kernel may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it is asked again where something was changed while it answered.
+const TRIES: usize = 10;
+
+/// The family of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    Ip,
+    /// IPv6.
+    Ip6,
+    /// Both.
+    Inet,
+}
+
+/// A chain that is asked what becomes of packets at the forward hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chain {
+    pub(super) family: Family,
+    pub(super) table: String,
+    pub(super) name: String,
+    /// Whether its policy is to drop.
+    pub(super) drops: bool,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rule {
+    /// In which chain of its table.
+    pub(super) chain: String,
+    /// By which number it is deleted.
+    pub(super) handle: u64,
+    /// What somebody has noted on it.
+    pub(super) comment: Option<Vec<u8>>,
+    /// What it does, one after another, for as long as what it asks holds.
+    pub(super) expressions: Vec<Expression>,
+}
+
+/// A part of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Expression {
+    /// Ends the rule, and says what becomes of the packet.
+    Verdict(Verdict),
+    /// Looks a verdict up in a map.
+    VerdictMap,
+    /// Loads something of the connection (`enum nft_ct_keys`).
+    Connection(u32),
+    /// Masks what was loaded.
+    Mask(Vec<u8>, Vec<u8>),
+    /// Goes on if what was loaded equals this, or does not.
+    Compare { equal: bool, value: Vec<u8> },
+    /// Goes on if a match of iptables' is met.
+    Match(Vec<u8>, Vec<u8>),
+    /// Does what a target of iptables' does.
+    Target(Vec<u8>),
+    /// Something else, by its name.
+    Other(Vec<u8>),
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accept,
+    /// Whatever comes next.
+    GoOn,
+    /// Another chain says it.
+    Jump(String),
+    /// It goes no further, or somebody else decides.
+    Refuse,
+}
+
+impl Family {
+    const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Inet),
+            2 => Some(Self::Ip),
+            10 => Some(Self::Ip6),
+            _ => None,
+        }
+    }
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Inet => 1,
+            Self::Ip => 2,
+            Self::Ip6 => 10,
+        }
+    }
+
+    /// Its name, as nft has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ip => "ip",
+            Self::Ip6 => "ip6",
+            Self::Inet => "inet",
+        }
+    }
+}
+
+/// Whether there is a table of this name.
+///
+/// # Errors
+/// Where the kernel does not tell.
+pub fn has_table(family: Family, name: &str) -> io::Result<bool> {
+    let tables = ask(GET_TABLE, &request(family.number(), &[]), |body| {
+        let is_it = *body.first()? == family.number() && text(body.get(FAMILY..)?, NFTA_TABLE_NAME)? == name;
+        is_it.then_some(())
+    })?;
+    Ok(!tables.is_empty())
+}
+
+/// Every base chain for filtering at the forward hook.
+///
+/// # Errors
+/// Where the kernel does not tell.
+pub(super) fn chains_at_forward() -> io::Result<Vec<Chain>> {
+    ask(GET_CHAIN, &request(0, &[]), Chain::parse)
+}
+
+/// The rules of a table, or of one chain of it, each chain's in their order. None where it has gone.
+///
+/// # Errors
+/// Where the kernel does not tell.
+pub(super) fn rules(family: Family, table: &str, chain: Option<&str>) -> io::Result<Vec<Rule>> {
+    let mut names = vec![(NFTA_RULE_TABLE, table)];
+    names.extend(chain.map(|chain| (NFTA_RULE_CHAIN, chain)));
+    let rules = ask(GET_RULE, &request(family.number(), &names), |body| {
+        // A kernel that does not know how to choose tells all of them.
+        let all = body.get(FAMILY..)?;
+        let is_of_it = *body.first()? == family.number()
+            && text(all, NFTA_RULE_TABLE)? == table
+            && chain.is_none_or(|chain| text(all, NFTA_RULE_CHAIN).is_some_and(|name| name == chain));
+        if is_of_it { Rule::parse(all) } else { None }
+    });
+    rules.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(Vec::new()) } else { Err(error) })
+}
+
+fn request(family: u8, names: &[(u16, &str)]) -> Vec<u8> {
+    let mut request = vec![family, 0, 0, 0];
+    for (kind, name) in names {
+        put(&mut request, *kind, &[name.as_bytes(), b"\0"].concat());
+    }
+    request
+}
+
+fn ask<T>(kind: u16, request: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
+    for _ in 1..TRIES {
+        let mut told = Vec::new();
+        let answer = Netlink::open(NETFILTER, PATIENCE)?.dump(kind, request, |body| told.extend(parse(body)));
+        match answer {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            answer => return answer.map(|()| told),
+        }
+    }
+    Err(io::Error::other("somebody changes the rules all the time"))
+}
+
+impl Chain {
+    fn parse(body: &[u8]) -> Option<Self> {
+        let family = Family::from_number(*body.first()?)?;
+        let all = body.get(FAMILY..)?;
+        let is_at_the_hook = number(attribute(all, NFTA_CHAIN_HOOK)?, NFTA_HOOK_HOOKNUM)? == FORWARD;
+        let filters = text(all, NFTA_CHAIN_TYPE)? == "filter";
+        (is_at_the_hook && filters).then_some(Self {
+            family,
+            table: text(all, NFTA_CHAIN_TABLE)?,
+            name: text(all, NFTA_CHAIN_NAME)?,
+            drops: number(all, NFTA_CHAIN_POLICY).is_some_and(|policy| policy == DROP),
+        })
+    }
+}
+
+impl Rule {
+    fn parse(all: &[u8]) -> Option<Self> {
+        let expressions = attributes(attribute(all, NFTA_RULE_EXPRESSIONS).unwrap_or_default());
+        Some(Self {
+            chain: text(all, NFTA_RULE_CHAIN)?,
+            handle: attribute(all, NFTA_RULE_HANDLE)?.try_into().ok().map(u64::from_be_bytes)?,
+            comment: attribute(all, NFTA_RULE_USERDATA).and_then(comment),
+            expressions: expressions.map(|(_, expression)| Expression::parse(expression)).collect(),
+        })
+    }
+}
+
+impl Expression {
+    fn parse(expression: &[u8]) -> Self {
+        let name = attribute(expression, NFTA_EXPR_NAME).map(unterminated).unwrap_or_default();
+        let data = attribute(expression, NFTA_EXPR_DATA).unwrap_or_default();
+        // What is not as it should be is something else, and so nothing that is relied upon.
+        Self::of(name, data).unwrap_or_else(|| Self::Other(name.to_vec()))
+    }
+
+    fn of(name: &[u8], data: &[u8]) -> Option<Self> {
+        let value = |kind| attribute(attribute(data, kind)?, NFTA_DATA_VALUE).map(<[u8]>::to_vec);
+        let bytes = |kind| attribute(data, kind).map(<[u8]>::to_vec);
+        // The numbers are those of the expression's own attributes: NFTA_IMMEDIATE_DATA and so on.
+        Some(match name {
+            b"immediate" => Self::Verdict(Verdict::parse(attribute(attribute(data, 2)?, NFTA_DATA_VERDICT)?)?),
+            // It goes to the register that is the verdict.
+            b"lookup" if number(data, 3)? == 0 => Self::VerdictMap,
+            b"ct" => {
+                attribute(data, 1)?;
+                Self::Connection(number(data, 2)?)
+            }
+            b"bitwise" => Self::Mask(value(4)?, value(5)?),
+            b"cmp" => Self::Compare { equal: [true, false].get(number(data, 2)? as usize).copied()?, value: value(3)? },
+            b"match" => Self::Match(unterminated(attribute(data, 1)?).to_vec(), bytes(3)?),
+            b"target" => Self::Target(unterminated(attribute(data, 1)?).to_vec()),
+            _ => return None,
+        })
+    }
+}
+
+impl Verdict {
+    fn parse(verdict: &[u8]) -> Option<Self> {
+        Some(match number(verdict, NFTA_VERDICT_CODE)?.cast_signed() {
+            1 => Self::Accept,
+            // NFT_CONTINUE, NFT_BREAK, NFT_RETURN
+            -1 | -2 | -5 => Self::GoOn,
+            // NFT_JUMP, NFT_GOTO
+            -3 | -4 => Self::Jump(text(verdict, NFTA_VERDICT_CHAIN)?),
+            _ => Self::Refuse,
+        })
+    }
+}
+
+/// The comment in what nft notes on a rule (`NFTNL_UDATA_RULE_COMMENT` of libnftnl): values, each with a type and a length.
+fn comment(mut noted: &[u8]) -> Option<Vec<u8>> {
+    while let [kind, length, rest @ ..] = noted {
+        let (value, rest) = rest.split_at_checked(usize::from(*length))?;
+        if *kind == 0 {
+            return Some(unterminated(value).to_vec());
+        }
+        noted = rest;
+    }
+    None
+}
+
+fn unterminated(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\0").unwrap_or(text)
+}
+
+fn text(all: &[u8], kind: u16) -> Option<String> {
+    String::from_utf8(unterminated(attribute(all, kind)?).to_vec()).ok()
+}
+
+fn number(all: &[u8], kind: u16) -> Option<u32> {
+    attribute(all, kind)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::recorded;
+    use super::*;
+    use crate::netlink::recorded::bytes;
+
+    #[test]
+    fn a_chain_is_read_as_the_kernel_tells_it() {
+        let (table, name) = ("firewalld".to_owned(), "filter_FORWARD".to_owned());
+        let expected = Chain { family: Family::Inet, table, name, drops: false };
+        assert_eq!(recorded::chain(), expected);
+        let mut body = bytes(recorded::CHAIN);
+        let policy = body.windows(8).position(|window| window == [8, 0, 5, 0, 0, 0, 0, 1]).expect("the policy");
+        body[policy + 7] = 0;
+        assert_eq!(Chain::parse(&body), Some(Chain { drops: true, ..expected }));
+        let hook = body.windows(8).position(|window| window == [8, 0, 1, 0, 0, 0, 0, 2]).expect("the hook");
+        body[hook + 7] = 1;
+        assert_eq!(Chain::parse(&body), None);
+    }
+
+    #[test]
+    fn a_rule_is_read_as_the_kernel_tells_it() {
+        let accept = Expression::Verdict(Verdict::Accept);
+        let word = |number: u32| number.to_ne_bytes().to_vec();
+        let asks = |key, mask: u32, equal, value: u32| {
+            [
+                Expression::Connection(key),
+                Expression::Mask(word(mask), word(0)),
+                Expression::Compare { equal, value: word(value) },
+            ]
+        };
+        let own = recorded::rule(recorded::OWN);
+        assert_eq!((own.chain.as_str(), own.comment.as_deref()), ("filter_FORWARD", Some(b"virt-hooks".as_slice())));
+        assert_eq!(
+            own.expressions,
+            [asks(3, 0x0100_0000, true, 0x0100_0000).as_slice(), std::slice::from_ref(&accept)].concat()
+        );
+        let translated = recorded::rule(recorded::TRANSLATED);
+        assert_eq!((translated.handle, translated.comment), (0x8a, None));
+        assert_eq!(
+            translated.expressions,
+            [asks(2, 0x20, false, 0).as_slice(), std::slice::from_ref(&accept)].concat()
+        );
+        let zones = Verdict::Jump("filter_FORWARD_ZONES".to_owned());
+        assert_eq!(recorded::rule(recorded::JUMP).expressions, [Expression::Verdict(zones)]);
+        assert_eq!(recorded::rule(recorded::REJECT).expressions, [Expression::Other(b"reject".to_vec())]);
+        let expected = [Expression::Connection(0), Expression::VerdictMap];
+        assert_eq!(recorded::rule(recorded::VERDICT_MAP).expressions, expected);
+        let own = recorded::rule(recorded::OWN_OF_IPTABLES);
+        let [Expression::Match(connmark, info), Expression::Match(comment, text), counter, verdict] =
+            own.expressions.as_slice()
+        else {
+            panic!("{own:?}");
+        };
+        assert_eq!((connmark.as_slice(), comment.as_slice()), (&b"connmark"[..], &b"comment"[..]));
+        assert_eq!(info[..9], [0, 0, 0, 1, 0, 0, 0, 1, 0]);
+        assert!(text.starts_with(b"virt-hooks\0"));
+        assert_eq!((counter, verdict), (&Expression::Other(b"counter".to_vec()), &accept));
+    }
+
+    #[test]
+    fn a_comment_is_found_among_what_is_noted() {
+        for (noted, expected) in [
+            (&b"\0\x03ab\0"[..], Some(&b"ab"[..])),
+            (b"\x05\x02xy\0\x02a\0", Some(b"a")),
+            (b"\0\x09ab\0", None),
+            (b"\x05\x00", None),
+            (b"\0", None),
+            (b"", None),
+        ] {
+            assert_eq!(comment(noted).as_deref(), expected, "{noted:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            _ = (Chain::parse(&bytes), Rule::parse(&bytes), Expression::parse(&bytes), comment(&bytes));
+        }
+
+        #[test]
+        fn any_change_of_a_message_is_read_to_an_end(which in 0..7_usize, at: prop::sample::Index, byte: u8) {
+            use recorded::{CHAIN, JUMP, OWN, OWN_OF_IPTABLES, REJECT, TRANSLATED, VERDICT_MAP};
+            let mut body = bytes([CHAIN, JUMP, OWN, OWN_OF_IPTABLES, REJECT, TRANSLATED, VERDICT_MAP][which]);
+            let at = at.index(body.len());
+            body[at] = byte;
+            _ = (Chain::parse(&body), Rule::parse(&body[FAMILY..]));
+        }
+    }
+}
