@@ -15,6 +15,8 @@ pub(crate) struct Programs {
     pub(crate) empty: PathBuf,
     /// A loop of `posix_spawn` and `wait`.
     pub(crate) spawn: PathBuf,
+    /// Another build of the program, for comparison.
+    pub(crate) before: Option<PathBuf>,
 }
 
 /// The project's folder.
@@ -22,8 +24,8 @@ pub(crate) fn project() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Builds all of it, the controls in `folder`.
-pub(crate) fn programs(folder: &Path) -> Result<Programs, Failure> {
+/// Builds all of it, the controls in `folder`. `before` has been built already.
+pub(crate) fn programs(folder: &Path, before: Option<PathBuf>) -> Result<Programs, Failure> {
     let built = printed(&mut Command::new(project().join("packaging/build")))?;
     let hook = project().join(built.trim());
     // TARGET/TRIPLE/release/virt-hooks
@@ -39,7 +41,7 @@ pub(crate) fn programs(folder: &Path) -> Result<Programs, Failure> {
     let exit = folder.join("exit");
     let assembly = source.join(format!("controls/exit-{}.s", std::env::consts::ARCH));
     printed(Command::new("cc").args(["-nostdlib", "-static", "-o"]).arg(&exit).arg(assembly))?;
-    Ok(Programs { hook, exit, empty: controls.join("empty"), spawn: controls.join("spawn") })
+    Ok(Programs { hook, exit, empty: controls.join("empty"), spawn: controls.join("spawn"), before })
 }
 
 /// What a command prints, if it goes well.

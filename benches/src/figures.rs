@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::call::{Call, Failure, in_turn, median};
 use crate::domain;
-use crate::host::{self, CUSTOM, EMPTY, EXIT, HOOK, LOG, SH, SPAWN};
+use crate::host::{self, BEFORE, CUSTOM, EMPTY, EXIT, HOOK, LOG, SH, SPAWN};
+use crate::network;
 
 /// What libvirt passes before a VM starts.
 pub(crate) const START: [&str; 4] = ["i-2-10-VM", "start", "begin", "-"];
@@ -133,6 +134,8 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
     note("cat >> file of the same bytes", appended);
     let memory = memory(&xml, &large)?;
     host::settings(None)?;
+    host::empty_custom()?;
+    let network = network::measure(turns.div_ceil(4))?;
     let values = vec![
         plain / bare,
         imports / beside,
@@ -143,8 +146,21 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
         logged / appended,
         memory,
         arrived / plain,
+        network.applied[2] / network.applied[0],
+        network.removed[2] / network.removed[0],
+        network.applied_by_hand[2] / network.applied[2],
+        network.undeclared[2] / plain,
     ];
+    times.extend(network.times());
     Ok(Measured { values, times })
+}
+
+/// An event without scripts by this build and by another, in seconds.
+pub(crate) fn beside(turns: usize) -> Result<[(&'static str, f64); 2], Failure> {
+    let xml = domain::xml(XML);
+    let (event, before) = (Call::new(HOOK, &START, &xml), Call::new(BEFORE, &START, &xml));
+    let [event, before] = in_turn(turns, [&mut || event.time(), &mut || before.time()])?;
+    Ok([("event without scripts", event), ("the same by the other build", before)])
 }
 
 /// What one script more costs, in seconds.

@@ -1,4 +1,5 @@
-//! A host in a folder, in mounts of its own: the hook sees its real paths there, and nothing of this machine is touched.
+//! A host in a folder, in mounts and a network of its own: the hook sees its real paths there, and nothing of this machine is
+//! touched.
 
 use std::fs;
 use std::io;
@@ -23,6 +24,9 @@ pub(crate) const EXIT: &str = "/controls/exit";
 pub(crate) const EMPTY: &str = "/controls/empty";
 pub(crate) const SPAWN: &str = "/controls/spawn";
 
+/// Another build of the hook, if one was named.
+pub(crate) const BEFORE: &str = "/controls/before/qemu";
+
 /// What a script does that does nothing.
 pub(crate) const SH: &str = "#!/bin/sh\nexit 0\n";
 
@@ -35,12 +39,16 @@ pub(crate) fn enter(folder: &Path, programs: &Programs, out: &Path) -> Result<()
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    for path in ["etc/libvirt/hooks/custom", "etc/cloudstack/agent", "var/log/libvirt", "controls", "out", "tmp"] {
+    for path in ["etc/libvirt/hooks/custom", "etc/cloudstack/agent", "var/log/libvirt", "controls/before", "out", "tmp"]
+    {
         fs::create_dir_all(folder.join(path))?;
     }
     fs::copy(&programs.hook, folder.join("etc/libvirt/hooks/qemu"))?;
     for (control, place) in [(&programs.exit, EXIT), (&programs.empty, EMPTY), (&programs.spawn, SPAWN)] {
         fs::copy(control, folder.join(place.trim_start_matches('/')))?;
+    }
+    if let Some(before) = &programs.before {
+        fs::copy(before, folder.join(BEFORE.trim_start_matches('/')))?;
     }
     // A time zone is read once in an event that logs something.
     _ = fs::copy("/etc/localtime", folder.join("etc/localtime"));
@@ -50,9 +58,9 @@ pub(crate) fn enter(folder: &Path, programs: &Programs, out: &Path) -> Result<()
     fs::create_dir_all(folder.join("sys/class/net/cloudbr0/brif/eth0"))?;
     fs::write(folder.join("sys/class/net/cloudbr0/brif/eth0/port_no"), "0x1\n")?;
 
-    unshare(CloneFlags::CLONE_NEWNS)?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-    for name in ["usr", "bin", "sbin", "lib", "lib64", "proc", "dev"] {
+    for name in ["usr", "bin", "sbin", "lib", "lib64", "etc/alternatives", "proc", "dev"] {
         let (there, here) = (Path::new("/").join(name), folder.join(name));
         match fs::symlink_metadata(&there) {
             Ok(status) if status.is_symlink() => symlink(fs::read_link(&there)?, here)?,

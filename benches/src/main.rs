@@ -10,6 +10,7 @@ mod figures;
 mod growth;
 mod host;
 mod instructions;
+mod network;
 mod plot;
 
 use std::fs;
@@ -19,24 +20,37 @@ use std::process::ExitCode;
 use crate::call::Failure;
 use crate::figures::Figure;
 
-const USAGE: &str = "bench [--check] [--long] [--figures-only] [--turns=N]
+const USAGE: &str = "bench [--check] [--long] [--figures-only] [--network-only] [--turns=N] [--before=PROGRAM]
 
   --check         ends with 1 where a figure is not reached
   --long          prints up to 1 GB of script output for the plots, not 100 MB
   --figures-only  no plots
-  --turns=N       how many times what is short is measured; otherwise 400";
+  --network-only  declared networking, and nothing else
+  --turns=N       how many times what is short is measured; otherwise 400
+  --before=PROGRAM
+                  an event without scripts beside the same by another build of the hook, and nothing else";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let known =
-        |word: &String| ["--check", "--long", "--figures-only"].contains(&word.as_str()) || turns(word).is_some();
+    let known = |word: &String| {
+        ["--check", "--long", "--figures-only", "--network-only"].contains(&word.as_str())
+            || turns(word).is_some()
+            || before(word).is_some()
+    };
     if !arguments.iter().all(known) {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     }
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
     let turns = arguments.iter().find_map(|word| turns(word)).unwrap_or(400);
-    match run(turns, !has("--figures-only"), has("--long")) {
+    let measured = if let Some(other) = arguments.iter().find_map(|word| before(word)) {
+        run_beside(&other, turns)
+    } else if has("--network-only") {
+        run_network(turns)
+    } else {
+        run(turns, !has("--figures-only"), has("--long"))
+    };
+    match measured {
         Ok(all_reached) => ExitCode::from(u8::from(has("--check") && !all_reached)),
         Err(failure) => {
             eprintln!("bench: {failure}");
@@ -49,16 +63,41 @@ fn turns(word: &str) -> Option<usize> {
     word.strip_prefix("--turns=")?.parse().ok().filter(|turns| *turns > 0)
 }
 
-/// Measures and prints. True where every figure is reached.
-fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
+fn before(word: &str) -> Option<PathBuf> {
+    word.strip_prefix("--before=").map(PathBuf::from)
+}
+
+/// Builds what is measured, and moves into a host that has it.
+fn begin(before: Option<PathBuf>) -> Result<(), Failure> {
     let target = std::env::current_exe()?.parent().and_then(Path::parent).map(PathBuf::from).unwrap_or_default();
-    let programs = build::programs(&target)?;
+    let programs = build::programs(&target, before)?;
     let plots = build::project().join("docs/performance");
     fs::create_dir_all(&plots)?;
     host::enter(&target.join("host"), &programs, &plots)?;
     host::pin()?;
-
     println!("{}\n", machine());
+    Ok(())
+}
+
+/// Measures and prints an event without scripts, by this build and by another. There is no figure to be reached.
+fn run_beside(before: &Path, turns: usize) -> Result<bool, Failure> {
+    begin(Some(before.to_owned()))?;
+    let times = figures::beside(turns)?;
+    print_times(&times.map(|(what, seconds)| (what.to_owned(), seconds)));
+    println!("\nThe one is {:.3} of the other.", times[0].1 / times[1].1);
+    Ok(true)
+}
+
+/// Measures and prints declared networking. There is no figure to be reached.
+fn run_network(turns: usize) -> Result<bool, Failure> {
+    begin(None)?;
+    print_times(&network::measure(turns.div_ceil(4))?.times());
+    Ok(true)
+}
+
+/// Measures and prints. True where every figure is reached.
+fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
+    begin(None)?;
     let measured = figures::measure(turns)?;
     println!("| figure | measured | reach | best imaginable | |\n|---|---|---|---|---|");
     let mut all_reached = true;
@@ -69,10 +108,7 @@ fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
         let [value, reach, best] = [*value, figure.reach, figure.best].map(|value| figure.show(value));
         println!("| {} | {value} | {reach} | {best} | {mark} |", figure.name);
     }
-    println!("\n| what | median |\n|---|---|");
-    for (what, seconds) in &measured.times {
-        println!("| {what} | {} |", shown(*seconds));
-    }
+    print_times(&measured.times);
     match instructions::counts()? {
         None => println!("\nNo instruction counts: there is no valgrind."),
         Some(counts) => {
@@ -87,6 +123,13 @@ fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
         println!("\nHow cost grows: docs/performance/*.svg");
     }
     Ok(all_reached)
+}
+
+fn print_times(times: &[(String, f64)]) {
+    println!("\n| what | median |\n|---|---|");
+    for (what, seconds) in times {
+        println!("| {what} | {} |", shown(*seconds));
+    }
 }
 
 /// The processor, whether it is a virtual one, and the kernel.

@@ -4,7 +4,8 @@
 //! It is written before anything is changed, with what the VM has and what it is to have together, and once more when that
 //! has been done. Whatever ends the hook in between, the next one knows all that may be there.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
+use super::address::{Ports, Protocol};
 use super::given::{Forward, Given, Route};
 use crate::journal::Quoted;
 use crate::state::{Drawer, Lock, StateError};
@@ -101,11 +103,64 @@ impl Marker {
 const MAXIMUM_NAME: usize = 255;
 
 /// What every VM has been given.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+///
+/// Hosts have thousands of forwards, and an event is about one VM: of the others' no more is read than is asked for.
+#[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    entries: BTreeMap<OsString, Entry>,
+    entries: BTreeMap<OsString, Slot>,
     /// Devices on which the host answers NDP for others since this program said so, and did not before.
     pub answering: Vec<String>,
+}
+
+/// What the ledger says of one VM.
+#[derive(Debug, Clone)]
+struct Slot {
+    /// Its lines.
+    text: String,
+    /// What they say, once it has been asked for.
+    entry: OnceCell<Entry>,
+}
+
+impl Slot {
+    fn entry(&self) -> &Entry {
+        self.entry.get_or_init(|| entry(&self.text))
+    }
+
+    /// Whether anything can be read of it.
+    fn says_something(&self) -> bool {
+        self.text.lines().any(|line| entry(line).given != Given::default())
+    }
+
+    /// What stands behind this word in its lines.
+    fn said<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
+        // The first line is the VM's name.
+        memchr::memmem::find_iter(self.text.as_bytes(), word).filter_map(move |at| {
+            let line = self.text.get(at + word.len()..)?;
+            line.get(..memchr::memchr(b'\n', line.as_bytes()).unwrap_or(line.len()))
+        })
+    }
+}
+
+impl PartialEq for Ledger {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Ledger {}
+
+/// The forwards of all VMs but one, for finding those that are in another's way.
+#[derive(Debug)]
+pub struct ForwardsOfOthers<'a>(Vec<(Protocol, Ports, &'a OsStr, &'a str)>);
+
+impl<'a> ForwardsOfOthers<'a> {
+    /// The first that overlaps a forward, and whose it is.
+    pub fn overlapping(&self, wanted: &Forward) -> Option<(&'a OsStr, Forward)> {
+        self.0
+            .iter()
+            .filter(|(protocol, ports, ..)| *protocol == wanted.protocol && ports.overlap(wanted.ports))
+            .find_map(|(.., domain, line)| Some((*domain, forward(line).filter(|theirs| theirs.overlaps(wanted))?)))
+    }
 }
 
 impl Ledger {
@@ -158,7 +213,7 @@ impl Ledger {
 
     /// What a VM has been given.
     pub fn of(&self, domain: &OsStr) -> Option<&Entry> {
-        self.entries.get(domain)
+        self.entries.get(domain).map(Slot::entry)
     }
 
     /// Notes what a VM has been given; nothing, and it is forgotten.
@@ -166,18 +221,47 @@ impl Ledger {
         if entry.given == Given::default() {
             self.entries.remove(domain);
         } else {
-            self.entries.insert(domain.to_owned(), entry);
+            let slot = Slot { text: lines(domain, &entry), entry: OnceCell::from(entry) };
+            self.entries.insert(domain.to_owned(), slot);
         }
     }
 
     /// Every VM that has been given something.
     pub fn entries(&self) -> impl Iterator<Item = (&OsStr, &Entry)> {
-        self.entries.iter().map(|(domain, entry)| (domain.as_os_str(), entry))
+        self.entries.iter().map(|(domain, slot)| (domain.as_os_str(), slot.entry()))
     }
 
     /// The same of all but one.
     pub fn others<'a>(&'a self, domain: &'a OsStr) -> impl Iterator<Item = (&'a OsStr, &'a Entry)> {
-        self.entries().filter(move |(other, _)| *other != domain)
+        self.slots_of_others(domain).map(|(other, slot)| (other, slot.entry()))
+    }
+
+    fn slots_of_others<'a>(&'a self, domain: &'a OsStr) -> impl Iterator<Item = (&'a OsStr, &'a Slot)> {
+        self.entries.iter().map(|(other, slot)| (other.as_os_str(), slot)).filter(move |(other, _)| *other != domain)
+    }
+
+    /// The forwards of all VMs but one.
+    pub fn forwards_of_others<'a>(&'a self, domain: &'a OsStr) -> ForwardsOfOthers<'a> {
+        let known = |(other, line): (&'a OsStr, &'a str)| {
+            let (protocol, rest) = line.split_once(' ')?;
+            let (_listen, rest) = rest.split_once(' ')?;
+            let (ports, _to) = rest.split_once(' ')?;
+            Some((protocol.parse().ok()?, ports.parse().ok()?, other, line))
+        };
+        let all = self.slots_of_others(domain);
+        let all = all.flat_map(|(other, slot)| slot.said("\nforward ").map(move |line| (other, line)));
+        ForwardsOfOthers(all.filter_map(known).collect())
+    }
+
+    /// The routes of all VMs but one.
+    pub fn routes_of_others<'a>(&'a self, domain: &'a OsStr) -> impl Iterator<Item = (&'a OsStr, Route)> {
+        let all = self.slots_of_others(domain);
+        all.flat_map(|(other, slot)| slot.said("\nroute ").filter_map(route).map(move |route| (other, route)))
+    }
+
+    /// The bridges and taps of all VMs but one.
+    pub fn links_of_others(&self, domain: &OsStr) -> BTreeSet<String> {
+        self.slots_of_others(domain).flat_map(|(_, slot)| slot.said("\nlink ").filter_map(name)).collect()
     }
 
     /// Its text: a line for each VM, and below it one for each thing that it has.
@@ -187,56 +271,79 @@ impl Ledger {
             // Writing to a String can't fail.
             _ = writeln!(text, "answering {}", escaped(device.as_bytes()));
         }
-        for (domain, Entry { given, unsettled }) in &self.entries {
-            let state = if *unsettled { "unsettled" } else { "settled" };
-            _ = writeln!(text, "vm {} {state}", escaped(domain.as_bytes()));
-            for Forward { protocol, listen, ports, to, to_port, from } in &given.forwards {
-                let listen = listen.map_or_else(|| "*".to_owned(), |listen| listen.to_string());
-                _ = write!(text, "forward {protocol} {listen} {ports} {to} {to_port}");
-                for from in from {
-                    _ = write!(text, " {from}");
-                }
-                text.push('\n');
-            }
-            for Route { to, device, proxy } in &given.routes {
-                let proxy = proxy.as_ref().map_or_else(|| "-".to_owned(), |proxy| escaped(proxy.as_bytes()));
-                _ = writeln!(text, "route {to} {} {proxy}", escaped(device.as_bytes()));
-            }
-            for link in &given.links {
-                _ = writeln!(text, "link {}", escaped(link.as_bytes()));
-            }
-            for tap in &given.reflecting {
-                _ = writeln!(text, "reflecting {}", escaped(tap.as_bytes()));
-            }
-        }
+        text.reserve(self.entries.values().map(|slot| slot.text.len()).sum());
+        self.entries.values().for_each(|slot| text.push_str(&slot.text));
         text
     }
 
     /// Takes [`Ledger::text`] back. A line that can't be read is of no VM.
     pub fn parse(text: &str) -> Self {
         let mut ledger = Self::default();
-        let mut current: Option<(OsString, Entry)> = None;
-        for line in text.lines() {
-            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-            match (word, &mut current) {
-                ("vm", _) => {
-                    let (domain, state) = rest.split_once(' ').unwrap_or((rest, ""));
-                    let entry = Entry { given: Given::default(), unsettled: state != "settled" };
-                    ledger.entries.extend(current.replace((OsString::from_vec(unescaped(domain)), entry)));
-                }
-                ("answering", None) => ledger.answering.extend(name(rest)),
-                ("forward", Some((_, entry))) => entry.given.forwards.extend(forward(rest)),
-                ("route", Some((_, entry))) => entry.given.routes.extend(route(rest)),
-                ("link", Some((_, entry))) => entry.given.links.extend(name(rest)),
-                ("reflecting", Some((_, entry))) => entry.given.reflecting.extend(name(rest)),
-                _ => {}
+        let next = |from: usize| {
+            let rest = text.as_bytes().get(from..)?;
+            memchr::memmem::find(rest, b"\nvm ").map(|at| from + at + 1)
+        };
+        let first = if text.starts_with("vm ") { Some(0) } else { next(0) };
+        let before = text.get(..first.unwrap_or(text.len())).unwrap_or_default();
+        ledger.answering = before.lines().filter_map(|line| name(line.strip_prefix("answering ")?)).collect();
+        let mut start = first;
+        while let Some(from) = start {
+            start = next(from);
+            let mut text = text.get(from..start.unwrap_or(text.len())).unwrap_or_default().to_owned();
+            if !text.ends_with('\n') {
+                text.push('\n');
             }
+            let of = text.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+            ledger.entries.insert(OsString::from_vec(unescaped(of)), Slot { text, entry: OnceCell::new() });
         }
-        ledger.entries.extend(current);
         // Of whom nothing can be read, it is not known what they have, and not known that they have nothing.
-        ledger.entries.retain(|_, entry| entry.given != Given::default());
+        ledger.entries.retain(|_, slot| slot.says_something());
         ledger
     }
+}
+
+/// The lines that say what a VM has been given.
+fn lines(domain: &OsStr, Entry { given, unsettled }: &Entry) -> String {
+    let mut text = String::new();
+    let state = if *unsettled { "unsettled" } else { "settled" };
+    // Writing to a String can't fail.
+    _ = writeln!(text, "vm {} {state}", escaped(domain.as_bytes()));
+    for Forward { protocol, listen, ports, to, to_port, from } in &given.forwards {
+        let listen = listen.map_or_else(|| "*".to_owned(), |listen| listen.to_string());
+        _ = write!(text, "forward {protocol} {listen} {ports} {to} {to_port}");
+        for from in from {
+            _ = write!(text, " {from}");
+        }
+        text.push('\n');
+    }
+    for Route { to, device, proxy } in &given.routes {
+        let proxy = proxy.as_ref().map_or_else(|| "-".to_owned(), |proxy| escaped(proxy.as_bytes()));
+        _ = writeln!(text, "route {to} {} {proxy}", escaped(device.as_bytes()));
+    }
+    for link in &given.links {
+        _ = writeln!(text, "link {}", escaped(link.as_bytes()));
+    }
+    for tap in &given.reflecting {
+        _ = writeln!(text, "reflecting {}", escaped(tap.as_bytes()));
+    }
+    text
+}
+
+/// What a VM's lines say.
+fn entry(text: &str) -> Entry {
+    let mut entry = Entry { given: Given::default(), unsettled: true };
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "vm" => entry.unsettled = rest.split_once(' ').is_none_or(|(_, state)| state != "settled"),
+            "forward" => entry.given.forwards.extend(forward(rest)),
+            "route" => entry.given.routes.extend(route(rest)),
+            "link" => entry.given.links.extend(name(rest)),
+            "reflecting" => entry.given.reflecting.extend(name(rest)),
+            _ => {}
+        }
+    }
+    entry
 }
 
 fn forward(text: &str) -> Option<Forward> {
@@ -291,7 +398,6 @@ fn name(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::address::{Ports, Protocol};
 
     #[test]
     fn what_is_kept_is_read_back() {
@@ -333,5 +439,28 @@ mod tests {
         assert_eq!((a.given.forwards.len(), a.given.routes.len(), a.given.links.len(), a.unsettled), (1, 0, 0, false));
         assert_eq!(ledger.of(OsStr::new("b")), None);
         assert!(ledger.of(OsStr::new("c")).is_some_and(|c| c.unsettled));
+    }
+
+    #[test]
+    fn of_others_is_told_what_is_asked_for() {
+        let text = "answering eth0\nvm a settled\nforward tcp * 80-89 10.0.0.1 80\nforward udp * 80 10.0.0.1 80\nlink br0\n\
+                    vm b settled\nforward tcp 192.0.2.1 90 10.0.0.2 80 198.51.100.0/24\nroute 192.0.2.9/32 br1 eth0\nlink br1\n";
+        let ledger = Ledger::parse(text);
+        assert_eq!(ledger.text(), text);
+        let (a, c) = (OsStr::new("a"), OsStr::new("c"));
+        let wanted = |text: &str| forward(text).expect("a forward");
+        for (own, other, expected) in [
+            (c, "tcp * 85 10.0.0.3 80", Some(a)),
+            (a, "tcp * 85 10.0.0.3 80", None),
+            (c, "tcp * 90 10.0.0.3 80", Some(OsStr::new("b"))),
+            (c, "tcp * 90 10.0.0.3 80 203.0.113.0/24", None),
+            (c, "udp * 81 10.0.0.3 80", None),
+        ] {
+            let others = ledger.forwards_of_others(own);
+            assert_eq!(others.overlapping(&wanted(other)).map(|(domain, _)| domain), expected, "{other}");
+        }
+        assert_eq!(ledger.links_of_others(a), ["br1".to_owned()].into());
+        assert_eq!(ledger.routes_of_others(a).count(), 1);
+        assert_eq!(ledger.routes_of_others(OsStr::new("b")).count(), 0);
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use super::address::Protocol;
 use super::declaration::{Declarations, Source};
 use super::given::{Forward, Given, Route};
-use super::ledger::Ledger;
+use super::ledger::{ForwardsOfOthers, Ledger};
 use super::libvirt_network::{Networks, ThisHostsNetworks};
 use super::listener::Listeners;
 use super::reflection;
@@ -72,14 +72,15 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
     let reflecting = reflection::needed(&interfaces, &kept, paths);
     let mut plan = Plan { links, reflecting, faults, ..Plan::default() };
     let mut occupants = Occupants::default();
+    let others = ledger.forwards_of_others(domain);
     let mut elements = 0;
     let mut taken: Vec<(&Source, String)> = Vec::new();
     for (forward, source) in &forwards {
         elements += forward.ports.count() as usize * forward.from.len().max(1);
         let has = ledger.of(domain).is_some_and(|entry| entry.given.forwards.contains(forward));
-        let why = conflict(forward, ledger, domain).or_else(|| if has { None } else { occupants.of(forward) }).or_else(
-            || (elements > MAXIMUM_ELEMENTS).then(|| format!("with it the VM has more than {MAXIMUM_ELEMENTS} ports")),
-        );
+        let why = conflict(forward, &others).or_else(|| if has { None } else { occupants.of(forward) }).or_else(|| {
+            (elements > MAXIMUM_ELEMENTS).then(|| format!("with it the VM has more than {MAXIMUM_ELEMENTS} ports"))
+        });
         if let Some(why) = why {
             taken.push((source, format!("the forward {forward} ({source}) is not opened: {why}")));
         }
@@ -102,10 +103,10 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
         }
     }
     for (route, source) in routes {
-        let other = ledger.others(domain).find_map(|(other, entry)| {
-            let theirs = entry.given.routes.iter().find(|theirs| theirs.overlaps(&route))?;
-            Some(format!("{} is the VM {}'s; to mend it, take one of them away", theirs.to, Quoted::name(other)))
-        });
+        let other =
+            ledger.routes_of_others(domain).find(|(_, theirs)| theirs.overlaps(&route)).map(|(other, theirs)| {
+                format!("{} is the VM {}'s; to mend it, take one of them away", theirs.to, Quoted::name(other))
+            });
         match other {
             Some(why) => {
                 let message = format!("the route {route} ({source}) is not laid: {why}");
@@ -157,11 +158,9 @@ fn outside(
 }
 
 /// What another VM has of the same.
-fn conflict(forward: &Forward, ledger: &Ledger, domain: &OsStr) -> Option<String> {
-    ledger.others(domain).find_map(|(other, entry)| {
-        let theirs = entry.given.forwards.iter().find(|theirs| theirs.overlaps(forward))?;
-        Some(format!("the VM {} has {theirs} already; to mend it, give one of them another port", Quoted::name(other)))
-    })
+fn conflict(forward: &Forward, others: &ForwardsOfOthers<'_>) -> Option<String> {
+    let (other, theirs) = others.overlapping(forward)?;
+    Some(format!("the VM {} has {theirs} already; to mend it, give one of them another port", Quoted::name(other)))
 }
 
 /// What listens on this host, asked for when it is first needed.

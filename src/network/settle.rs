@@ -131,8 +131,8 @@ fn bring_to(
     let before = ledger.of(domain).cloned().unwrap_or_default();
     let (wanted, mut kept) = (Holdings::of(&desired), Holdings::of(&before.given));
     // What others have as well is not this VM's to be taken away.
-    for link in ledger.others(domain).flat_map(|(_, entry)| &entry.given.links) {
-        kept.elements.remove(&Element::Link(link.clone()));
+    for link in ledger.links_of_others(domain) {
+        kept.elements.remove(&Element::Link(link));
     }
     let actual = actual(&wanted, &kept, &before, belief, kernel)?;
     let change = reconcile(&wanted, &kept, &actual);
@@ -268,14 +268,15 @@ fn put_in_place(
     if let Err(silence) = laid {
         return Err(undone(silence, Fault::Routes, change, &moved, kernel));
     }
-    let filled = if wanted.is_empty() && ledger.others(domain).all(|(_, entry)| entry.given.is_empty()) {
+    let is_shared = ledger.others(domain).any(|(_, entry)| !entry.given.is_empty());
+    let filled = if wanted.is_empty() && !is_shared {
         empty(kernel, done)
     } else {
         done.warnings.extend(let_through(desired.traffic(), kernel));
         // What others have that are not settled either may contradict itself.
         let settled = || ledger.others(domain).filter(|(_, entry)| !entry.unsettled);
         let others = || settled().flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
-        fill(wanted, kept, change, &others, kernel)
+        fill(wanted, kept, change, is_shared, &others, kernel)
     };
     if let Err(silence) = filled {
         return Err(undone(silence, Fault::Table, change, &moved, kernel));
@@ -337,10 +338,17 @@ fn fill(
     wanted: &Holdings,
     kept: &Holdings,
     change: &Change,
+    is_shared: bool,
     others: &dyn Fn() -> BTreeSet<Element>,
     kernel: &mut Kernel<'_>,
 ) -> Result<(), Silence> {
-    if let Some(done) = accepted(kernel, &table::delta(&change.gone.elements, &wanted.elements)) {
+    // Where others have forwards the table is there, or nothing is done. Without a change it is made as it is to be: libvirt
+    // has been restarted, and whatever else may have been.
+    let transaction = match is_shared && !change.is_nothing() {
+        true => table::elements(&change.gone.elements, &wanted.elements),
+        false => table::delta(&change.gone.elements, &wanted.elements),
+    };
+    if let Some(done) = accepted(kernel, &transaction) {
         return done;
     }
     if let Some(Listing { elements, .. }) = kernel.table()? {
@@ -380,6 +388,9 @@ fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>, paths: &Pat
 
 /// Has devices answer no more that do so for this program only, and for no VM any more.
 pub(super) fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, warnings: &mut Vec<String>) {
+    if ledger.answering.is_empty() {
+        return;
+    }
     let used: BTreeSet<String> = ledger
         .entries()
         .flat_map(|(_, entry)| &entry.given.routes)

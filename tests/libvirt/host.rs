@@ -80,7 +80,7 @@ impl Host {
         Self::numbered(1)
     }
 
-    fn numbered(number: u8) -> Self {
+    pub(crate) fn numbered(number: u8) -> Self {
         guest::prepare();
         let mut holder = Command::new("unshare")
             .args(["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc"])
@@ -249,6 +249,11 @@ impl Host {
     pub(crate) fn restart_libvirtd(&self) {
         self.end_libvirtd("TERM");
         self.start_libvirtd();
+    }
+
+    /// A process that is in all of this host's namespaces but that of processes.
+    pub(crate) fn process(&self) -> u32 {
+        self.holder.id()
     }
 
     /// This host's address for libvirt and for migrations.

@@ -116,3 +116,21 @@ fn a_forward_of_one_address_is_open_on_that_alone() {
     assert_eq!(world.client.asks(Tcp, "203.0.113.1:8080"), by("two"));
     assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), Answer::Refused);
 }
+
+#[test]
+fn what_was_flushed_is_back_for_all_when_the_next_vm_starts() {
+    let world = world(
+        "[[forward]]\ndomain = \"web-1\"\nport = 8080\ntoPort = 80\n\
+         [[forward]]\ndomain = \"web-2\"\nport = 8081\ntoPort = 81\nto = \"192.168.122.10\"\n",
+    );
+    let _services = [
+        world.guest.serves_as("one", Tcp, "192.168.122.10:80"),
+        world.guest.serves_as("two", Tcp, "192.168.122.10:81"),
+    ];
+    world.host.starts(&Vm::new("web-1"));
+    world.host.nft("flush ruleset");
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), Answer::Refused);
+    world.host.starts(&Vm::numbered("web-2", 11));
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), by("one"), "{}", world.host.log());
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8081"), by("two"), "{}", world.host.log());
+}

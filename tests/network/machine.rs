@@ -33,8 +33,13 @@ pub(crate) struct Reply {
 impl Machine {
     /// A machine without a cable.
     pub(crate) fn new(name: &'static str) -> Self {
-        let mut holder = Command::new("unshare")
-            .args(["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private"])
+        Self::held_by(name, Command::new("unshare").arg("--net"))
+    }
+
+    /// A machine in which this holds its process 1, `unshare` or what becomes it.
+    pub(crate) fn held_by(name: &'static str, unshare: &mut Command) -> Self {
+        let mut holder = unshare
+            .args(["--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private"])
             .args(["bash", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/network/machine.sh"), name])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -82,7 +82,7 @@ fn element(room: &str, entry: &str) -> Option<(Element, Option<u64>)> {
 
 fn key_of(room: &str, text: &str) -> Option<Key> {
     let mut parts = text.split(" . ").map(str::trim);
-    let protocol: Protocol = parts.next()?.parse().ok()?;
+    let protocol = protocol(parts.next()?)?;
     let mut next = || parts.next();
     let key = match room.trim_end_matches(['4', '6']) {
         "any" => Key::Any(protocol, next()?.parse().ok()?),
@@ -93,6 +93,31 @@ fn key_of(room: &str, text: &str) -> Option<Key> {
     next().is_none().then_some(key)
 }
 
+/// A protocol by its name, or by its number: nft has the names from `/etc/protocols`, which not every host has.
+fn protocol(text: &str) -> Option<Protocol> {
+    let is_its_number = |protocol: &Protocol| text.parse() == Ok(protocol.number());
+    text.parse().ok().or_else(|| [Protocol::Tcp, Protocol::Udp].into_iter().find(is_its_number))
+}
+
 fn prefix(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protocol_is_known_by_its_name_and_by_its_number() {
+        let text = |tcp: &str, udp: &str| {
+            format!(
+                "table inet virt-hooks {{\n\tmap any4 {{\n\t\telements = {{ {tcp} . 80 counter packets 3 bytes 180 : 10.0.0.1 . 80,\n\
+                 \t\t\t     {udp} . 53 : 10.0.0.1 . 53 }}\n\t}}\n}}\n"
+            )
+        };
+        let listing = read(&text("6", "17"));
+        assert_eq!(listing, read(&text("tcp", "udp")));
+        assert_eq!((listing.elements.len(), listing.foreign.len(), listing.connections.len()), (2, 0, 1));
+        assert_eq!(read(&text("tcp", "132")).foreign, ["any4 { 132 . 53 : 10.0.0.1 . 53 }"]);
+    }
 }

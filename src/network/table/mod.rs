@@ -11,7 +11,7 @@ mod transaction;
 
 pub use self::element::{Element, Key, Place};
 pub use self::listing::{Listing, read};
-pub use self::transaction::{delta, removal, whole};
+pub use self::transaction::{delta, elements, removal, whole};
 
 /// Its maps and sets with their types, and its chains with their hooks.
 ///
@@ -42,8 +42,8 @@ const ROOMS: [&str; 16] = [
 /// Its rules, each behind the name of its chain. The mark is [`MARK`](super::conntrack::MARK), by which a connection is known in
 /// every table; its next higher bit tells that a connection comes from the host itself or from behind a VM's own bridge: the
 /// VM would answer past the host, so it gets an address of the host.
-/// In every transaction they are written anew, so that nothing that became of
-/// them outlives it.
+/// Wherever the table is not just given other elements they are written
+/// anew, so that nothing that became of them outlives it.
 ///
 /// Marks come before the translation, which ends the chain: where no map knows the packet, they are taken away again.
 /// Nothing but what is for this host itself is looked at (`fib daddr type local`), and what is for its loopback is left
