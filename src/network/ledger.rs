@@ -126,9 +126,16 @@ impl Slot {
         self.entry.get_or_init(|| entry(&self.text))
     }
 
-    /// Whether anything can be read of it.
+    /// Whether there is anything below the VM's name.
     fn says_something(&self) -> bool {
-        self.text.lines().any(|line| entry(line).given != Given::default())
+        let words = ["\nforward ", "\nroute ", "\nlink ", "\nreflecting "];
+        words.into_iter().any(|word| memchr::memmem::find(self.text.as_bytes(), word.as_bytes()).is_some())
+    }
+
+    /// What it says, if that can be read. Of whom nothing can be, it is not known what they have, and not known that they
+    /// have nothing.
+    fn known(&self) -> Option<&Entry> {
+        Some(self.entry()).filter(|entry| entry.given != Given::default())
     }
 
     /// What stands behind this word in its lines.
@@ -213,7 +220,7 @@ impl Ledger {
 
     /// What a VM has been given.
     pub fn of(&self, domain: &OsStr) -> Option<&Entry> {
-        self.entries.get(domain).map(Slot::entry)
+        self.entries.get(domain).and_then(Slot::known)
     }
 
     /// Notes what a VM has been given; nothing, and it is forgotten.
@@ -228,12 +235,12 @@ impl Ledger {
 
     /// Every VM that has been given something.
     pub fn entries(&self) -> impl Iterator<Item = (&OsStr, &Entry)> {
-        self.entries.iter().map(|(domain, slot)| (domain.as_os_str(), slot.entry()))
+        self.entries.iter().filter_map(|(domain, slot)| Some((domain.as_os_str(), slot.known()?)))
     }
 
     /// The same of all but one.
     pub fn others<'a>(&'a self, domain: &'a OsStr) -> impl Iterator<Item = (&'a OsStr, &'a Entry)> {
-        self.slots_of_others(domain).map(|(other, slot)| (other, slot.entry()))
+        self.slots_of_others(domain).filter_map(|(other, slot)| Some((other, slot.known()?)))
     }
 
     fn slots_of_others<'a>(&'a self, domain: &'a OsStr) -> impl Iterator<Item = (&'a OsStr, &'a Slot)> {
@@ -243,9 +250,9 @@ impl Ledger {
     /// The forwards of all VMs but one.
     pub fn forwards_of_others<'a>(&'a self, domain: &'a OsStr) -> ForwardsOfOthers<'a> {
         let known = |(other, line): (&'a OsStr, &'a str)| {
-            let (protocol, rest) = line.split_once(' ')?;
-            let (_listen, rest) = rest.split_once(' ')?;
-            let (ports, _to) = rest.split_once(' ')?;
+            let (protocol, rest) = first_word(line)?;
+            let (_listen, rest) = first_word(rest)?;
+            let (ports, _to) = first_word(rest)?;
             Some((protocol.parse().ok()?, ports.parse().ok()?, other, line))
         };
         let all = self.slots_of_others(domain);
@@ -296,10 +303,15 @@ impl Ledger {
             let of = text.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
             ledger.entries.insert(OsString::from_vec(unescaped(of)), Slot { text, entry: OnceCell::new() });
         }
-        // Of whom nothing can be read, it is not known what they have, and not known that they have nothing.
         ledger.entries.retain(|_, slot| slot.says_something());
         ledger
     }
+}
+
+/// What stands before the first blank, and behind it.
+fn first_word(text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr(b' ', text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// The lines that say what a VM has been given.

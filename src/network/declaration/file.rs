@@ -51,8 +51,13 @@ pub(super) fn take(text: &str, path: &Path, domain: Option<&OsStr>, everything: 
     if can_be_divided(text) {
         reader.section(0..preamble(text), None);
         for section in sections(text) {
-            let kind = text.get(section.header.clone()).map_or(Header::Unreadable, header);
+            let line = text.get(section.header.clone()).unwrap_or_default();
             let body = text.get(section.body.clone()).unwrap_or_default();
+            // Asked first, since nearly all are; [network] is nobody's.
+            if line.starts_with("[[") && reader.is_plainly_for_another(body) {
+                continue;
+            }
+            let kind = header(line);
             if kind == Header::Table("network") || !reader.is_plainly_for_another(body) {
                 reader.section(section.header.start..section.body.end, Some(kind));
             }
@@ -92,7 +97,7 @@ impl Reader<'_> {
         let (Some(domain), Some(plain)) = (self.domain.and_then(OsStr::to_str), plain_domain(body)) else {
             return false;
         };
-        match plain.find(['*', '?', '[', ']']) {
+        match plain.bytes().position(|byte| matches!(byte, b'*' | b'?' | b'[' | b']')) {
             None => plain != domain,
             Some(wild) => {
                 // Nearly every pattern begins with what tells it from most VMs.
