@@ -48,8 +48,8 @@ const MISTAKES: [&str; 3] = [
      whole file. No key needs such a text.",
 ];
 
-const TRUST: &str = "A file that somebody other than root could have changed, it or a folder or a link on the way to it, is not read: nothing \
-     that it declares is in force.";
+const TRUST: &str = "A file that somebody other than root could have changed, it or a folder or a link on the way to it, is not read. While a file \
+     can't be read, VMs that run keep what they have of it, none gets anything new of it, and its `onFailure` does not count.";
 
 const EXAMPLE: &str = "\
 # The web server, from everywhere, over IPv4 and IPv6.
