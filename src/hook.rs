@@ -123,7 +123,9 @@ pub fn handle(
         task.perform(&mut document, paths, journal);
     }
 
-    let refusal = match (network::Step::that_matters(event, operation, paths), occasion) {
+    // Declared forwards and routes: looked at at start, which they may refuse if the settings ask for that; given at started and
+    // reconnect; taken away at every other. A pause does not hold for them.
+    let refusal = match (network::Step::needed(event, operation, paths), occasion) {
         (Some(step), Occasion::Call) => network::perform(step, event, &mut document, paths, &mut programs, journal),
         (Some(step), Occasion::Rehearsal) => {
             network::rehearse(step, event, &mut document, paths, &mut programs, journal)

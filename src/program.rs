@@ -41,7 +41,7 @@ pub enum Silence {
     #[error("{0} timed out after {limit}", limit = Seconds(*.1))]
     Late(String, Duration),
     /// This process was told to end.
-    #[error("{0} was ended, since this command received signal {signal}", signal = Signal(*.1))]
+    #[error("{0} was ended, since this process received signal {signal}", signal = Signal(*.1))]
     Interrupted(String, i32),
     /// It failed, and said why.
     #[error("{0} says: {1}")]

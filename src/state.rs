@@ -72,6 +72,33 @@ impl Drawer {
         self.kept_up_to(name, MAXIMUM_KEPT)
     }
 
+    /// What is kept under `name`, if anything is, for whoever must not take what can't be read for nothing.
+    ///
+    /// # Errors
+    /// Where it is there, and can't be read, or is longer than `most` bytes, or may be somebody else's.
+    pub fn read(&self, name: &[u8], most: u64) -> Result<Option<Vec<u8>>, StateError> {
+        let failed = |source: io::Error| StateError::File { file: self.path(name), source };
+        let folder = match checked(&self.folder) {
+            Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            folder => folder?,
+        };
+        // NONBLOCK, should a FIFO be in its place.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&folder, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            file => File::from(file.map_err(|error| failed(error.into()))?),
+        };
+        let mut bytes = Vec::new();
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(failed(io::Error::other("it is not a file; to mend it, remove it")));
+        }
+        file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > most {
+            return Err(failed(io::Error::other(format!("it is longer than {most} bytes"))));
+        }
+        Ok(Some(bytes))
+    }
+
     /// The same with another bound, in bytes.
     pub fn kept_up_to(&self, name: &[u8], most: u64) -> Option<Vec<u8>> {
         let folder = checked(&self.folder).ok()?;

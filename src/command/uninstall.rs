@@ -18,7 +18,7 @@ use super::install::{DRY_RUN, backup, carry, draft, later_place, patience, stays
 use super::limit::Limit;
 use super::package::{self, Package};
 use super::{logrotate, only_as_root};
-use crate::network::host_wide;
+use crate::network::host_wide::{self, Applied};
 use crate::network::kernel::{Kernel, PATIENCE};
 use crate::network::ledger::Ledger;
 use crate::paths::Paths;
@@ -92,8 +92,9 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
         let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
         notice = host.reload(&running, now, later);
     }
-    withdraw(arguments, paths, &mut programs, &mut teller);
-    if state {
+    let withdrawn = withdraw(arguments, paths, &mut programs, &mut teller);
+    // What is known of what is open still is of use to whoever closes it.
+    if state && withdrawn {
         // Last: until libvirt has taken notice, the hook may still be called, and what it keeps is for it.
         remove_state(arguments, paths, &mut teller);
     }
@@ -107,10 +108,11 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     Ok(ExitCode::from(u8::from(notice == Notice::Failed)))
 }
 
-/// Takes away what VMs that run have been given of the host's network: nobody would, once the hook is out.
-fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Programs, teller: &mut Teller) {
+/// Takes away what VMs that run have been given of the host's network: nobody would, once the hook is out. False where some
+/// of it may be there still.
+fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Programs, teller: &mut Teller) -> bool {
     if !paths.is_host() || !Ledger::is_there(paths.state()) {
-        return;
+        return true;
     }
     let count: usize = Ledger::load(paths.state())
         .entries()
@@ -118,20 +120,33 @@ fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Programs, telle
         .sum();
     let what = format!("{count} forwards and routes of VMs that run");
     if arguments.dry_run {
-        return teller.say(&Said::new("closed", what));
+        teller.say(&Said::new("closed", what));
+        return true;
     }
-    let withdrawn = Ledger::lock(paths.state(), OsStr::new("virt-hooks uninstall"), PATIENCE)
+    let holder = OsStr::new("virt-hooks uninstall");
+    let withdrawn = Ledger::lock(paths.state(), holder, PATIENCE, &mut || programs.interrupted().is_some())
         .map_err(|why| why.to_string())
         .and_then(|_lock| {
             let mut kernel = Kernel::of_this_host(programs, paths, PATIENCE);
             host_wide::withdraw(&mut kernel, paths).map_err(|silence| silence.to_string())
         });
-    match withdrawn {
-        Ok(_) => teller.say(&Said::new("closed", what)),
-        Err(why) => teller.warn(format!(
-            "{what} stay open: {why}; to close them: nft delete table inet virt-hooks; ip route flush proto 118"
-        )),
+    let failed: Vec<String> = match withdrawn {
+        Err(why) => vec![why],
+        Ok(Applied { vms, warnings, .. }) => {
+            let faults = vms.into_iter().filter_map(|vm| vm.done.err()).map(|fault| fault.to_string());
+            faults.chain(warnings).collect()
+        }
+    };
+    if failed.is_empty() {
+        teller.say(&Said::new("closed", what));
+        return true;
     }
+    teller.warn(format!(
+        "of {what} some may stay open: {}; to close them: nft delete table inet virt-hooks; ip -4 route flush proto 118; \
+         ip -6 route flush proto 118",
+        failed.join("; ")
+    ));
+    false
 }
 
 /// What `install` found at the hook's place, wherever it is now. Where there is a backup, that is what was there last:

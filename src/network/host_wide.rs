@@ -70,7 +70,9 @@ pub fn apply(
     kernel: &mut Kernel<'_>,
     paths: &Paths,
 ) -> Result<Applied, Silence> {
-    let mut ledger = Ledger::load(paths.state());
+    let mut ledger = Ledger::load_to_change(paths.state()).map_err(|error| {
+        Silence::Failed("the ledger of what VMs were given".to_owned(), format!("can't be read: {error}"))
+    })?;
     let mut applied = Applied::default();
     let (mut seen, listing) = settle::seen(kernel)?;
     let nothing_given = ledger.entries().next().is_none();

@@ -38,6 +38,9 @@ pub enum NotAlone {
     /// The file system can't lock.
     #[error("the lock of what is given to VMs can't be taken: {0}")]
     Lock(std::io::Error),
+    /// This process was told to end.
+    #[error("something else is changing what is given to VMs, and this process was told to end")]
+    Interrupted,
     /// Somebody has it.
     #[error("for {seconds} s something else has been changing what is given to VMs: {}", Quoted::bytes(.holder))]
     Held {
@@ -67,8 +70,10 @@ pub struct Marker {
 impl Marker {
     /// That of this domain.
     pub fn of(state: &Path, domain: &OsStr) -> Self {
+        // libvirt takes no name with a slash, which would lead to another folder.
+        let domain: Vec<u8> = domain.as_bytes().iter().map(|byte| if *byte == b'/' { b'%' } else { *byte }).collect();
         // The ending keeps every domain apart from `.`, `..` and drafts.
-        Self { drawer: Drawer::new(state, "given"), name: [domain.as_bytes(), b".vm"].concat() }
+        Self { drawer: Drawer::new(state, "given"), name: [domain.as_slice(), b".vm"].concat() }
     }
 
     /// Whether it is there. For a name that is too long for a file the ledger itself has to be asked.
@@ -186,13 +191,21 @@ impl Ledger {
     /// done.
     ///
     /// # Errors
-    /// Where it can't be had within `patience`.
-    pub fn lock(state: &Path, holder: &OsStr, patience: Duration) -> Result<Lock, NotAlone> {
+    /// Where it can't be had within `patience`, or `interrupted` says meanwhile that it is not to be waited for.
+    pub fn lock(
+        state: &Path,
+        holder: &OsStr,
+        patience: Duration,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<Lock, NotAlone> {
         let lock = Self::drawer(state).lock(LOCK)?;
         let end = Instant::now() + patience;
         while !lock.take(holder.as_bytes()).map_err(NotAlone::Lock)? {
             if Instant::now() >= end {
                 return Err(NotAlone::Held { seconds: patience.as_secs(), holder: lock.holder() });
+            }
+            if interrupted() {
+                return Err(NotAlone::Interrupted);
             }
             std::thread::sleep(AGAIN);
         }
@@ -202,8 +215,17 @@ impl Ledger {
 
     /// The ledger as it is kept. Where there is none, or none that can be trusted, nobody has been given anything.
     pub fn load(state: &Path) -> Self {
-        let bytes = Self::drawer(state).kept_up_to(NAME, MAXIMUM_BYTES).unwrap_or_default();
-        Self::parse(&String::from_utf8_lossy(&bytes))
+        Self::load_to_change(state).unwrap_or_default()
+    }
+
+    /// The same for whoever keeps what becomes of it. One that is there and can't be read must not be taken for none: what
+    /// it says would be lost.
+    ///
+    /// # Errors
+    /// Where it is there and can't be read.
+    pub fn load_to_change(state: &Path) -> Result<Self, StateError> {
+        let bytes = Self::drawer(state).read(NAME, MAXIMUM_BYTES)?.unwrap_or_default();
+        Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
     }
 
     /// Keeps it in place of the one before; one with nothing in it is none.
@@ -212,7 +234,8 @@ impl Ledger {
     /// Where it can't be written.
     pub fn keep(&self, state: &Path) -> Result<(), StateError> {
         let drawer = Self::drawer(state);
-        if self.entries.is_empty() && self.answering.is_empty() {
+        // Of whom nothing can be read, nothing is kept alone.
+        if self.answering.is_empty() && self.entries().next().is_none() {
             return drawer.forget(NAME);
         }
         drawer.keep(NAME, self.text().as_bytes())

@@ -54,7 +54,7 @@ impl Step {
 
     /// The same, if there can be anything to do at all: for most VMs on most hosts there is not, and that is found out at the
     /// cost of one to three system calls.
-    pub fn that_matters(event: &Event, operation: Operation, paths: &Paths) -> Option<Self> {
+    pub fn needed(event: &Event, operation: Operation, paths: &Paths) -> Option<Self> {
         let has_been_given = || Marker::of(paths.state(), event.domain()).is_there();
         let step = Self::at(operation);
         let matters = match step {
@@ -112,11 +112,14 @@ pub fn rehearse(
     if step == Step::Foresee {
         return foresee(event.domain(), &declared, document, paths, journal);
     }
-    let plan = planned(event.domain(), &declared.declarations, document, &Ledger::load(paths.state()), paths, journal)?;
-    for (forward, _) in &plan.forwards {
+    let ledger = Ledger::load(paths.state());
+    // What can't even be planned has been told, and refuses nothing here.
+    let plan = planned(event.domain(), &declared.declarations, document, &ledger, paths, journal)?;
+    let has = ledger.of(event.domain()).map(|entry| entry.given.clone()).unwrap_or_default();
+    for (forward, _) in plan.forwards.iter().filter(|(forward, _)| !has.forwards.contains(forward)) {
         journal.info(None, format_args!("would open the forward {forward}"));
     }
-    for (route, _) in &plan.routes {
+    for (route, _) in plan.routes.iter().filter(|(route, _)| !has.routes.contains(route)) {
         journal.info(None, format_args!("would lay the route {route}"));
     }
     for fault in &plan.faults {
@@ -216,8 +219,7 @@ fn give(
         return;
     }
     let end = Instant::now() + PATIENCE;
-    let Some(_lock) = locked(domain, paths, journal) else { return };
-    let ledger = Ledger::load(paths.state());
+    let Some((_lock, ledger)) = locked(domain, paths, programs, journal) else { return };
     let Some(plan) = planned(domain, declarations, document, &ledger, paths, journal) else { return };
     for fault in &plan.faults {
         journal.error(None, fault);
@@ -231,8 +233,8 @@ fn give(
 
 fn take(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut Journal) {
     let end = Instant::now() + PATIENCE;
-    let Some(_lock) = locked(domain, paths, journal) else { return };
-    change(domain, Given::default(), Ledger::load(paths.state()), end, paths, programs, journal);
+    let Some((_lock, ledger)) = locked(domain, paths, programs, journal) else { return };
+    change(domain, Given::default(), ledger, end, paths, programs, journal);
 }
 
 /// Brings the VM to what it is to have, by this moment.
@@ -259,17 +261,19 @@ fn change(
     }
 }
 
-fn locked(domain: &OsStr, paths: &Paths, journal: &mut Journal) -> Option<Lock> {
-    match Ledger::lock(paths.state(), domain, LOCK_PATIENCE) {
-        Ok(lock) => Some(lock),
-        Err(why) => {
-            journal.error(
-                None,
-                format_args!("the VM's network is left as it is: {why}; once that is over: virt-hooks network apply"),
-            );
-            None
-        }
-    }
+/// The ledger, and nobody else changes it meanwhile.
+fn locked(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut Journal) -> Option<(Lock, Ledger)> {
+    let locked = Ledger::lock(paths.state(), domain, LOCK_PATIENCE, &mut || programs.interrupted().is_some());
+    let loaded = locked.map_err(|why| why.to_string()).and_then(|lock| {
+        let ledger = Ledger::load_to_change(paths.state()).map_err(|why| why.to_string())?;
+        Ok((lock, ledger))
+    });
+    loaded
+        .map_err(|why| {
+            let then = "once that is over: virt-hooks network apply";
+            journal.error(None, format_args!("the VM's network is left as it is: {why}; {then}"));
+        })
+        .ok()
 }
 
 /// Records what was done.

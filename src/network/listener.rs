@@ -92,10 +92,21 @@ impl Listeners {
     /// The service, if there is one, that would get nothing any more if these ports were forwarded. One that listens on
     /// nothing but a loopback address would get what it got before, since forwards leave that alone.
     pub fn occupant(&self, forward: &Forward) -> Option<Occupant> {
+        self.first_in_the_way(forward).map(|socket| self.occupant_at(socket, holder(socket.inode)))
+    }
+
+    /// The same without looking for the program, which takes a while.
+    pub fn nameless_occupant(&self, forward: &Forward) -> Option<Occupant> {
+        self.first_in_the_way(forward).map(|socket| self.occupant_at(socket, None))
+    }
+
+    fn first_in_the_way(&self, forward: &Forward) -> Option<&Socket> {
         let in_the_way = self.sockets.iter().filter(|socket| self.is_in_the_way(socket, forward));
-        let socket = in_the_way.min_by_key(|socket| (socket.port, socket.address))?;
-        let process = holder(socket.inode);
-        Some(Occupant { protocol: self.protocol, address: socket.address, port: socket.port, process })
+        in_the_way.min_by_key(|socket| (socket.port, socket.address))
+    }
+
+    const fn occupant_at(&self, socket: &Socket, process: Option<(Vec<u8>, i32)>) -> Occupant {
+        Occupant { protocol: self.protocol, address: socket.address, port: socket.port, process }
     }
 
     fn is_in_the_way(&self, socket: &Socket, forward: &Forward) -> bool {

@@ -52,10 +52,10 @@ const DROP: u32 = 0;
 const FAMILY: usize = 4;
 
 /// How long the kernel may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often it is asked again where something was changed while it answered.
-const TRIES: usize = 10;
+const TRIES: usize = 4;
 
 /// The family of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +199,7 @@ fn request(family: u8, names: &[(u16, &str)]) -> Vec<u8> {
 }
 
 fn ask<T>(kind: u16, request: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
-    for _ in 1..TRIES {
+    for _ in 0..TRIES {
         let mut told = Vec::new();
         let answer = Netlink::open(NETFILTER, PATIENCE)?.dump(kind, request, |body| told.extend(parse(body)));
         match answer {
@@ -207,7 +207,7 @@ fn ask<T>(kind: u16, request: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> io::
             answer => return answer.map(|()| told),
         }
     }
-    Err(io::Error::other("somebody changes the rules all the time"))
+    Err(io::Error::other("somebody changes the rules all the time; once that is over: virt-hooks network apply"))
 }
 
 impl Chain {

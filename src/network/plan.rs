@@ -1,6 +1,7 @@
 //! What a VM is to be given: what is declared for it, resolved, less what can't be had because another VM or a service of
 //! the host has it already.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
@@ -79,7 +80,7 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
         elements += forward.ports.count() as usize * forward.from.len().max(1);
         let has = ledger.of(domain).is_some_and(|entry| entry.given.forwards.contains(forward));
         let why = conflict(forward, &others).or_else(|| if has { None } else { occupants.of(forward) }).or_else(|| {
-            (elements > MAXIMUM_ELEMENTS).then(|| format!("with it the VM has more than {MAXIMUM_ELEMENTS} ports"))
+            (elements > MAXIMUM_ELEMENTS).then(|| format!("with it the VM's forwards come to more than {MAXIMUM_ELEMENTS} ports, each counted for every prefix of from; to mend it, name fewer or wider ones"))
         });
         if let Some(why) = why {
             taken.push((source, format!("the forward {forward} ({source}) is not opened: {why}")));
@@ -163,25 +164,31 @@ fn conflict(forward: &Forward, others: &ForwardsOfOthers<'_>) -> Option<String> 
     Some(format!("the VM {} has {theirs} already; to mend it, give one of them another port", Quoted::name(other)))
 }
 
-/// What listens on this host, asked for when it is first needed.
+/// How many of the services that are in the way are named: to find one's program takes up to half a second.
+const NAMED: u32 = 4;
+
+/// What listens on this host, asked for once, when it is first needed.
 #[derive(Debug, Default)]
 struct Occupants {
-    tcp: Option<Listeners>,
-    udp: Option<Listeners>,
+    tcp: OnceCell<Option<Listeners>>,
+    udp: OnceCell<Option<Listeners>>,
+    named: u32,
 }
 
 impl Occupants {
     /// What a service of the host has of the same.
     fn of(&mut self, forward: &Forward) -> Option<String> {
         let known = match forward.protocol {
-            Protocol::Tcp => &mut self.tcp,
-            Protocol::Udp => &mut self.udp,
+            Protocol::Tcp => &self.tcp,
+            Protocol::Udp => &self.udp,
         };
-        if known.is_none() {
-            // Where the kernel does not tell, a service may lose a port. The operator asked for that port.
-            *known = Listeners::now(forward.protocol).ok();
-        }
-        let occupant = known.as_ref()?.occupant(forward)?;
+        // Where the kernel does not tell, a service may lose a port. The operator asked for that port.
+        let listeners = known.get_or_init(|| Listeners::now(forward.protocol).ok()).as_ref()?;
+        let occupant = match self.named < NAMED {
+            true => listeners.occupant(forward)?,
+            false => listeners.nameless_occupant(forward)?,
+        };
+        self.named += 1;
         Some(format!("{occupant}; to mend it, take another port, or a listen address on which nothing listens"))
     }
 }

@@ -137,7 +137,8 @@ fn proxies(route: &Route) -> impl Iterator<Item = Proxy> {
             }
             _ => Box::new(std::iter::empty()),
         };
-        all.map(move |address| Proxy { address, device: device.clone() })
+        // No declaration has more; a damaged ledger may.
+        all.take(256).map(move |address| Proxy { address, device: device.clone() })
     };
     route.proxy.iter().flat_map(addresses)
 }

@@ -73,6 +73,8 @@ pub enum TableState {
     AsMade,
     /// Somebody has changed it.
     Changed,
+    /// It is there, and can't be compared with one that this program makes.
+    Unknown,
 }
 
 /// How things stand.
@@ -86,6 +88,8 @@ pub struct Status {
     pub doubts: Vec<(OsString, Unplanned)>,
     /// Chains of others that may refuse what is forwarded.
     pub unguarded: Vec<String>,
+    /// What of others' chains could not be seen, and why.
+    pub unseen: Vec<String>,
 }
 
 /// Looks at everything, and changes nothing.
@@ -102,8 +106,10 @@ pub fn look(
     let (seen, listing) = settle::seen(kernel)?;
     let table = match &listing {
         None => TableState::Absent,
-        Some(listing) if kernel.frame().is_some_and(|frame| frame != listing.frame) => TableState::Changed,
-        Some(_) => TableState::AsMade,
+        Some(listing) => kernel.frame().map_or(TableState::Unknown, |frame| match frame == listing.frame {
+            true => TableState::AsMade,
+            false => TableState::Changed,
+        }),
     };
     let listing = listing.unwrap_or_default();
     let mut domains: BTreeMap<OsString, Plan> = BTreeMap::new();
@@ -127,9 +133,16 @@ pub fn look(
         .into_iter()
         .flat_map(|(domain, plan)| plan.doubts.into_iter().map(move |doubt| (domain.clone(), doubt)));
     let traffic = traffic(&ledger);
-    let guards = if traffic == Traffic::default() { None } else { Guards::look(kernel).ok() };
-    let unguarded = guards.iter().flat_map(|guards| guards.missing(traffic)).map(ToString::to_string).collect();
-    Ok(Status { rows, table, doubts: doubts.collect(), unguarded })
+    let guards = if traffic == Traffic::default() { Ok(Guards::default()) } else { Guards::look(kernel) };
+    let (unguarded, unseen) = match guards {
+        Ok(guards) => {
+            (guards.missing(traffic).map(ToString::to_string).collect(), guards.unseen().map(str::to_owned).collect())
+        }
+        Err(refusal) => {
+            (Vec::new(), vec![format!("whether others' chains refuse what is forwarded can't be seen: {refusal}")])
+        }
+    };
+    Ok(Status { rows, table, doubts: doubts.collect(), unguarded, unseen })
 }
 
 fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &Listing) -> Vec<Row> {

@@ -14,7 +14,7 @@ use crate::network::declaration::{self, DeclaredForward, Everything, Source};
 use crate::network::kernel::Kernel;
 use crate::network::ledger::Ledger;
 use crate::network::plan::Unplanned;
-use crate::network::status::{self, Row, State, TableState, Thing};
+use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::paths::Paths;
 use crate::program::{Programs, find};
 use crate::trust::shell;
@@ -41,19 +41,17 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
         return;
     }
     let tools = [
-        ("nft", "nftables", everything.forwards().next().is_some()),
-        ("ip", "iproute2", everything.routes().next().is_some()),
+        ("nft", "nftables", "forward", everything.forwards().next().is_some()),
+        ("ip", "iproute2", "route", everything.routes().next().is_some()),
     ];
-    for (program, package, needed) in tools {
+    for (program, package, what, needed) in tools {
         if needed && find(program).is_none() {
-            let message = format!("there is no {program} here: nothing that is declared can be given");
+            let message = format!("there is no {program} here: no {what} that is declared can be given");
             findings.error(program, message, install(package));
         }
     }
-    forwarding(&everything, findings);
-    if find("nft").is_some() && find("ip").is_some() {
-        as_declared(&everything, paths, findings);
-    }
+    let status = if find("nft").is_some() { as_declared(&everything, paths, findings) } else { None };
+    forwarding(&everything, status.as_ref(), findings);
 }
 
 /// The command that installs a package on whatever host this is.
@@ -82,7 +80,8 @@ fn overlapping(everything: &Everything, findings: &mut Findings) {
                 [(other_domains, other), (domains, forward)]
             };
             let message = format!(
-                "it takes the same port as the forward of {} ({}): of two VMs that run, the later one gets none",
+                "it takes the same port as the forward of {} ({}): of two VMs that run the later one gets none, and of one VM's \
+                 two declarations the later",
                 first.1.source,
                 patterns(first.0)
             );
@@ -127,26 +126,31 @@ fn declares(xml: &[u8]) -> bool {
     memchr::memmem::find(xml, declaration::NAMESPACE.as_bytes()).is_some()
 }
 
-/// Whether the kernel forwards at all.
-fn forwarding(everything: &Everything, findings: &mut Findings) {
+/// Whether the kernel forwards at all, in the families in which something is declared, or comes of a declaration.
+fn forwarding(everything: &Everything, status: Option<&Status>, findings: &mut Findings) {
     for (family, key, file) in [
         (Family::Ipv4, "net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
         (Family::Ipv6, "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
     ] {
-        let sure = everything.forwards().any(|(_, forward)| forward.family() == Some(family));
+        let declared = everything.forwards().any(|(_, forward)| forward.family() == Some(family))
+            || everything.routes().any(|(_, route)| Family::of(&route.to.addr()) == family);
+        // Most VMs have an IPv4 address, whether or not one runs just now.
         let perhaps = family == Family::Ipv4 && everything.forwards().any(|(_, forward)| forward.family().is_none());
-        let routed = everything.routes().any(|(_, route)| Family::of(&route.to.addr()) == family);
+        let comes_of_one = status.is_some_and(|status| {
+            let is_of = |row: &Row| matches!(&row.thing, Thing::Forward(forward) if Family::of(&forward.to) == family);
+            status.rows.iter().any(is_of)
+        });
         let is_off = fs::read_to_string(file).is_ok_and(|value| value.trim() == "0");
-        if (sure || perhaps || routed) && is_off {
+        if (declared || perhaps || comes_of_one) && is_off {
             let message = format!("it is 0, so the kernel sends nothing on to a VM, whatever is declared ({family})");
-            let remedy = format!("sysctl -w {key}=1 && echo {key}=1 > /etc/sysctl.d/60-virt-hooks-network.conf");
+            let remedy = format!("sysctl -w {key}=1 && echo {key}=1 > /etc/sysctl.d/60-virt-hooks-{key}.conf");
             findings.error(key, message, remedy);
         }
     }
 }
 
 /// Whether what is declared for VMs that run is there.
-fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) {
+fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) -> Option<Status> {
     let mut programs = Programs::for_nothing_else();
     let known = network::running::ask(&mut programs, paths);
     let mut kernel = Kernel::of_this_host(&mut programs, paths, PATIENCE);
@@ -154,13 +158,21 @@ fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) 
         Ok(status) => status,
         Err(silence) => {
             let message = format!("it can't be seen whether what is declared is there: {silence}");
-            return findings.error("inet virt-hooks", message, "nft list table inet virt-hooks");
+            findings.error("inet virt-hooks", message, "nft list table inet virt-hooks");
+            return None;
         }
     };
     if status.table == TableState::Changed {
         let message =
             "it is not as this program makes it: its chains or rules have been changed, and forwards may lead nowhere";
         findings.error("inet virt-hooks", message, APPLY);
+    }
+    if status.table == TableState::Unknown {
+        let message = "whether it is as this program makes it can't be told, for want of unshare (util-linux) or nft";
+        findings.warning("inet virt-hooks", message, "nft list table inet virt-hooks");
+    }
+    for unseen in &status.unseen {
+        findings.warning("chains of others", unseen, "nft list ruleset");
     }
     for unguarded in &status.unguarded {
         let message = "it may refuse what is forwarded, since the rule that lets it through is not at its top";
@@ -199,4 +211,5 @@ fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) 
     for (domain, doubt) in &status.doubts {
         findings.warning(format_args!("the VM {}", Quoted::name(domain)), doubt, mend(doubt, domain));
     }
+    Some(status)
 }

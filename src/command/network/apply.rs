@@ -10,6 +10,7 @@ use clap::Args;
 use super::only_on_this_host;
 use super::running;
 use crate::command::failure::Failure;
+use crate::command::hook_file::HookFile;
 use crate::command::judge;
 use crate::command::screen::{Meaning, Screen};
 use crate::journal::{Escaped, Quoted};
@@ -96,10 +97,18 @@ fn once(arguments: &Arguments, programs: &mut Programs, paths: &Paths) -> Result
         }
         return Ok(Round { changed: false, failed: false });
     }
+    if HookFile::called(paths.hook(), paths.root()) != HookFile::Ours {
+        return Err(Failure::failed(format_args!(
+            "virt-hooks is not at {}: what is opened now nobody would close when its VM ends; nothing was changed; to mend \
+             it: virt-hooks install",
+            Quoted::path(paths.hook())
+        )));
+    }
     // Before the lock is taken: see there.
     let known = running::ask(programs, paths);
     let mut notes = known.notes();
-    let _lock = Ledger::lock(paths.state(), OsStr::new("virt-hooks network apply"), PATIENCE)
+    let holder = OsStr::new("virt-hooks network apply");
+    let _lock = Ledger::lock(paths.state(), holder, PATIENCE, &mut || programs.interrupted().is_some())
         .map_err(|why| Failure::failed(format_args!("nothing was changed: {why}")))?;
     let running = known.still(paths);
     let (everything, problems) = declaration::load_all(paths, &judge(paths));

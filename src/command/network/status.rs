@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 applied: it is there. missing: it is declared for a VM that runs and is not there. left over: it was given and is declared no \
 more. refused: it can't be had, for the reason below. waiting: no VM that it is for runs. foreign: something in this \
 program's table, or among its routes, that belongs to no VM. What is missing, left over or foreign is mended by \
-virt-hooks network apply; then the exit code is 1.
+virt-hooks network apply. The exit code is 0 where all is applied or waiting, else 1.
 
 Examples:
   virt-hooks network status
@@ -57,15 +57,20 @@ pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, F
         || status.rows.iter().any(wrong)
         || !problems.is_empty();
     let mut out = BufWriter::new(io::stdout().lock());
+    let unseen = status.unseen.iter().cloned();
+    let problems = problems.iter().map(|(file, problem)| format!("{}: {problem}", Quoted::path(file)));
+    let notes: Vec<String> = notes.into_iter().chain(unseen).chain(problems).collect();
     if arguments.json {
+        for note in notes.iter().chain(&status.unguarded) {
+            // Where nobody listens, nobody is told.
+            _ = writeln!(io::stderr(), "virt-hooks: {note}");
+        }
         let rows: Vec<Shown> = status.rows.iter().map(Shown::of).collect();
         serde_json::to_writer_pretty(&mut out, &rows).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
         table(&mut out, &status, paths)?;
-        for note in
-            notes.into_iter().chain(problems.iter().map(|(file, problem)| format!("{}: {problem}", Quoted::path(file))))
-        {
+        for note in notes {
             writeln!(out, "{}  {note}", Screen::of_stdout().paint(Meaning::Warning, "warning"))?;
         }
     }

@@ -6,6 +6,8 @@ use super::gate::{Gate, Own, Owner, Refuses};
 use super::{COMMENT, Families, Guards, Refusal, Tools, legacy};
 use crate::journal::Escaped;
 use crate::network::conntrack::MARK;
+use std::time::{Duration, Instant};
+
 use crate::network::nftables::{self, Expression, Family, Rule, Verdict};
 
 /// This program's own table.
@@ -61,15 +63,23 @@ pub(super) struct Chain {
     has_parts_of_iptables: bool,
 }
 
+/// How long it may take to look at all of them.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Adds the chains that there are.
 pub(super) fn look(guards: &mut Guards) -> Result<(), Refusal> {
     let failed = |error| Refusal::Failed(format!("the kernel does not tell its chains: {error}"));
+    let end = Instant::now() + PATIENCE;
     for found in nftables::chains_at_forward().map_err(failed)? {
         if found.family == Family::Inet && found.table == OWN_TABLE {
             continue;
         }
         let nftables::Chain { family, table, name, drops } = found;
         let mut chain = Chain { family, table, name, has_parts_of_iptables: false };
+        if Instant::now() > end {
+            guards.miss(&chain, &Refusal::Failed("the kernel takes too long to tell of those before it".to_owned()));
+            continue;
+        }
         match chain.rules() {
             Ok(rules) => {
                 let own: Vec<&Rule> = rules.iter().filter(|rule| rule.chain == chain.name).collect();
