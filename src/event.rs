@@ -80,9 +80,10 @@ impl Operation {
         matches!(self, Self::Prepare | Self::Start | Self::Migrate | Self::Restore)
     }
 
-    /// Whether what is known of the domain is of an earlier life: it does not run here yet.
+    /// Whether what is known of the domain is of an earlier life: it does not run here yet. At `migrate` and `restore` libvirt has
+    /// not looked yet whether it does.
     pub const fn begins_a_life(self) -> bool {
-        matches!(self, Self::Prepare | Self::Migrate | Self::Restore)
+        matches!(self, Self::Prepare)
     }
 
     /// Whether libvirt takes what the hook prints for the domain's new XML (libvirt.org/hooks.html).

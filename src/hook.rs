@@ -172,6 +172,10 @@ pub fn handle(
 
     if let (Operation::Release, Some(live_xml)) = (operation, &live_xml) {
         forget_live_xml(live_xml, journal);
+        if occasion == Occasion::Call {
+            // Whoever gave something to all VMs that run may have taken this one for one of them until now.
+            network::take_what_came_late(event, paths, journal);
+        }
     }
     let verdict = Verdict::on(operation, &runs);
     let xml = document.changed().filter(|_| verdict == Verdict::GoOn);

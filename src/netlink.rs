@@ -56,9 +56,9 @@ impl Netlink {
     ///
     /// # Errors
     /// Where the kernel has no such part, or something (a security module) forbids it.
-    pub(crate) fn open(part: Protocol, patience: Duration) -> io::Result<Self> {
+    pub(crate) fn open(part: impl Into<Option<Protocol>>, patience: Duration) -> io::Result<Self> {
         let socket =
-            rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(part))?;
+            rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, part.into())?;
         Ok(Self { socket, end: Instant::now() + patience, sequence: 0, buffer: vec![0; PART] })
     }
 

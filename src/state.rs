@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -88,7 +88,8 @@ impl Drawer {
             Err(Errno::NOENT) => return Ok(None),
             file => File::from(file.map_err(|error| failed(error.into()))?),
         };
-        let mut bytes = Vec::new();
+        let length = file.metadata().map_or(0, |status| status.len().min(most));
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(failed(io::Error::other("it is not a file; to mend it, remove it")));
         }
@@ -122,6 +123,14 @@ impl Drawer {
     /// # Errors
     /// Where the folder or the file can't be had; what was kept before stays as it was.
     pub fn keep(&self, name: &[u8], bytes: &[u8]) -> Result<(), StateError> {
+        self.keep_pieces(name, std::iter::once(bytes))
+    }
+
+    /// The same for what is in pieces, one behind the other.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn keep_pieces<'a>(&self, name: &[u8], pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), StateError> {
         let folder = self.open()?;
         // Events of other domains do the same at the same time, each in its own process.
         let draft = format!(".{}", std::process::id());
@@ -129,7 +138,11 @@ impl Drawer {
             OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let written = rustix::fs::openat(&folder, draft.as_str(), flags, FILE_MODE)
             .map_err(io::Error::from)
-            .and_then(|file| File::from(file).write_all(bytes))
+            .and_then(|file| {
+                let mut file = BufWriter::new(File::from(file));
+                pieces.into_iter().try_for_each(|piece| file.write_all(piece))?;
+                file.flush()
+            })
             .and_then(|()| Ok(rustix::fs::renameat(&folder, draft.as_str(), &folder, name)?));
         written.map_err(|source| {
             // The draft is worth nothing, and the error worth telling is the first.

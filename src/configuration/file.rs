@@ -66,11 +66,12 @@ pub(crate) fn text(file: &Path, judge: &Judge, most: u64) -> Result<Option<Strin
     // NONBLOCK, should a FIFO have taken its place since.
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let mut bytes = Vec::new();
-    let read = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(file)
-        .and_then(|opened| opened.take(most).read_to_end(&mut bytes));
+    let read = OpenOptions::new().read(true).custom_flags(flags).open(file).and_then(|opened| {
+        // Room that has to grow on the way is copied each time.
+        let length = opened.metadata()?.len().min(most);
+        bytes.reserve_exact(usize::try_from(length).unwrap_or_default() + 1);
+        opened.take(most).read_to_end(&mut bytes)
+    });
     let text = match read {
         Err(error) => Err(format!("it can't be read: {error}")),
         Ok(_) if bytes.len() as u64 == most => Err(format!("it is longer than {most} bytes")),

@@ -58,6 +58,11 @@ impl LiveXml {
         std::iter::once(self.place()).chain(real).find(is_file)
     }
 
+    /// Whether it is kept, and says just this.
+    pub fn is(&self, xml: &[u8]) -> bool {
+        self.drawer.kept_up_to(&self.name, MAXIMUM_BYTES).is_some_and(|kept| kept == xml)
+    }
+
     /// Keeps `xml` in place of what was kept before.
     ///
     /// # Errors

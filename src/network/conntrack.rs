@@ -42,6 +42,13 @@ const CTA_PROTO_NUM: u16 = 1;
 const CTA_PROTO_SRC_PORT: u16 = 2;
 const CTA_PROTO_DST_PORT: u16 = 3;
 
+/// How a host's addresses are asked for (`include/uapi/linux/if_addr.h`): the message, what stands before its attributes
+/// (`struct ifaddrmsg`, in bytes), and the attributes.
+const RTM_GETADDR: u16 = 22;
+const IFADDRMSG: usize = 8;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+
 /// The length of what stands before the attributes (`struct nfgenmsg`), in bytes.
 const FAMILY: usize = 4;
 
@@ -93,6 +100,49 @@ pub fn cut<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> io::Result<us
         }
     }
     Ok(cut)
+}
+
+/// Ends what the kernel tracks of UDP packets that came for these forwards while they were not there, and tells how many
+/// senders that were. Each of them that goes on sending would keep its entry, and so reach the host for ever and the VM never.
+///
+/// # Errors
+/// Where the kernel does not tell them, or its addresses.
+pub fn clear_the_way<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> io::Result<usize> {
+    let forwards: Vec<&Forward> = forwards.into_iter().filter(|forward| forward.protocol == Protocol::Udp).collect();
+    if forwards.is_empty() {
+        return Ok(0);
+    }
+    let end = Instant::now() + PATIENCE;
+    let own = own_addresses(end)?;
+    let mut found = Vec::new();
+    let mut netlink = Netlink::open(NETFILTER, end.saturating_duration_since(Instant::now()))?;
+    netlink.dump(GET, &[0; FAMILY], |body| {
+        if found.len() < AT_A_TIME
+            && let Some(connection) = Connection::parse(body)
+            && own.contains(&connection.original.destination.0)
+            && forwards.iter().any(|forward| connection.missed(forward))
+        {
+            found.push(connection);
+        }
+    })?;
+    let mut netlink = Netlink::open(NETFILTER, end.saturating_duration_since(Instant::now()))?;
+    // What has ended by itself need not be ended.
+    Ok(found.iter().filter(|connection| netlink.tell(DELETE, &connection.request()).is_ok()).count())
+}
+
+/// The addresses of this host (`RTM_GETADDR` of rtnetlink(7)).
+fn own_addresses(end: Instant) -> io::Result<Vec<IpAddr>> {
+    let mut addresses = Vec::new();
+    // Routing is the part that has the number 0.
+    let mut netlink = Netlink::open(None, end.saturating_duration_since(Instant::now()))?;
+    netlink.dump(RTM_GETADDR, &[0; IFADDRMSG], |body| {
+        let all = body.get(IFADDRMSG..).unwrap_or_default();
+        let address = attribute(all, IFA_LOCAL).or_else(|| attribute(all, IFA_ADDRESS));
+        let four = |address: &[u8]| <[u8; 4]>::try_from(address).ok().map(IpAddr::from);
+        let six = |address: &[u8]| <[u8; 16]>::try_from(address).ok().map(IpAddr::from);
+        addresses.extend(address.and_then(|address| four(address).or_else(|| six(address))));
+    })?;
+    Ok(addresses)
 }
 
 /// The connections through one of these forwards, up to a number.
@@ -161,6 +211,18 @@ impl Connection {
             && leads_to.is_some_and(|to_port| self.reply.source == (forward.to, to_port))
             && forward.listen.is_none_or(|listen| listen == address)
             && (forward.from.is_empty() || forward.from.iter().any(|from| from.contains(&self.original.source.0)))
+    }
+
+    /// Whether it is one that this forward would lead to the VM, and that went to the host itself.
+    fn missed(&self, forward: &Forward) -> bool {
+        let Tuple { protocol, source: (source, _), destination: (address, port) } = self.original;
+        self.mark & MARK == 0
+            && protocol == forward.protocol
+            && (forward.ports.first()..=forward.ports.last()).contains(&port)
+            && self.reply.source == self.original.destination
+            && address.is_ipv4() == forward.to.is_ipv4()
+            && forward.listen.is_none_or(|listen| listen == address)
+            && (forward.from.is_empty() || forward.from.iter().any(|from| from.contains(&source)))
     }
 
     /// Names it to the kernel: by its own number, too, so that no later one of the same addresses is meant.

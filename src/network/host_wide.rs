@@ -7,7 +7,7 @@ use super::declaration::Everything;
 use super::given::Given;
 use super::guard::{self, Guards, Traffic};
 use super::kernel::Kernel;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Marker};
 use super::plan::{self, Plan, Unplanned};
 use super::reconcile::Holdings;
 use super::settle::{self, Belief, Done, Fault};
@@ -45,6 +45,8 @@ pub struct Applied {
     pub mended: bool,
     /// In how many chains of others there was no rule, or not at the top, that lets through what is given. Now there is.
     pub opened: usize,
+    /// How many chains of others may still refuse what is given.
+    pub in_the_way: usize,
     /// How many things of this program's there were that belong to no VM. They are gone.
     pub orphans: usize,
     /// What went wrong besides.
@@ -84,15 +86,23 @@ pub fn apply(
         let refused: Vec<&Running> = running.iter().filter(|vm| applied.has_refused(&vm.domain)).collect();
         applied.give(&refused, everything, &mut ledger, &mut seen, kernel, paths)?;
     }
+    if applied.vms.iter().any(OfVm::has_changed) {
+        seen = settle::seen(kernel)?.0;
+    }
     applied.sweep(&ledger, &seen, kernel)?;
     if nothing_given && ledger.entries().next().is_none() {
         applied.leave_nothing(listing.is_some(), &mut ledger, kernel, paths)?;
     }
     let traffic = traffic(&ledger);
     if traffic != Traffic::default() {
-        // Where it can't be seen, that is told by the next line.
-        applied.opened = Guards::look(kernel).map_or(0, |guards| guards.missing(traffic).count());
-        applied.warnings.extend(settle::let_through(traffic, kernel));
+        // Where it can't be seen, that is told by what follows.
+        let mut in_the_way = || Guards::look(kernel).map_or(0, |guards| guards.missing(traffic).count());
+        let before = in_the_way();
+        let told = settle::let_through(traffic, kernel);
+        applied.in_the_way =
+            if before == 0 { 0 } else { Guards::look(kernel).map_or(0, |guards| guards.missing(traffic).count()) };
+        applied.opened = before.saturating_sub(applied.in_the_way);
+        applied.warnings.extend(told);
     }
     Ok(applied)
 }
@@ -131,7 +141,19 @@ pub fn traffic(ledger: &Ledger) -> Traffic {
     all.traffic()
 }
 
+impl Running {
+    /// Whether its live XML is still what it was: the same life of the VM goes on.
+    fn runs_still(&self, paths: &Paths) -> bool {
+        LiveXml::of(paths.state(), &self.domain).is_some_and(|live| live.is(&self.xml))
+    }
+}
+
 impl OfVm {
+    /// Whether anything was not as it was to be.
+    fn has_changed(&self) -> bool {
+        self.done.as_ref().is_ok_and(|done| done.changed)
+    }
+
     /// Whether there is something that it has no more.
     fn has_given_up(&self) -> bool {
         self.done.as_ref().is_ok_and(|done| !done.closed.is_empty() || !done.taken_up.is_empty())
@@ -174,8 +196,10 @@ impl Applied {
         let given: BTreeSet<OsString> = ledger.entries().map(|(domain, _)| domain.to_owned()).collect();
         let run: BTreeSet<OsString> = running.iter().map(|vm| vm.domain.clone()).collect();
         for domain in given.difference(&run) {
+            let before = ledger.of(domain).map(|entry| entry.given.clone()).unwrap_or_default();
             let done = settle::settle(domain, Given::default(), ledger, Belief::Seen(seen), kernel, paths);
-            self.take(domain, Vec::new(), done, seen, kernel)?;
+            let vm = OfVm { domain: domain.clone(), faults: Vec::new(), done };
+            self.note(vm, (&before, &Given::default()), seen, kernel)?;
         }
         Ok(())
     }
@@ -196,8 +220,19 @@ impl Applied {
             if desired.is_empty() && faults.is_empty() && ledger.of(&vm.domain).is_none() {
                 continue;
             }
+            // The VM's own hook, should it end now, takes away its live XML first and looks for the marker then.
+            let marker = Marker::of(paths.state(), &vm.domain);
+            let had_marker = marker.is_there();
+            if !desired.is_empty() && (marker.put().is_err() || !vm.runs_still(paths)) {
+                if !had_marker {
+                    _ = marker.take_away();
+                }
+                continue;
+            }
+            let before = ledger.of(&vm.domain).map(|entry| entry.given.clone()).unwrap_or_default();
             let done = settle::settle(&vm.domain, desired, ledger, Belief::Seen(seen), kernel, paths);
-            self.take(&vm.domain, faults, done, seen, kernel)?;
+            let now = ledger.of(&vm.domain).map(|entry| entry.given.clone()).unwrap_or_default();
+            self.note(OfVm { domain: vm.domain.clone(), faults, done }, (&before, &now), seen, kernel)?;
         }
         Ok(())
     }
@@ -231,25 +266,30 @@ impl Applied {
         self.vms.iter().any(|vm| vm.domain == domain && !vm.faults.is_empty())
     }
 
-    /// Notes what became of a VM. What was seen before is seen anew where that has changed it.
-    fn take(
+    /// Notes what became of a VM, which had the one and has the other now. To see it all anew after each VM would take as long
+    /// as there are VMs.
+    fn note(
         &mut self,
-        domain: &OsStr,
-        faults: Vec<Unplanned>,
-        done: Result<Done, Fault>,
+        vm: OfVm,
+        (had, has): (&Given, &Given),
         seen: &mut Holdings,
         kernel: &mut Kernel<'_>,
     ) -> Result<(), Silence> {
-        if done.as_ref().map_or(true, |done| done.changed) {
-            *seen = settle::seen(kernel)?.0;
+        let OfVm { domain, faults, mut done } = vm;
+        match &done {
+            Ok(done) if done.changed => {
+                seen.leave(&Holdings::of(had));
+                seen.extend(Holdings::of(has));
+            }
+            Ok(_) => {}
+            Err(_) => *seen = settle::seen(kernel)?.0,
         }
-        let mut done = done;
         if let Some(before) = self.vms.iter().position(|vm| vm.domain == domain).map(|index| self.vms.remove(index))
             && let (Ok(before), Ok(done)) = (before.done, &mut done)
         {
             done.follow(before);
         }
-        self.vms.push(OfVm { domain: domain.to_owned(), faults, done });
+        self.vms.push(OfVm { domain, faults, done });
         Ok(())
     }
 

@@ -4,8 +4,9 @@
 //! It is written before anything is changed, with what the VM has and what it is to have together, and once more when that
 //! has been done. Whatever ends the hook in between, the next one knows all that may be there.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -238,7 +239,7 @@ impl Ledger {
         if self.answering.is_empty() && self.entries().next().is_none() {
             return drawer.forget(NAME);
         }
-        drawer.keep(NAME, self.text().as_bytes())
+        drawer.keep_pieces(NAME, self.pieces().iter().map(|piece| piece.as_bytes()))
     }
 
     /// What a VM has been given.
@@ -270,13 +271,24 @@ impl Ledger {
         self.entries.iter().map(|(other, slot)| (other.as_os_str(), slot)).filter(move |(other, _)| *other != domain)
     }
 
-    /// The forwards of all VMs but one.
-    pub fn forwards_of_others<'a>(&'a self, domain: &'a OsStr) -> ForwardsOfOthers<'a> {
+    /// The forwards of all VMs but one that may be in the way of some: those of a port between the first and the last of
+    /// theirs.
+    pub fn forwards_of_others<'a>(
+        &'a self,
+        domain: &'a OsStr,
+        wanted: impl IntoIterator<Item = &'a Forward>,
+    ) -> ForwardsOfOthers<'a> {
+        let ports = wanted.into_iter().map(|forward| (forward.ports.first(), forward.ports.last()));
+        let Some((first, last)) = ports.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))) else {
+            return ForwardsOfOthers(Vec::new());
+        };
+        let near = Ports::new(first, last);
         let known = |(other, line): (&'a OsStr, &'a str)| {
             let (protocol, rest) = first_word(line)?;
             let (_listen, rest) = first_word(rest)?;
             let (ports, _to) = first_word(rest)?;
-            Some((protocol.parse().ok()?, ports.parse().ok()?, other, line))
+            let ports: Ports = ports.parse().ok()?;
+            near.filter(|near| near.overlap(ports)).and_then(|_| Some((protocol.parse().ok()?, ports, other, line)))
         };
         let all = self.slots_of_others(domain);
         let all = all.flat_map(|(other, slot)| slot.said("\nforward ").map(move |line| (other, line)));
@@ -289,21 +301,27 @@ impl Ledger {
         all.flat_map(|(other, slot)| slot.said("\nroute ").filter_map(route).map(move |route| (other, route)))
     }
 
-    /// The bridges and taps of all VMs but one.
-    pub fn links_of_others(&self, domain: &OsStr) -> BTreeSet<String> {
-        self.slots_of_others(domain).flat_map(|(_, slot)| slot.said("\nlink ").filter_map(name)).collect()
+    /// Whether a VM but this one has a route to a device.
+    pub fn others_have_routes_to(&self, domain: &OsStr, device: &str) -> bool {
+        self.routes_of_others(domain).any(|(_, route)| route.device == device)
+    }
+
+    /// Whether a VM but this one has a forward to an address.
+    pub fn others_have_forwards_to(&self, domain: &OsStr, address: IpAddr) -> bool {
+        let word = format!(" {address} ");
+        let has = |slot: &Slot| memchr::memmem::find(slot.text.as_bytes(), word.as_bytes()).is_some();
+        self.slots_of_others(domain).any(|(_, slot)| has(slot))
     }
 
     /// Its text: a line for each VM, and below it one for each thing that it has.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        for device in &self.answering {
-            // Writing to a String can't fail.
-            _ = writeln!(text, "answering {}", escaped(device.as_bytes()));
-        }
-        text.reserve(self.entries.values().map(|slot| slot.text.len()).sum());
-        self.entries.values().for_each(|slot| text.push_str(&slot.text));
-        text
+        self.pieces().concat()
+    }
+
+    fn pieces(&self) -> Vec<Cow<'_, str>> {
+        let answering =
+            self.answering.iter().map(|device| format!("answering {}\n", escaped(device.as_bytes())).into());
+        answering.chain(self.entries.values().map(|slot| slot.text.as_str().into())).collect()
     }
 
     /// Takes [`Ledger::text`] back. A line that can't be read is of no VM.
@@ -491,10 +509,15 @@ mod tests {
             (c, "tcp * 90 10.0.0.3 80 203.0.113.0/24", None),
             (c, "udp * 81 10.0.0.3 80", None),
         ] {
-            let others = ledger.forwards_of_others(own);
-            assert_eq!(others.overlapping(&wanted(other)).map(|(domain, _)| domain), expected, "{other}");
+            let wanted = wanted(other);
+            let others = ledger.forwards_of_others(own, [&wanted]);
+            assert_eq!(others.overlapping(&wanted).map(|(domain, _)| domain), expected, "{other}");
         }
-        assert_eq!(ledger.links_of_others(a), ["br1".to_owned()].into());
+        assert!(ledger.others_have_routes_to(a, "br1") && !ledger.others_have_routes_to(OsStr::new("b"), "br1"));
+        let has = |of: &str, address: [u8; 4]| ledger.others_have_forwards_to(OsStr::new(of), address.into());
+        assert!(
+            has("b", [10, 0, 0, 1]) && !has("a", [10, 0, 0, 1]) && !has("b", [10, 0, 0, 2]) && !has("b", [10, 0, 0, 0])
+        );
         assert_eq!(ledger.routes_of_others(a).count(), 1);
         assert_eq!(ledger.routes_of_others(OsStr::new("b")).count(), 0);
     }

@@ -2,10 +2,13 @@
 //!
 //! | operation | |
 //! |---|---|
-//! | `prepare`, `migrate`, `restore` | what is left of an earlier life, whose end was never told, is taken away |
+//! | `prepare` | what is left of an earlier life, whose end was never told, is taken away |
 //! | `start` | what is declared is resolved and looked at for conflicts; if the settings ask for it, a fault refuses the start |
 //! | `started`, `reconnect`, `attach` | it is given |
 //! | `stopped`, `release` | what was given is taken away, whatever is declared by then |
+//!
+//! At `migrate` and `restore` libvirt has not looked yet whether the VM runs here already (`qemuMigrationDstPrepareFresh`), and
+//! refuses it then: nothing is done. If it goes on, `prepare` comes next.
 
 use std::ffi::OsStr;
 use std::time::{Duration, Instant};
@@ -42,13 +45,12 @@ pub enum Step {
 
 impl Step {
     /// What there is to do at an operation.
-    pub const fn at(operation: Operation) -> Self {
+    pub const fn at(operation: Operation) -> Option<Self> {
         match operation {
-            Operation::Start => Self::Foresee,
-            Operation::Started | Operation::Reconnect | Operation::Attach => Self::Give,
-            Operation::Prepare | Operation::Migrate | Operation::Restore | Operation::Stopped | Operation::Release => {
-                Self::Take
-            }
+            Operation::Start => Some(Self::Foresee),
+            Operation::Started | Operation::Reconnect | Operation::Attach => Some(Self::Give),
+            Operation::Prepare | Operation::Stopped | Operation::Release => Some(Self::Take),
+            Operation::Migrate | Operation::Restore => None,
         }
     }
 
@@ -56,7 +58,7 @@ impl Step {
     /// cost of one to three system calls.
     pub fn needed(event: &Event, operation: Operation, paths: &Paths) -> Option<Self> {
         let has_been_given = || Marker::of(paths.state(), event.domain()).is_there();
-        let step = Self::at(operation);
+        let step = Self::at(operation)?;
         let matters = match step {
             Self::Foresee => declaration::are_there(paths),
             Self::Give => declaration::are_there(paths) || has_been_given(),
@@ -86,6 +88,13 @@ pub fn perform(
     }
     give(event.domain(), &declared.declarations, document, paths, programs, journal);
     None
+}
+
+/// Takes away what a VM was given between the beginning of its last event and the end of what is known of it.
+pub fn take_what_came_late(event: &Event, paths: &Paths, journal: &mut Journal) {
+    if Marker::of(paths.state(), event.domain()).is_seen() {
+        take(event.domain(), paths, &mut Programs::for_nothing_else(), journal);
+    }
 }
 
 /// Tells what an event would do, and does nothing of it. What comes back is as with [`perform`].

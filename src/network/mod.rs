@@ -33,7 +33,7 @@ use crate::event::{Event, Operation};
 use crate::journal::Journal;
 use crate::paths::Paths;
 
-pub use self::lifecycle::{Step, perform, rehearse};
+pub use self::lifecycle::{Step, perform, rehearse, take_what_came_late};
 pub use self::migration::{Host, NoGuestDevice, ThisHost, agent_property, bridges};
 
 /// Every task, in the order in which they are done.

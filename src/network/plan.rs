@@ -10,7 +10,7 @@ use super::address::Protocol;
 use super::declaration::{Declarations, Source};
 use super::given::{Forward, Given, Route};
 use super::ledger::{ForwardsOfOthers, Ledger};
-use super::libvirt_network::{Networks, ThisHostsNetworks};
+use super::libvirt_network::{Network, Networks, ThisHostsNetworks};
 use super::listener::Listeners;
 use super::reflection;
 use super::resolve::{self, Resolved};
@@ -20,6 +20,9 @@ use crate::paths::Paths;
 
 /// How many elements a VM's forwards may come to in nftables: as many as there are ports.
 const MAXIMUM_ELEMENTS: usize = 1 << 16;
+
+/// How many of them may be with sources: the kernel takes half a second for so many, and grows slower and slower then.
+const MAXIMUM_WITH_SOURCES: usize = 1 << 12;
 
 /// What a VM is to be given, and what it can't be.
 #[derive(Debug, Default)]
@@ -47,6 +50,12 @@ pub struct Unplanned {
     pub message: String,
 }
 
+impl Unplanned {
+    fn of(source: &Source, message: String) -> Self {
+        Self { source: Some(source.clone()), message }
+    }
+}
+
 impl fmt::Display for Unplanned {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)
@@ -57,74 +66,90 @@ impl fmt::Display for Unplanned {
 pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledger: &Ledger, paths: &Paths) -> Plan {
     let networks = ThisHostsNetworks::of(paths);
     let interfaces: Vec<_> = xml.interfaces().collect();
-    let mut faults = Vec::new();
     let mut declarations = declarations.clone();
-    let fault = |source: Source, message: String| Unplanned { source: Some(source), message };
-    for refused in declarations.take_metadata(xml) {
-        faults.push(fault(refused.source.clone(), refused.to_string()));
-    }
-    let Resolved { forwards, routes, links, faults: unresolved } =
-        resolve::resolve(&declarations, domain, &interfaces, &networks);
-    for unresolved in unresolved {
-        faults.push(fault(unresolved.source.clone(), unresolved.to_string()));
-    }
-
-    let kept = ledger.of(domain).map(|entry| entry.given.reflecting.clone()).unwrap_or_default();
-    let reflecting = reflection::needed(&interfaces, &kept, paths);
-    let mut plan = Plan { links, reflecting, faults, ..Plan::default() };
-    let mut occupants = Occupants::default();
-    let others = ledger.forwards_of_others(domain);
-    let mut elements = 0;
-    let mut taken: Vec<(&Source, String)> = Vec::new();
-    for (forward, source) in &forwards {
-        elements += forward.ports.count() as usize * forward.from.len().max(1);
-        let has = ledger.of(domain).is_some_and(|entry| entry.given.forwards.contains(forward));
-        let why = conflict(forward, &others).or_else(|| if has { None } else { occupants.of(forward) }).or_else(|| {
-            (elements > MAXIMUM_ELEMENTS).then(|| format!("with it the VM's forwards come to more than {MAXIMUM_ELEMENTS} ports, each counted for every prefix of from; to mend it, name fewer or wider ones"))
-        });
-        if let Some(why) = why {
-            taken.push((source, format!("the forward {forward} ({source}) is not opened: {why}")));
-        }
-    }
-    for (forward, source) in &forwards {
-        // Of a declaration that comes to a forward of each family, half would not be what is declared.
-        if !taken.iter().any(|(of, _)| *of == source) {
-            plan.doubts.extend(outside(forward, source, &interfaces, &networks));
-            plan.forwards.push((forward.clone(), source.clone()));
-        }
-    }
-    taken.dedup_by(|later, earlier| later.0 == earlier.0);
-    plan.faults.extend(taken.into_iter().map(|(source, message)| fault(source.clone(), message)));
-    let kept_now =
-        ledger.of(domain).filter(|_| declarations.unread).map(|entry| entry.given.clone()).unwrap_or_default();
-    for forward in kept_now.forwards {
-        // Where a file can't be read, what a VM has of it is not closed for that.
-        if !plan.forwards.iter().any(|(planned, _)| planned.overlaps(&forward)) {
-            plan.forwards.push((forward, Source::Unread));
-        }
-    }
+    let refused = declarations.take_metadata(xml);
+    let Resolved { forwards, routes, links, faults } = resolve::resolve(&declarations, domain, &interfaces, &networks);
+    let has = ledger.of(domain).map(|entry| entry.given.clone()).unwrap_or_default();
+    let reflecting = reflection::needed(&interfaces, &has.reflecting, paths);
+    let mut plan = Plan { links, reflecting, ..Plan::default() };
+    plan.faults.extend(refused.into_iter().map(|refused| Unplanned::of(&refused.source, refused.to_string())));
+    plan.faults.extend(faults.into_iter().map(|fault| Unplanned::of(&fault.source, fault.to_string())));
+    let others = ledger.forwards_of_others(domain, forwards.iter().map(|(forward, _)| forward));
+    plan.add_forwards(&forwards, &has, &others);
     for (route, source) in routes {
-        let other =
-            ledger.routes_of_others(domain).find(|(_, theirs)| theirs.overlaps(&route)).map(|(other, theirs)| {
-                format!("{} is the VM {}'s; to mend it, take one of them away", theirs.to, Quoted::name(other))
-            });
-        match other {
-            Some(why) => {
-                let message = format!("the route {route} ({source}) is not laid: {why}");
-                plan.faults.push(fault(source, message));
+        let mut others = ledger.routes_of_others(domain);
+        match others.find(|(_, theirs)| theirs.overlaps(&route)) {
+            Some((other, Route { to, .. })) => {
+                let why = format!("{to} is the VM {}'s; to mend it, take one of them away", Quoted::name(other));
+                plan.faults.push(Unplanned::of(&source, format!("the route {route} ({source}) is not laid: {why}")));
             }
             None => plan.routes.push((route, source)),
         }
     }
-    for route in kept_now.routes {
-        if !plan.routes.iter().any(|(planned, _)| planned.overlaps(&route)) {
-            plan.routes.push((route, Source::Unread));
-        }
+    if declarations.unread {
+        plan.keep(has);
     }
+    plan.doubt(&interfaces, &networks);
     plan
 }
 
 impl Plan {
+    /// Adds what nobody else has.
+    fn add_forwards(&mut self, forwards: &[(Forward, Source)], has: &Given, others: &ForwardsOfOthers<'_>) {
+        let mut occupants = Occupants::default();
+        let mut elements = Elements::default();
+        let mut refused: Vec<(Source, String)> = Vec::new();
+        for (forward, source) in forwards {
+            let why = conflict(forward, others)
+                .or_else(|| if has.forwards.contains(forward) { None } else { occupants.of(forward) })
+                .or_else(|| elements.too_many_with(forward));
+            if let Some(why) = why {
+                refused.push((source.clone(), format!("the forward {forward} ({source}) is not opened: {why}")));
+            }
+        }
+        // Of a declaration that comes to a forward of each family, half would not be what is declared.
+        let is_refused = |source: &Source| refused.iter().any(|(of, _)| of == source);
+        self.forwards.extend(forwards.iter().filter(|(_, source)| !is_refused(source)).cloned());
+        refused.dedup_by(|later, earlier| later.0 == earlier.0);
+        self.faults.extend(refused.iter().map(|(source, message)| Unplanned::of(source, message.clone())));
+    }
+
+    /// Keeps what the VM has, as far as nothing else is planned in its place: where a file can't be read, nothing is closed
+    /// for that.
+    fn keep(&mut self, has: Given) {
+        for forward in has.forwards {
+            if !self.forwards.iter().any(|(planned, _)| planned.overlaps(&forward)) {
+                self.forwards.push((forward, Source::Unread));
+            }
+        }
+        for route in has.routes {
+            if !self.routes.iter().any(|(planned, _)| planned.overlaps(&route)) {
+                self.routes.push((route, Source::Unread));
+            }
+        }
+    }
+
+    /// Finds forwards to an address that none of the VM's networks has, where all of them are libvirt's and so are known.
+    fn doubt(&mut self, interfaces: &[Interface<'_>], networks: &dyn Networks) {
+        let names: Option<BTreeSet<&str>> = interfaces.iter().map(|interface| interface.network).collect();
+        let known: Option<Vec<Network>> = names.into_iter().flatten().map(|name| networks.network(name).ok()).collect();
+        let Some(known) = known.filter(|known| !known.iter().any(|network| network.addresses.is_empty())) else {
+            return;
+        };
+        let subnets: Vec<String> =
+            known.iter().flat_map(|network| &network.addresses).map(|subnet| subnet.trunc().to_string()).collect();
+        let is_outside = |forward: &Forward| !known.is_empty() && !known.iter().any(|network| network.has(forward.to));
+        let doubts = self.forwards.iter().filter(|(forward, _)| is_outside(forward)).map(|(forward, source)| {
+            let message = format!(
+                "the forward {forward} ({source}) leads to an address that none of the VM's networks has: they are {}; to \
+                 mend it, correct \"to\"",
+                subnets.join(", ")
+            );
+            Unplanned::of(source, message)
+        });
+        self.doubts = doubts.collect();
+    }
+
     /// What the VM is given by it.
     pub fn given(&self) -> Given {
         let forwards: BTreeSet<Forward> = self.forwards.iter().map(|(forward, _)| forward.clone()).collect();
@@ -135,33 +160,35 @@ impl Plan {
     }
 }
 
-/// A forward to an address that none of the VM's networks has, where all of them are libvirt's and so are known.
-fn outside(
-    forward: &Forward,
-    source: &Source,
-    interfaces: &[Interface<'_>],
-    networks: &ThisHostsNetworks<'_>,
-) -> Option<Unplanned> {
-    let mut subnets = Vec::new();
-    for interface in interfaces {
-        let network = networks.network(interface.network?).ok()?;
-        if network.addresses.is_empty() || network.has(forward.to) {
-            return None;
-        }
-        subnets.extend(network.addresses.iter().map(|subnet| subnet.trunc().to_string()));
-    }
-    let message = format!(
-        "the forward {forward} ({source}) leads to an address that none of the VM's networks has: they are {}; to mend it, \
-         correct \"to\"",
-        subnets.join(", ")
-    );
-    (!subnets.is_empty()).then(|| Unplanned { source: Some(source.clone()), message })
-}
-
 /// What another VM has of the same.
 fn conflict(forward: &Forward, others: &ForwardsOfOthers<'_>) -> Option<String> {
     let (other, theirs) = others.overlapping(forward)?;
     Some(format!("the VM {} has {theirs} already; to mend it, give one of them another port", Quoted::name(other)))
+}
+
+/// What a VM's forwards come to in nftables.
+#[derive(Debug, Default)]
+struct Elements {
+    all: usize,
+    with_sources: usize,
+}
+
+impl Elements {
+    /// Why they are too many with this one, if so.
+    fn too_many_with(&mut self, forward: &Forward) -> Option<String> {
+        let count = forward.ports.count() as usize * forward.from.len().max(1);
+        self.all += count;
+        self.with_sources += if forward.from.is_empty() { 0 } else { count };
+        if self.with_sources > MAXIMUM_WITH_SOURCES {
+            return Some(format!(
+                "with it the VM's forwards that name \"from\" come to more than {MAXIMUM_WITH_SOURCES} ports, each counted for every \
+                 prefix; to mend it, name fewer or wider prefixes"
+            ));
+        }
+        (self.all > MAXIMUM_ELEMENTS).then(|| {
+            format!("with it the VM's forwards come to more than {MAXIMUM_ELEMENTS} ports; to mend it, forward fewer")
+        })
+    }
 }
 
 /// How many of the services that are in the way are named: to find one's program takes up to half a second.

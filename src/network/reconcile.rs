@@ -101,9 +101,14 @@ impl Holdings {
         let is_covered =
             |route: &Route| given.routes.iter().any(|other| other.to != route.to && other.to.contains(&route.to));
         let routed = given.routes.iter().filter(|route| !is_covered(route)).map(|route| Element::Routed(route.to));
-        let links = given.links.iter().cloned().map(Element::Link);
+        let links = given.routes.iter().map(|route| Element::Link(route.device.clone()));
+        let addresses: BTreeSet<IpAddr> = given.forwards.iter().map(|forward| forward.to).collect();
+        let within = given
+            .links
+            .iter()
+            .flat_map(|link| addresses.iter().map(move |address| Element::Within(link.clone(), *address)));
         Self {
-            elements: forwards.chain(routed).chain(links).collect(),
+            elements: forwards.chain(routed).chain(links).chain(within).collect(),
             lanes: given.routes.iter().map(|route| Lane { to: route.to, device: route.device.clone() }).collect(),
             proxies: given.routes.iter().flat_map(proxies).collect(),
             lent: BTreeSet::new(),
@@ -113,6 +118,13 @@ impl Holdings {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.elements.is_empty() && self.lanes.is_empty() && self.proxies.is_empty()
+    }
+
+    /// Lets go of others.
+    pub fn leave(&mut self, others: &Self) {
+        self.elements.retain(|element| !others.elements.contains(element));
+        self.lanes.retain(|lane| !others.lanes.contains(lane));
+        self.proxies.retain(|proxy| !others.proxies.contains(proxy));
     }
 
     /// Takes in others.

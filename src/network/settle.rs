@@ -108,12 +108,9 @@ pub fn settle(
     let had = ledger.of(domain).map(|entry| entry.given.routes.clone()).unwrap_or_default();
     let without = Given { routes: desired.routes.intersection(&had).cloned().collect(), ..desired.clone() };
     match bring_to(domain, desired, ledger, belief, kernel, paths) {
-        Err(Fault::Routes(silence)) if !without.forwards.is_empty() => {
+        Err(fault @ (Fault::Routes(_) | Fault::Answering { .. })) if !without.forwards.is_empty() => {
             let mut done = bring_to(domain, without, ledger, belief, kernel, paths)?;
-            done.refused = Some(format!(
-                "the routes could not be put in place, so nothing was changed of them, and the forwards are there without: \
-                 {silence}; to see what is there: ip route show"
-            ));
+            done.refused = Some(format!("{fault}; the forwards are there without"));
             Ok(done)
         }
         done => done,
@@ -131,9 +128,11 @@ fn bring_to(
     let before = ledger.of(domain).cloned().unwrap_or_default();
     let (wanted, mut kept) = (Holdings::of(&desired), Holdings::of(&before.given));
     // What others have as well is not this VM's to be taken away.
-    for link in ledger.links_of_others(domain) {
-        kept.elements.remove(&Element::Link(link));
-    }
+    kept.elements.retain(|element| match element {
+        Element::Link(device) => !ledger.others_have_routes_to(domain, device),
+        Element::Within(_, address) => !ledger.others_have_forwards_to(domain, *address),
+        Element::Forward { .. } | Element::Routed(_) => true,
+    });
     let actual = actual(&wanted, &kept, &before, belief, kernel)?;
     let change = reconcile(&wanted, &kept, &actual);
     let mut done = Done {
@@ -159,13 +158,20 @@ fn bring_to(
         links: before.given.links.union(&desired.links).cloned().collect(),
         reflecting: before.given.reflecting.union(&desired.reflecting).cloned().collect(),
     };
-    marker.put()?;
     ledger.note(domain, Entry { given: both, unsettled: true });
-    ledger.keep(paths.state())?;
+    if let Err(error) = marker.put().and_then(|()| ledger.keep(paths.state())) {
+        if !change.new.is_empty() {
+            return Err(error.into());
+        }
+        // What is only taken away is known already; what is kept says more than there is then, which does no harm.
+        done.warnings.push(format!("it can't be noted what is taken away: {error}"));
+    }
     if let Err(fault) = put_in_place(domain, &desired, &wanted, &kept, &change, ledger, kernel, paths, &mut done) {
         if !matches!(fault, Fault::Unknown(_)) {
             // The VM has what it had.
-            ledger.note(domain, Entry { unsettled: true, ..before.clone() });
+            // Where only routes were refused, nothing else was begun.
+            let nothing_else = matches!(fault, Fault::Routes(_) | Fault::Answering { .. });
+            ledger.note(domain, Entry { unsettled: before.unsettled || !nothing_else, ..before.clone() });
         }
         stop_answering(ledger, kernel, &mut done.warnings);
         let is_nothing = ledger.of(domain).is_none();
@@ -177,6 +183,12 @@ fn bring_to(
     stop_answering(ledger, kernel, &mut done.warnings);
     reflect(&before.given, ledger.of(domain), paths, &mut done);
     cut(&change, &mut done);
+    let now = ledger.of(domain).map(|entry| &entry.given.forwards);
+    if let Err(error) = conntrack::clear_the_way(now.into_iter().flatten()) {
+        done.warnings.push(format!(
+            "who has been sending to a UDP port before it was forwarded may not reach the VM until they pause: {error}"
+        ));
+    }
     let is_nothing = ledger.of(domain).is_none();
     if let Err(error) = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) }) {
         done.warnings.push(format!("it can't be noted that this has been done: {error}; it is looked into next time"));

@@ -56,6 +56,18 @@ impl Watch {
         Ok(!ended())
     }
 
+    /// Does nothing for so long. True where `ended` says meanwhile that it is to end.
+    pub fn rests(&self, so_long: Duration, ended: &mut dyn FnMut() -> bool) -> bool {
+        let end = Instant::now() + so_long;
+        while Instant::now() < end {
+            if ended() {
+                return true;
+            }
+            std::thread::sleep(QUIET);
+        }
+        false
+    }
+
     /// Passes over what has been announced so far: it was of one's own making.
     ///
     /// # Errors

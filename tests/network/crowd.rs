@@ -58,14 +58,50 @@ fn twenty_vms_that_start_and_stop_at_once_all_get_what_is_theirs() {
 fn what_is_left_of_a_life_whose_end_was_never_told_goes_before_the_next() {
     let host = Machine::declaring("[[forward]]\ndomain = \"web-1\"\nport = 8080\n");
     let vm = Vm::new("web-1");
-    for beginning in ["prepare", "restore", "migrate"] {
-        host.starts(&vm);
-        assert_ne!(host.left(), "");
-        host.takes_through(&vm, &[beginning]);
-        assert_eq!(host.left(), "", "{beginning}");
-        host.takes_through(&vm, &["start", "started"]);
-        assert!(host.virt_hooks("network status").success);
-        host.stops(&vm);
+    host.starts(&vm);
+    assert_ne!(host.left(), "");
+    host.takes_through(&vm, &["prepare"]);
+    assert_eq!(host.left(), "");
+    host.takes_through(&vm, &["start", "started"]);
+    assert!(host.virt_hooks("network status").success);
+    host.stops(&vm);
+}
+
+#[test]
+fn a_restore_or_a_migration_that_libvirt_refuses_since_the_vm_runs_closes_nothing() {
+    let host = Machine::declaring("[[forward]]\ndomain = \"web-1\"\nport = 8080\n");
+    let vm = Vm::new("web-1");
+    host.starts(&vm);
+    let given = host.left();
+    for refused in ["restore", "migrate"] {
+        host.takes_through(&vm, &[refused]);
+        assert_eq!(host.left(), given, "{refused}");
+        assert!(host.virt_hooks("network apply").success && host.virt_hooks("network status").success, "{refused}");
+    }
+    host.stops(&vm);
+    assert_eq!(host.left(), "");
+}
+
+#[test]
+fn a_vm_that_ends_while_something_is_given_to_all_is_given_nothing_for_ever() {
+    let host = Machine::declaring("");
+    let vms: Vec<Vm> = (1..=9).map(|number| Vm::numbered(&format!("v{number}"), 10 + number)).collect();
+    vms.iter().for_each(|vm| host.takes_through(vm, &["started"]));
+    let declared: String = (1..=9)
+        .map(|number| format!("[[forward]]\ndomain = \"v{number}\"\nport = 1000{number}\nto = \"192.168.122.10\"\n"))
+        .collect();
+    for pause in [0.0, 0.05, 0.1, 0.2, 0.3] {
+        host.declares(&declared);
+        std::thread::scope(|scope| {
+            let applying = scope.spawn(|| host.virt_hooks("network apply"));
+            host.shell(&format!("sleep {pause}"));
+            host.stops(&vms[8]);
+            applying.join().unwrap();
+        });
+        assert!(!host.left().contains("10009"), "{pause}: {}\n{}", host.left(), host.log());
+        host.declares("");
+        host.virt_hooks("network apply");
+        host.takes_through(&vms[8], &["started"]);
     }
 }
 

@@ -134,3 +134,46 @@ fn what_was_flushed_is_back_for_all_when_the_next_vm_starts() {
     assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), by("one"), "{}", world.host.log());
     assert_eq!(world.client.asks(Tcp, "198.51.100.1:8081"), by("two"), "{}", world.host.log());
 }
+
+#[test]
+fn who_has_been_sending_before_a_port_was_forwarded_reaches_the_vm_and_who_sends_to_others_goes_on() {
+    let world = world("[[forward]]\ndomain = \"web-1\"\nprotocol = \"udp\"\nport = 514\n");
+    let _service = world.guest.serves(Udp, "192.168.122.10:514");
+    let _far = world.far.serves(Udp, "203.0.113.9:514");
+    let mut in_transit = world.client.connects(Udp, "203.0.113.9:514");
+    let socket = world.client.within(|| {
+        let socket = std::net::UdpSocket::bind("198.51.100.7:40000").unwrap();
+        socket.connect("198.51.100.1:514").unwrap();
+        socket.set_read_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+        socket
+    });
+    let asks = || {
+        // Nobody listens yet, and the kernel says so.
+        _ = socket.send(b"?\n");
+        let mut answer = [0; 100];
+        socket.recv(&mut answer).is_ok()
+    };
+    world.host.nft("table inet quiet { chain c { type filter hook input priority 0\n udp dport 514 drop\n }\n }");
+    assert!(!asks() && !asks());
+    world.host.starts(&Vm::new("web-1"));
+    assert!(asks() || asks(), "{}", world.host.log());
+    assert!(in_transit.goes_on());
+}
+
+#[test]
+fn a_vm_beside_the_clients_hides_them_from_no_other_vm() {
+    let world = world(
+        "[[forward]]\ndomain = \"web-1\"\nport = 8080\ntoPort = 80\n\
+         [[forward]]\ndomain = \"bridged\"\nport = 9090\nto = \"198.51.100.50\"\n",
+    );
+    let _service = world.guest.serves(Tcp, "192.168.122.10:80");
+    world.host.starts(&Vm::new("web-1"));
+    assert_eq!(world.client.connects(Tcp, "198.51.100.1:8080").seen_as.ip().to_string(), "198.51.100.7");
+    // A VM on the bridge by which the client comes; here that is the device itself.
+    let bridged = Vm::numbered("bridged", 11);
+    let xml = bridged.xml(true).replace("bridge='virbr0'", "bridge='eth0'");
+    let reply = world.host.run_with(xml, "/etc/libvirt/hooks/qemu", ["bridged", "started", "begin", "-"]);
+    assert!(reply.success && world.host.log().contains("opened the forward tcp port 9090"), "{}", world.host.log());
+    assert_eq!(world.client.connects(Tcp, "198.51.100.1:8080").seen_as.ip().to_string(), "198.51.100.7");
+    assert_eq!(world.guest.asks(Tcp, "198.51.100.1:8080"), by("guest"));
+}

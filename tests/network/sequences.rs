@@ -280,7 +280,14 @@ impl Story {
         for item in there.iter().map(|item| &ITEMS[*item]) {
             let [elements, lanes, proxies] = &mut expected;
             elements.extend(item.elements.iter().map(|element| (*element).to_owned()));
-            elements.insert("links { \"virbr0\" }".to_owned());
+            match item.lane {
+                Some(_) => _ = elements.insert("links { \"virbr0\" }".to_owned()),
+                None => elements.extend(item.elements.iter().map(|element| {
+                    let (address, _port) = element.split_once(" : ").unwrap().1.split_once(" . ").unwrap();
+                    let room = if address.contains(':') { "within6" } else { "within4" };
+                    format!("{room} {{ \"virbr0\" . {address} }}")
+                })),
+            }
             lanes.extend(item.lane.iter().map(|to| format!("{to} dev virbr0")));
             proxies.extend(item.proxies.iter().map(|address| format!("{address} dev eth0 proxy")));
         }

@@ -29,6 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is done at once while each time something is found to be changed: somebody else may be at it, too.
 const TRIES: u32 = 3;
 
+/// How long it is rested then, at first and at last.
+const SHORTEST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
 /// How it is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -62,19 +66,33 @@ pub(super) fn apply(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fa
     }
     let deaf = |error: io::Error| Failure::failed(format_args!("changes of the firewall can't be heard of: {error}"));
     let watch = Watch::begin().map_err(deaf)?;
+    let mut rest = SHORTEST_REST;
     loop {
+        let mut settled = false;
         for _ in 0..TRIES {
             // Whatever is announced from here on, and is not of this program's own making, has not been seen to.
             watch.forget().map_err(deaf)?;
             match once(arguments, &mut programs, paths) {
-                Ok(Round { changed: false, .. }) => break,
-                Ok(_) => {}
+                Ok(Round { changed: true, .. }) => {}
+                Ok(_) => settled = true,
+                // It may be had after the next change, and the log of the service tells why.
                 Err(failure) => {
-                    // It may be had after the next change, and the log of the service tells why.
                     failure.tell();
-                    break;
+                    settled = true;
                 }
             }
+            if settled {
+                break;
+            }
+        }
+        if settled {
+            rest = SHORTEST_REST;
+        } else {
+            // Somebody undoes what is done here, again and again.
+            if watch.rests(rest, &mut || programs.interrupted().is_some()) {
+                return Ok(ExitCode::SUCCESS);
+            }
+            rest = (rest * 2).min(LONGEST_REST);
         }
         if !watch.wait(&mut || programs.interrupted().is_some()).map_err(deaf)? {
             return Ok(ExitCode::SUCCESS);
@@ -129,7 +147,7 @@ fn once(arguments: &Arguments, programs: &mut Programs, paths: &Paths) -> Result
 fn show(out: &mut impl Write, applied: &Applied, notes: &[String], quiet: bool) -> io::Result<Round> {
     let screen = Screen::of_stdout();
     let warning = screen.paint(Meaning::Warning, "warning").to_string();
-    let mut failed = false;
+    let mut failed = applied.in_the_way > 0;
     let mut changed = applied.mended || applied.orphans > 0 || applied.opened > 0;
     if !quiet && applied.mended {
         writeln!(out, "mended   the table inet virt-hooks, which was not as it is to be")?;

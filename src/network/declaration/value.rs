@@ -42,6 +42,13 @@ pub(super) fn listen(text: &str) -> Result<IpAddr, String> {
         let why = "only the host itself reaches it, and it reaches the VM at the VM's own address";
         return Err(format!("must be an address that others reach, not the loopback address {address}: {why}"));
     }
+    if let IpAddr::V6(address) = address
+        && address.is_unicast_link_local()
+    {
+        return Err(format!(
+            "must be an address of one host, not the link-local address {address}, which every link has"
+        ));
+    }
     one_hosts(address)?;
     Ok(address)
 }
@@ -186,12 +193,13 @@ mod tests {
 
     #[test]
     fn an_address_to_listen_on_is_one_that_others_reach() {
-        for text in ["203.0.113.7", "2001:db8::7", "0.0.0.0", "::", "fe80::1"] {
+        for text in ["203.0.113.7", "2001:db8::7", "0.0.0.0", "::"] {
             assert_eq!(told(listen, text), text);
         }
         for (text, why) in [
             ("127.0.0.1", "loopback"),
             ("::1", "loopback"),
+            ("fe80::1", "link-local"),
             ("224.0.0.1", "multicast"),
             ("ff02::1", "multicast"),
             ("255.255.255.255", "broadcast"),

@@ -38,8 +38,10 @@ pub enum Element {
     },
     /// A destination that leads to a VM.
     Routed(IpNet),
-    /// A bridge or tap behind which a VM is.
+    /// A bridge or tap to which a route leads.
     Link(String),
+    /// A bridge or tap behind which a VM is, and the VM's address: what comes by it for that has to come back by the host.
+    Within(String, IpAddr),
 }
 
 impl Element {
@@ -70,7 +72,7 @@ impl Element {
     pub const fn place(&self) -> Option<Place> {
         match self {
             Self::Forward { key, to } => Some(Place { key: *key, is_ipv4: to.is_ipv4() }),
-            Self::Routed(_) | Self::Link(_) => None,
+            Self::Routed(_) | Self::Link(_) | Self::Within(..) => None,
         }
     }
 
@@ -88,6 +90,8 @@ impl Element {
             Self::Routed(IpNet::V4(_)) => "routed4",
             Self::Routed(IpNet::V6(_)) => "routed6",
             Self::Link(_) => "links",
+            Self::Within(_, IpAddr::V4(_)) => "within4",
+            Self::Within(_, IpAddr::V6(_)) => "within6",
         }
     }
 
@@ -103,6 +107,7 @@ impl Element {
             Self::Routed(prefix) => shown(prefix),
             // No quote is in it: `resolve` takes no such name.
             Self::Link(name) => format!("\"{name}\""),
+            Self::Within(name, address) => format!("\"{name}\" . {address}"),
         }
     }
 }

@@ -64,6 +64,10 @@ impl Listing {
 /// An element as nft shows it, with how often it was found: `tcp . 80 counter packets 3 bytes 180 : 10.0.0.1 . 80`.
 fn element(room: &str, entry: &str) -> Option<(Element, Option<u64>)> {
     let element = match room {
+        "within4" | "within6" => {
+            let (name, address) = entry.split_once(" . ")?;
+            Element::Within(name.strip_prefix('"')?.strip_suffix('"')?.to_owned(), address.parse().ok()?)
+        }
         "links" => Element::Link(entry.strip_prefix('"')?.strip_suffix('"')?.to_owned()),
         "routed4" | "routed6" => Element::Routed(prefix(entry)?),
         _ => {
