@@ -14,6 +14,9 @@ target=${CARGO_TARGET_DIR:-target}
 # Where packages end up.
 packages=$target/packages
 
+# As it stands for itself in what sed puts in: `s/.../$(replacement TEXT)/`.
+replacement() { printf '%s\n' "$1" | sed 's,[&/\\],\\&,g'; }
+
 # When the sources are from, in seconds: what the packages and the files in them are dated, so that they are the same
 # bytes whenever they are made. A tarball that `git archive` has made holds the time of its commit (.gitattributes).
 source_date() {
@@ -23,8 +26,9 @@ source_date() {
     date=$(sed -n 's/^## \[.*\] - \([0-9-]*\)$/\1/p' CHANGELOG.md | head -n 1)
     if [ -n "${SOURCE_DATE_EPOCH:-}" ]; then
         echo "$SOURCE_DATE_EPOCH"
-    elif [ -e .git ] && git log -1 --format=%ct 2> /dev/null; then
-        :
+    elif [ -e .git ]; then
+        # Which git refuses where the checkout is another user's.
+        git log -1 --format=%ct || die "when these sources are from git does not tell, for the reason above; set SOURCE_DATE_EPOCH"
     elif [ -n "$archived" ]; then
         echo "$archived"
     elif [ -n "$date" ]; then
@@ -51,15 +55,25 @@ units() {
     done
 }
 
+# The services that they start.
+services() {
+    local file
+    for file in packaging/systemd/*.service; do
+        if ! grep -q '^\[Install\]' "$file"; then printf '%s ' "${file##*/}"; fi
+    done
+}
+
 # `steps deb|rpm`: steps.sh as it stands at the beginning of every script.
 steps() {
-    local text units start
+    local text units services start
     units=$(units)
+    services=$(services)
     start='start_units() { :; }
 stop_units() { :; }
 reload_units() { :; }
 forget_units() { :; }'
     [ -z "$units" ] || start="units='${units% }'
+services='${services% }'
 $(cat "packaging/package/$1/units.sh")"
     text=$(cat packaging/package/steps.sh)
     printf '%s\n' "${text/@units@/"$start"}" | sed '/^ *# shellcheck/d'

@@ -52,14 +52,30 @@ label() {
 # The files are in place: `configured yes` if they are for the first time.
 configured() {
     load_policy
-    virt-hooks install --packaged ||
-        tell "the package is installed, but libvirt does not call its hook yet, for the reason above; how it stands: virt-hooks check"
+    # Not the package's own: dpkg and rpm would delete a link that the operator has put in the place of one.
+    for folder in custom virt-hooks.d; do
+        [ -d "/etc/libvirt/hooks/$folder" ] || mkdir -m 0755 "/etc/libvirt/hooks/$folder" || :
+    done
+    /usr/sbin/virt-hooks install --packaged || tell_what_is_called "$1"
     start_units "$1"
+}
+
+# What libvirt calls where not all went well. A hook of ours, of whatever version, is known by what it says to whoever calls
+# it wrongly, as the program itself knows it (USAGE in src/hook).
+tell_what_is_called() {
+    hook=/etc/libvirt/hooks/qemu
+    if [ "$1" = no ] && cmp -s "$hook" /usr/sbin/virt-hooks; then
+        tell "the package is upgraded, and so is the hook, but not all went well, for the reason above; how it stands: virt-hooks check"
+    elif [ "$1" = no ] && grep -qsF "virt-hooks, called as libvirt's qemu hook, takes" "$hook"; then
+        tell "the package is upgraded, but libvirt still calls the hook of the version before, for the reason above; how it stands: virt-hooks check"
+    else
+        tell "the package is installed, but libvirt does not call its hook yet, for the reason above; how it stands: virt-hooks check"
+    fi
 }
 
 # CloudStack's agent was installed or upgraded.
 cloudstack_came() {
-    said=$(virt-hooks install --packaged --only-over-cloudstack) || {
+    said=$(/usr/sbin/virt-hooks install --packaged --only-over-cloudstack) || {
         tell "CloudStack's agent has put its own hook in place, and not all of the way back was made; to mend it: virt-hooks install"
         return 0
     }
@@ -72,14 +88,17 @@ cloudstack_came() {
 # The package is about to go, for good and not for another version of it.
 removing() {
     stop_units
-    virt-hooks uninstall --packaged ||
+    /usr/sbin/virt-hooks uninstall --packaged ||
         tell "not everything was put back as it was, for the reason above; what libvirt calls is /etc/libvirt/hooks/qemu"
 }
 
 # Its files are gone.
 removed() {
     # That the operator had taken the hook out ends with the package.
-    rm -rf /var/lib/virt-hooks
+    rm -f /var/lib/virt-hooks/taken-out
+    # What else is in there is not the package's.
+    [ ! -d /var/lib/virt-hooks ] || rmdir /var/lib/virt-hooks 2> /dev/null || :
+    remove_empty_folders
     unload_policy
     reload_units
 }
@@ -88,8 +107,13 @@ removed() {
 # the log.
 purged() {
     rm -f /etc/libvirt/hooks/virt-hooks.d/00-cloudstack.toml
+    remove_empty_folders
+    forget_units
+}
+
+# A link stays, as rmdir takes none away.
+remove_empty_folders() {
     for folder in virt-hooks.d custom; do
         rmdir "/etc/libvirt/hooks/$folder" 2> /dev/null || :
     done
-    forget_units
 }

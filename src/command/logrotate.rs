@@ -52,14 +52,15 @@ pub(super) fn is_there(paths: &Paths) -> bool {
     folder(paths).is_dir()
 }
 
-/// The file by which logrotate knows the log already. Named twice, it would be an error, and nothing rotated.
-pub(super) fn covering(paths: &Paths) -> Option<PathBuf> {
+/// The files by which logrotate knows the log already. Named twice, it is an error (`duplicate log entry`): logrotate fails,
+/// and passes over the log in the file that it reads last.
+pub(super) fn covering(paths: &Paths) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(folder(paths)).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_read(file)).collect();
     files.push(paths.elsewhere("etc/logrotate.conf"));
     files.sort();
     // What can't be read names nothing.
-    files.into_iter().find(|file| covers(&String::from_utf8_lossy(&hook_file::beginning(file).unwrap_or_default())))
+    files.into_iter().filter(|file| covers(&String::from_utf8_lossy(&hook_file::beginning(file).unwrap_or_default())))
 }
 
 /// A draft of ours that was left behind is removed by the next installation.

@@ -630,6 +630,18 @@ fn a_log_that_is_never_rotated() {
 }
 
 #[test]
+fn a_log_that_logrotate_knows_twice() {
+    let host = host!();
+    host.folder("/etc/logrotate.d");
+    host.file("/etc/logrotate.d/virt-hooks", include_str!("../../packaging/logrotate"), 0o644);
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n");
+    host.file("/etc/logrotate.d/site", "/var/log/libvirt/*.log {\n}\n", 0o644);
+    let twice = "logrotate knows it by /etc/logrotate.d/site and by /etc/logrotate.d/virt-hooks";
+    mended(&host, "warning", &format!("/{LOG}"), twice);
+    assert_eq!(host.read("/etc/logrotate.d/virt-hooks"), "", "the operator's own is left alone");
+}
+
+#[test]
 fn apparmor_in_the_way() {
     let confined = || {
         let host = host!();
@@ -696,7 +708,7 @@ fn selinux_in_the_way() {
     host.file("/extra/share/selinux/packages/virt-hooks.cil", "", 0o644);
     host.file("extra/sbin/semodule", "#!/bin/sh\necho \"$@\" > /tmp/loaded\n", 0o755);
     mended(&host, "error", "/etc/libvirt/hooks/qemu", "does not let virtqemud start the hook");
-    assert_eq!(host.read("/tmp/loaded"), "-i /usr/share/selinux/packages/virt-hooks.cil\n");
+    assert_eq!(host.read("/tmp/loaded"), "-X 200 -i /usr/share/selinux/packages/virt-hooks.cil\n");
 
     // Before there was a type for hooks, they had another.
     host.shell("rm /sys/fs/selinux/booleans/virt_hooks_unconfined").run();

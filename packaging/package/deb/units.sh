@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154,SC2086 # units is a list of words
+# shellcheck shell=sh disable=SC2154,SC2086 # units and services are lists of words
 
 # Enables what is new, leaves alone what the operator has disabled, and has what runs be the new version: as debhelper's
 # dh_installsystemd does it.
@@ -12,11 +12,20 @@ start_units() {
         fi
     done
     reload_units
-    if [ -d /run/systemd/system ]; then deb-systemd-invoke restart $units || :; fi
+    if [ -d /run/systemd/system ]; then
+        deb-systemd-invoke restart $units || :
+        # Also where the operator has disabled what starts it.
+        deb-systemd-invoke try-restart virt-hooks-network.service || :
+    fi
 }
 
+# What starts the services first, and waited for: one that is under way would put the hook, or rules, back when they are
+# taken out.
 stop_units() {
-    if [ -d /run/systemd/system ]; then deb-systemd-invoke stop $units || :; fi
+    if [ -d /run/systemd/system ]; then
+        deb-systemd-invoke stop $units || :
+        deb-systemd-invoke stop $services || :
+    fi
 }
 
 reload_units() {

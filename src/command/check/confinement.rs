@@ -94,7 +94,7 @@ fn selinux(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
         return;
     }
     let set = format!("setsebool -P {UNCONFINED} on");
-    let load = format!("semodule -i {}", shell(&paths.elsewhere(MODULE)));
+    let load = format!("semodule -X 200 -i {}", shell(&paths.elsewhere(MODULE)));
     let remedy = match (on, paths.elsewhere(MODULE).exists()) {
         (true, _) => load,
         (false, true) => format!("{load} && {set}"),

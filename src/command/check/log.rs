@@ -18,9 +18,33 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
         let message = format!("{message}: scripts run, and nobody learns of it");
         findings.error(Quoted::path(paths.log()), message, remedy);
     }
-    if logrotate::is_there(paths) && logrotate::covering(paths).is_none() {
-        let message = "logrotate does not know it, so that it grows until the disk is full";
-        findings.warning(Quoted::path(paths.log()), message, rotation(paths));
+    if logrotate::is_there(paths) {
+        rotated(paths, findings);
+    }
+}
+
+/// Whether logrotate knows it, by one file.
+fn rotated(paths: &Paths, findings: &mut Findings) {
+    let files: Vec<PathBuf> = logrotate::covering(paths).collect();
+    let place = logrotate::place(paths);
+    match files.as_slice() {
+        [] => {
+            let message = "logrotate does not know it, so that it grows until the disk is full";
+            findings.warning(Quoted::path(paths.log()), message, rotation(paths));
+        }
+        [_] => {}
+        [first, second, ..] => {
+            let (first, second) = (Quoted::path(first), Quoted::path(second));
+            let message =
+                format!("logrotate knows it by {first} and by {second}, which it takes for an error each time");
+            // Empty and not removed: rpm would bring a file that is missing back. What others say is for more logs.
+            let remedy = if files.contains(&place) {
+                format!(": > {}", shell(&place))
+            } else {
+                "logrotate --debug /etc/logrotate.conf".to_owned()
+            };
+            findings.warning(Quoted::path(paths.log()), message, remedy);
+        }
     }
 }
 

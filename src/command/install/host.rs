@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::step::{Said, Teller};
 use crate::command::daemon::{Daemon, FirstInstalled, Reload};
 use crate::journal::Quoted;
+use crate::network::declaration;
 use crate::paths::Paths;
 use crate::program::Programs;
 
@@ -148,5 +149,10 @@ pub(super) fn next(paths: &Paths, teller: &mut Teller) {
         ),
     ] {
         teller.line(&line);
+    }
+    // The hook gives it to those that start from here on.
+    if paths.is_host() && declaration::are_there(paths) {
+        teller.line("What is declared for VMs that run already is open after");
+        teller.line(&format!("    {}", call("network apply")));
     }
 }

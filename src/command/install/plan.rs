@@ -173,7 +173,7 @@ fn rotation(paths: &Paths) -> Option<Step> {
     if !logrotate::is_there(paths) {
         return None;
     }
-    Some(match logrotate::covering(paths) {
+    Some(match logrotate::covering(paths).next() {
         Some(file) if file == place => Step::tell("kept", seen(&place)),
         Some(file) => Step::tell("kept", format!("{}: it rotates the log already", seen(&file))),
         None if is_there(&place) => {
