@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
+use super::answering;
 use super::declaration::Everything;
 use super::given::Given;
 use super::guard::{self, Guards, Traffic};
 use super::kernel::Kernel;
-use super::ledger::{Ledger, Marker};
+use super::ledger::Ledger;
+use super::marker::Marker;
 use super::plan::{self, Plan, Unplanned};
 use super::reconcile::Holdings;
 use super::settle::{self, Belief, Done, Fault};
@@ -247,7 +249,7 @@ impl Applied {
     ) -> Result<(), Silence> {
         if Ledger::is_there(paths.state()) {
             // What can't be read in it is of use to nobody. A device that answers NDP for nobody is seen to with it.
-            settle::stop_answering(ledger, kernel, &mut self.warnings);
+            answering::stop_answering(ledger, kernel, &mut self.warnings);
             if let Err(error) = ledger.keep(paths.state()) {
                 self.warnings.push(format!("the ledger of what VMs were given can't be put in order: {error}"));
             }

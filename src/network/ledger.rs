@@ -4,18 +4,18 @@
 //! It is written before anything is changed, with what the VM has and what it is to have together, and once more when that
 //! has been done. Whatever ends the hook in between, the next one knows all that may be there.
 
+mod text;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write;
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ipnet::IpNet;
-
+use self::text::{entry, escaped, first_word, forward, lines, name, route, unescaped};
 use super::address::{Ports, Protocol};
 use super::given::{Forward, Given, Route};
 use crate::journal::Quoted;
@@ -60,53 +60,6 @@ pub struct Entry {
     /// A change was begun and not brought to its end: of what is given some may be missing.
     pub unsettled: bool,
 }
-
-/// A file by which it is known at once whether a VM has been given anything. Most have not, and the ledger is long.
-#[derive(Debug)]
-pub struct Marker {
-    drawer: Drawer,
-    name: Vec<u8>,
-}
-
-impl Marker {
-    /// That of this domain.
-    pub fn of(state: &Path, domain: &OsStr) -> Self {
-        // libvirt takes no name with a slash, which would lead to another folder.
-        let domain: Vec<u8> = domain.as_bytes().iter().map(|byte| if *byte == b'/' { b'%' } else { *byte }).collect();
-        // The ending keeps every domain apart from `.`, `..` and drafts.
-        Self { drawer: Drawer::new(state, "given"), name: [domain.as_slice(), b".vm"].concat() }
-    }
-
-    /// Whether it is there. For a name that is too long for a file the ledger itself has to be asked.
-    pub fn is_there(&self) -> bool {
-        let is_short = self.name.len() <= MAXIMUM_NAME && !self.name.contains(&b'/');
-        !is_short || self.is_seen()
-    }
-
-    /// Whether it is there for certain.
-    pub fn is_seen(&self) -> bool {
-        self.drawer.path(&self.name).symlink_metadata().is_ok()
-    }
-
-    /// Puts it there.
-    ///
-    /// # Errors
-    /// Where it can't be.
-    pub fn put(&self) -> Result<(), StateError> {
-        if self.is_there() { Ok(()) } else { self.drawer.keep(&self.name, b"") }
-    }
-
-    /// Takes it away.
-    ///
-    /// # Errors
-    /// Where it is there and stays.
-    pub fn take_away(&self) -> Result<(), StateError> {
-        self.drawer.forget(&self.name)
-    }
-}
-
-/// The longest name that a file can have, in bytes (`NAME_MAX` of Linux).
-const MAXIMUM_NAME: usize = 255;
 
 /// What every VM has been given.
 ///
@@ -347,105 +300,6 @@ impl Ledger {
         ledger.entries.retain(|_, slot| slot.says_something());
         ledger
     }
-}
-
-/// What stands before the first blank, and behind it.
-fn first_word(text: &str) -> Option<(&str, &str)> {
-    let at = memchr::memchr(b' ', text.as_bytes())?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
-}
-
-/// The lines that say what a VM has been given.
-fn lines(domain: &OsStr, Entry { given, unsettled }: &Entry) -> String {
-    let mut text = String::new();
-    let state = if *unsettled { "unsettled" } else { "settled" };
-    // Writing to a String can't fail.
-    _ = writeln!(text, "vm {} {state}", escaped(domain.as_bytes()));
-    for Forward { protocol, listen, ports, to, to_port, from } in &given.forwards {
-        let listen = listen.map_or_else(|| "*".to_owned(), |listen| listen.to_string());
-        _ = write!(text, "forward {protocol} {listen} {ports} {to} {to_port}");
-        for from in from {
-            _ = write!(text, " {from}");
-        }
-        text.push('\n');
-    }
-    for Route { to, device, proxy } in &given.routes {
-        let proxy = proxy.as_ref().map_or_else(|| "-".to_owned(), |proxy| escaped(proxy.as_bytes()));
-        _ = writeln!(text, "route {to} {} {proxy}", escaped(device.as_bytes()));
-    }
-    for link in &given.links {
-        _ = writeln!(text, "link {}", escaped(link.as_bytes()));
-    }
-    for tap in &given.reflecting {
-        _ = writeln!(text, "reflecting {}", escaped(tap.as_bytes()));
-    }
-    text
-}
-
-/// What a VM's lines say.
-fn entry(text: &str) -> Entry {
-    let mut entry = Entry { given: Given::default(), unsettled: true };
-    for line in text.lines() {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        match word {
-            "vm" => entry.unsettled = rest.split_once(' ').is_none_or(|(_, state)| state != "settled"),
-            "forward" => entry.given.forwards.extend(forward(rest)),
-            "route" => entry.given.routes.extend(route(rest)),
-            "link" => entry.given.links.extend(name(rest)),
-            "reflecting" => entry.given.reflecting.extend(name(rest)),
-            _ => {}
-        }
-    }
-    entry
-}
-
-fn forward(text: &str) -> Option<Forward> {
-    let mut words = text.split(' ');
-    let protocol = words.next()?.parse().ok()?;
-    let listen: Option<IpAddr> = match words.next()? {
-        "*" => None,
-        address => Some(address.parse().ok()?),
-    };
-    let (ports, to, to_port) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let from = words.map(|from| from.parse().ok()).collect::<Option<Vec<IpNet>>>()?;
-    Some(Forward { protocol, listen, ports, to, to_port, from })
-}
-
-fn route(text: &str) -> Option<Route> {
-    let mut words = text.split(' ');
-    let (to, device) = (words.next()?.parse().ok()?, name(words.next()?)?);
-    let proxy = match words.next()? {
-        "-" => None,
-        device => Some(name(device)?),
-    };
-    Some(Route { to, device, proxy })
-}
-
-/// A name in one word: what is no letter, digit, `.` or `_` stands as `%` and two hexadecimal digits.
-fn escaped(name: &[u8]) -> String {
-    name.iter().fold(String::with_capacity(name.len()), |mut text, &byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_') {
-            text.push(char::from(byte));
-        } else {
-            _ = write!(text, "%{byte:02x}");
-        }
-        text
-    })
-}
-
-fn unescaped(text: &str) -> Vec<u8> {
-    let mut pieces = text.split('%');
-    let mut name = pieces.next().unwrap_or_default().as_bytes().to_vec();
-    for piece in pieces {
-        let digits = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        name.extend(digits);
-        name.extend_from_slice(piece.get(2..).unwrap_or_default().as_bytes());
-    }
-    name
-}
-
-fn name(text: &str) -> Option<String> {
-    String::from_utf8(unescaped(text)).ok().filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! for that, a VM from starting.
 
 pub mod address;
+mod answering;
 pub mod conntrack;
 pub mod declaration;
 mod devices;
@@ -16,6 +17,7 @@ pub mod ledger;
 pub mod libvirt_network;
 mod lifecycle;
 pub mod listener;
+pub mod marker;
 pub mod migration;
 pub mod nftables;
 pub mod plan;

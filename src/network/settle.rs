@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
-use std::net::IpAddr;
 
+use super::answering::{answer, reflect, stop_answering};
 use super::conntrack;
 use super::given::{Forward, Given, Route};
 use super::guard::{self, Traffic};
 use super::kernel::Kernel;
-use super::ledger::{Entry, Ledger, Marker};
+use super::ledger::{Entry, Ledger};
+use super::marker::Marker;
 use super::reconcile::{Change, Holdings, Lane, reconcile};
-use super::reflection;
 use super::table::{self, Element, Listing};
 use crate::journal::Quoted;
 use crate::paths::Paths;
@@ -196,21 +196,6 @@ fn bring_to(
     Ok(done)
 }
 
-/// Has the VM's taps give back what comes by them, or do so no more.
-fn reflect(before: &Given, now: Option<&Entry>, paths: &Paths, done: &mut Done) {
-    let nothing = BTreeSet::new();
-    let now = now.map_or(&nothing, |entry| &entry.given.reflecting);
-    let no_more = before.reflecting.difference(now).map(|tap| (tap, false));
-    for (tap, whether) in no_more.chain(now.iter().map(|tap| (tap, true))) {
-        if let Err(error) = reflection::tell(tap, whether, paths) {
-            let tap = Quoted::bytes(tap.as_bytes());
-            done.warnings.push(format!(
-                "the hairpin mode of {tap} can't be set: {error}; the VM may not reach itself by its forward"
-            ));
-        }
-    }
-}
-
 /// Cuts open connections through what the VM has no more.
 fn cut(change: &Change, done: &mut Done) {
     if change.cut.is_empty() {
@@ -379,44 +364,5 @@ fn accepted(kernel: &mut Kernel<'_>, transaction: &str) -> Option<Result<(), Sil
     match kernel.transact(transaction) {
         Err(Silence::Complained(..)) => None,
         done => Some(done),
-    }
-}
-
-/// Has devices answer NDP for others, as far as they don't.
-fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>, paths: &Paths) -> Result<(), Fault> {
-    let devices: BTreeSet<&String> =
-        change.new.proxies.iter().filter(|proxy| proxy.address.is_ipv6()).map(|proxy| &proxy.device).collect();
-    let silent: Vec<&String> = devices.into_iter().filter(|device| !kernel.answers_ndp(device)).collect();
-    if silent.is_empty() {
-        return Ok(());
-    }
-    ledger.answering.extend(silent.iter().map(|device| (*device).clone()));
-    ledger.keep(paths.state())?;
-    for device in silent {
-        kernel.answer_ndp(device, true).map_err(|error| Fault::Answering { device: device.clone(), error })?;
-    }
-    Ok(())
-}
-
-/// Has devices answer no more that do so for this program only, and for no VM any more.
-pub(super) fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, warnings: &mut Vec<String>) {
-    if ledger.answering.is_empty() {
-        return;
-    }
-    let used: BTreeSet<String> = ledger
-        .entries()
-        .flat_map(|(_, entry)| &entry.given.routes)
-        .filter(|route| matches!(route.to.addr(), IpAddr::V6(_)))
-        .filter_map(|route| route.proxy.clone())
-        .collect();
-    for device in std::mem::take(&mut ledger.answering) {
-        if used.contains(&device) {
-            ledger.answering.push(device);
-        } else if let Err(error) = kernel.answer_ndp(&device, false) {
-            // A device that is gone answers nobody.
-            if error.kind() != io::ErrorKind::NotFound {
-                warnings.push(format!("{} answers NDP for others still: {error}", Quoted::bytes(device.as_bytes())));
-            }
-        }
     }
 }

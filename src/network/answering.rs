@@ -1,0 +1,69 @@
+//! What devices are told while a VM needs it, beside tables and routes: to answer NDP for others, and to give back what comes by
+//! them. What somebody else has told them stays.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
+
+use super::given::Given;
+use super::kernel::Kernel;
+use super::ledger::{Entry, Ledger};
+use super::reconcile::Change;
+use super::reflection;
+use super::settle::{Done, Fault};
+use crate::journal::Quoted;
+use crate::paths::Paths;
+
+/// Has devices answer NDP for others, as far as they don't.
+pub(super) fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>, paths: &Paths) -> Result<(), Fault> {
+    let devices: BTreeSet<&String> =
+        change.new.proxies.iter().filter(|proxy| proxy.address.is_ipv6()).map(|proxy| &proxy.device).collect();
+    let silent: Vec<&String> = devices.into_iter().filter(|device| !kernel.answers_ndp(device)).collect();
+    if silent.is_empty() {
+        return Ok(());
+    }
+    ledger.answering.extend(silent.iter().map(|device| (*device).clone()));
+    ledger.keep(paths.state())?;
+    for device in silent {
+        kernel.answer_ndp(device, true).map_err(|error| Fault::Answering { device: device.clone(), error })?;
+    }
+    Ok(())
+}
+
+/// Has devices answer no more that do so for this program only, and for no VM any more.
+pub(super) fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, warnings: &mut Vec<String>) {
+    if ledger.answering.is_empty() {
+        return;
+    }
+    let used: BTreeSet<String> = ledger
+        .entries()
+        .flat_map(|(_, entry)| &entry.given.routes)
+        .filter(|route| matches!(route.to.addr(), IpAddr::V6(_)))
+        .filter_map(|route| route.proxy.clone())
+        .collect();
+    for device in std::mem::take(&mut ledger.answering) {
+        if used.contains(&device) {
+            ledger.answering.push(device);
+        } else if let Err(error) = kernel.answer_ndp(&device, false) {
+            // A device that is gone answers nobody.
+            if error.kind() != io::ErrorKind::NotFound {
+                warnings.push(format!("{} answers NDP for others still: {error}", Quoted::bytes(device.as_bytes())));
+            }
+        }
+    }
+}
+
+/// Has the VM's taps give back what comes by them, or do so no more.
+pub(super) fn reflect(before: &Given, now: Option<&Entry>, paths: &Paths, done: &mut Done) {
+    let nothing = BTreeSet::new();
+    let now = now.map_or(&nothing, |entry| &entry.given.reflecting);
+    let no_more = before.reflecting.difference(now).map(|tap| (tap, false));
+    for (tap, whether) in no_more.chain(now.iter().map(|tap| (tap, true))) {
+        if let Err(error) = reflection::tell(tap, whether, paths) {
+            let tap = Quoted::bytes(tap.as_bytes());
+            done.warnings.push(format!(
+                "the hairpin mode of {tap} can't be set: {error}; the VM may not reach itself by its forward"
+            ));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The ledger's text: a line for each VM, and below it one for each thing that it has.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+
+use ipnet::IpNet;
+
+use super::Entry;
+use crate::network::given::{Forward, Given, Route};
+
+/// What stands before the first blank, and behind it.
+pub(super) fn first_word(text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr(b' ', text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// The lines that say what a VM has been given.
+pub(super) fn lines(domain: &OsStr, Entry { given, unsettled }: &Entry) -> String {
+    let mut text = String::new();
+    let state = if *unsettled { "unsettled" } else { "settled" };
+    // Writing to a String can't fail.
+    _ = writeln!(text, "vm {} {state}", escaped(domain.as_bytes()));
+    for Forward { protocol, listen, ports, to, to_port, from } in &given.forwards {
+        let listen = listen.map_or_else(|| "*".to_owned(), |listen| listen.to_string());
+        _ = write!(text, "forward {protocol} {listen} {ports} {to} {to_port}");
+        for from in from {
+            _ = write!(text, " {from}");
+        }
+        text.push('\n');
+    }
+    for Route { to, device, proxy } in &given.routes {
+        let proxy = proxy.as_ref().map_or_else(|| "-".to_owned(), |proxy| escaped(proxy.as_bytes()));
+        _ = writeln!(text, "route {to} {} {proxy}", escaped(device.as_bytes()));
+    }
+    for link in &given.links {
+        _ = writeln!(text, "link {}", escaped(link.as_bytes()));
+    }
+    for tap in &given.reflecting {
+        _ = writeln!(text, "reflecting {}", escaped(tap.as_bytes()));
+    }
+    text
+}
+
+/// What a VM's lines say.
+pub(super) fn entry(text: &str) -> Entry {
+    let mut entry = Entry { given: Given::default(), unsettled: true };
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "vm" => entry.unsettled = rest.split_once(' ').is_none_or(|(_, state)| state != "settled"),
+            "forward" => entry.given.forwards.extend(forward(rest)),
+            "route" => entry.given.routes.extend(route(rest)),
+            "link" => entry.given.links.extend(name(rest)),
+            "reflecting" => entry.given.reflecting.extend(name(rest)),
+            _ => {}
+        }
+    }
+    entry
+}
+
+pub(super) fn forward(text: &str) -> Option<Forward> {
+    let mut words = text.split(' ');
+    let protocol = words.next()?.parse().ok()?;
+    let listen: Option<IpAddr> = match words.next()? {
+        "*" => None,
+        address => Some(address.parse().ok()?),
+    };
+    let (ports, to, to_port) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let from = words.map(|from| from.parse().ok()).collect::<Option<Vec<IpNet>>>()?;
+    Some(Forward { protocol, listen, ports, to, to_port, from })
+}
+
+pub(super) fn route(text: &str) -> Option<Route> {
+    let mut words = text.split(' ');
+    let (to, device) = (words.next()?.parse().ok()?, name(words.next()?)?);
+    let proxy = match words.next()? {
+        "-" => None,
+        device => Some(name(device)?),
+    };
+    Some(Route { to, device, proxy })
+}
+
+/// A name in one word: what is no letter, digit, `.` or `_` stands as `%` and two hexadecimal digits.
+pub(super) fn escaped(name: &[u8]) -> String {
+    name.iter().fold(String::with_capacity(name.len()), |mut text, &byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_') {
+            text.push(char::from(byte));
+        } else {
+            _ = write!(text, "%{byte:02x}");
+        }
+        text
+    })
+}
+
+pub(super) fn unescaped(text: &str) -> Vec<u8> {
+    let mut pieces = text.split('%');
+    let mut name = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let digits = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        name.extend(digits);
+        name.extend_from_slice(piece.get(2..).unwrap_or_default().as_bytes());
+    }
+    name
+}
+
+pub(super) fn name(text: &str) -> Option<String> {
+    String::from_utf8(unescaped(text)).ok().filter(|name| !name.is_empty())
+}

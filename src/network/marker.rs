@@ -1,0 +1,54 @@
+//! A file for each VM that has been given something, so that the ledger need not be read for the others.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::state::{Drawer, StateError};
+
+/// A file by which it is known at once whether a VM has been given anything. Most have not, and the ledger is long.
+#[derive(Debug)]
+pub struct Marker {
+    drawer: Drawer,
+    name: Vec<u8>,
+}
+
+impl Marker {
+    /// That of this domain.
+    pub fn of(state: &Path, domain: &OsStr) -> Self {
+        // libvirt takes no name with a slash, which would lead to another folder.
+        let domain: Vec<u8> = domain.as_bytes().iter().map(|byte| if *byte == b'/' { b'%' } else { *byte }).collect();
+        // The ending keeps every domain apart from `.`, `..` and drafts.
+        Self { drawer: Drawer::new(state, "given"), name: [domain.as_slice(), b".vm"].concat() }
+    }
+
+    /// Whether it is there. For a name that is too long for a file the ledger itself has to be asked.
+    pub fn is_there(&self) -> bool {
+        let is_short = self.name.len() <= MAXIMUM_NAME && !self.name.contains(&b'/');
+        !is_short || self.is_seen()
+    }
+
+    /// Whether it is there for certain.
+    pub fn is_seen(&self) -> bool {
+        self.drawer.path(&self.name).symlink_metadata().is_ok()
+    }
+
+    /// Puts it there.
+    ///
+    /// # Errors
+    /// Where it can't be.
+    pub fn put(&self) -> Result<(), StateError> {
+        if self.is_there() { Ok(()) } else { self.drawer.keep(&self.name, b"") }
+    }
+
+    /// Takes it away.
+    ///
+    /// # Errors
+    /// Where it is there and stays.
+    pub fn take_away(&self) -> Result<(), StateError> {
+        self.drawer.forget(&self.name)
+    }
+}
+
+/// The longest name that a file can have, in bytes (`NAME_MAX` of Linux).
+const MAXIMUM_NAME: usize = 255;
