@@ -88,6 +88,17 @@ fn it_puts_everything_in_place_and_tells_what_and_what_to_do_next() {
 }
 
 #[test]
+fn where_something_is_declared_it_tells_how_vms_that_run_get_it() {
+    let host = bare();
+    assert!(!done(&host, &["install"]).contains("network apply"));
+    let host = bare();
+    host.folder("/etc/libvirt/hooks");
+    host.file("/etc/libvirt/hooks/virt-hooks-network.toml", "", 0o644);
+    let said = done(&host, &["install"]);
+    assert!(said.ends_with("is open after\n    virt-hooks network apply\n"), "{said}");
+}
+
+#[test]
 fn on_a_terminal_it_is_the_same_in_colour() {
     let host = bare();
     assert_looks_like("install-first-terminal.txt", &host.command(["install"]).on_a_terminal(80).stdout);
