@@ -12,6 +12,7 @@ use rustix::net::netlink::NETFILTER;
 
 use super::address::Protocol;
 use super::given::Forward;
+use super::own;
 use crate::netlink::{Netlink, attribute, attributes, be16_at, put, put_nested};
 
 /// The bit of a connection's mark (`ct mark`) by which a connection through a forward, and one of a declared route, is known
@@ -41,13 +42,6 @@ const CTA_IP_V6_DST: u16 = 4;
 const CTA_PROTO_NUM: u16 = 1;
 const CTA_PROTO_SRC_PORT: u16 = 2;
 const CTA_PROTO_DST_PORT: u16 = 3;
-
-/// How a host's addresses are asked for (`include/uapi/linux/if_addr.h`): the message, what stands before its attributes
-/// (`struct ifaddrmsg`, in bytes), and the attributes.
-const RTM_GETADDR: u16 = 22;
-const IFADDRMSG: usize = 8;
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
 
 /// The length of what stands before the attributes (`struct nfgenmsg`), in bytes.
 const FAMILY: usize = 4;
@@ -113,7 +107,7 @@ pub fn clear_the_way<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> io:
         return Ok(0);
     }
     let end = Instant::now() + PATIENCE;
-    let own = own_addresses(end)?;
+    let own = own::addresses(end.saturating_duration_since(Instant::now()))?;
     let mut found = Vec::new();
     let mut netlink = Netlink::open(NETFILTER, end.saturating_duration_since(Instant::now()))?;
     netlink.dump(GET, &[0; FAMILY], |body| {
@@ -128,21 +122,6 @@ pub fn clear_the_way<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> io:
     let mut netlink = Netlink::open(NETFILTER, end.saturating_duration_since(Instant::now()))?;
     // What has ended by itself need not be ended.
     Ok(found.iter().filter(|connection| netlink.tell(DELETE, &connection.request()).is_ok()).count())
-}
-
-/// The addresses of this host (`RTM_GETADDR` of rtnetlink(7)).
-fn own_addresses(end: Instant) -> io::Result<Vec<IpAddr>> {
-    let mut addresses = Vec::new();
-    // Routing is the part that has the number 0.
-    let mut netlink = Netlink::open(None, end.saturating_duration_since(Instant::now()))?;
-    netlink.dump(RTM_GETADDR, &[0; IFADDRMSG], |body| {
-        let all = body.get(IFADDRMSG..).unwrap_or_default();
-        let address = attribute(all, IFA_LOCAL).or_else(|| attribute(all, IFA_ADDRESS));
-        let four = |address: &[u8]| <[u8; 4]>::try_from(address).ok().map(IpAddr::from);
-        let six = |address: &[u8]| <[u8; 16]>::try_from(address).ok().map(IpAddr::from);
-        addresses.extend(address.and_then(|address| four(address).or_else(|| six(address))));
-    })?;
-    Ok(addresses)
 }
 
 /// The connections through one of these forwards, up to a number.

@@ -20,6 +20,7 @@ pub mod listener;
 pub mod marker;
 pub mod migration;
 pub mod nftables;
+mod own;
 pub mod plan;
 pub mod reconcile;
 pub mod reflection;

@@ -5,6 +5,8 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use super::address::Protocol;
 use super::declaration::{Declarations, Source};
@@ -12,11 +14,15 @@ use super::given::{Forward, Given, Route};
 use super::ledger::{ForwardsOfOthers, Ledger};
 use super::libvirt_network::{Network, Networks, ThisHostsNetworks};
 use super::listener::Listeners;
+use super::own;
 use super::reflection;
 use super::resolve::{self, Resolved};
 use crate::domain::{DomainXml, Interface};
 use crate::journal::Quoted;
 use crate::paths::Paths;
+
+/// How long the kernel may take to tell the host's addresses.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many elements a VM's forwards may come to in nftables: as many as there are ports.
 const MAXIMUM_ELEMENTS: usize = 1 << 16;
@@ -76,11 +82,20 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
     plan.faults.extend(faults.into_iter().map(|fault| Unplanned::of(&fault.source, fault.to_string())));
     let others = ledger.forwards_of_others(domain, forwards.iter().map(|(forward, _)| forward));
     plan.add_forwards(&forwards, &has, &others);
+    let hosts = if routes.is_empty() { Vec::new() } else { of_the_host(paths) };
     for (route, source) in routes {
-        let mut others = ledger.routes_of_others(domain);
-        match others.find(|(_, theirs)| theirs.overlaps(&route)) {
-            Some((other, Route { to, .. })) => {
-                let why = format!("{to} is the VM {}'s; to mend it, take one of them away", Quoted::name(other));
+        let other = ledger.routes_of_others(domain).find(|(_, theirs)| theirs.overlaps(&route));
+        let others = other.map(|(other, Route { to, .. })| {
+            format!("{to} is the VM {}'s; to mend it, take one of them away", Quoted::name(other))
+        });
+        let hosts = hosts.iter().find(|address| route.to.contains(*address));
+        let why = others.or_else(|| {
+            hosts.map(|address| {
+                format!("{address} is the host's own or its gateway's; to mend it, leave that out of \"to\"")
+            })
+        });
+        match why {
+            Some(why) => {
                 plan.faults.push(Unplanned::of(&source, format!("the route {route} ({source}) is not laid: {why}")));
             }
             None => plan.routes.push((route, source)),
@@ -158,6 +173,13 @@ impl Plan {
         let reflecting = if forwards.is_empty() { BTreeSet::new() } else { self.reflecting.clone() };
         Given { forwards, routes, links, reflecting }
     }
+}
+
+/// What no route may take away from the host: its addresses, and its gateways'.
+fn of_the_host(paths: &Paths) -> Vec<IpAddr> {
+    // Where the kernel does not tell, the operator has said what is to be routed.
+    let own = own::addresses(PATIENCE).unwrap_or_default();
+    own.into_iter().chain(own::gateways(paths)).collect()
 }
 
 /// What another VM has of the same.

@@ -203,3 +203,24 @@ fn a_proxy_that_somebody_else_has_put_there_stays_theirs() {
     host.stops(&vm);
     assert_eq!(host.shell("ip neigh show proxy"), before);
 }
+
+#[test]
+fn what_is_the_hosts_own_or_its_gateways_is_routed_to_no_vm() {
+    let host = Machine::declaring(
+        "[[route]]\ndomain = \"r\"\nto = \"198.51.100.0/28\"\n[[route]]\ndomain = \"r\"\nto = \"198.51.100.254/32\"\n\
+         [[route]]\ndomain = \"r\"\nto = \"2001:db8:51::1/128\"\n[[route]]\ndomain = \"r\"\nto = \"2001:db8:51::fe/128\"\n\
+         [[route]]\ndomain = \"r\"\nto = \"192.0.2.0/28\"\n",
+    );
+    host.shell(
+        "ip address replace 198.51.100.1/24 dev eth0; ip -6 address replace 2001:db8:51::1/64 dev eth0
+         ip route replace default via 198.51.100.254; ip -6 route replace default via 2001:db8:51::fe",
+    );
+    let vm = Vm::new("r");
+    host.starts(&vm);
+    let laid = host.shell("ip -4 route show proto 118; ip -6 route show proto 118");
+    assert_eq!(laid.lines().count(), 1, "{laid}\n{}", host.log());
+    assert!(laid.starts_with("192.0.2.0/28 "), "{laid}");
+    assert_eq!(host.log().matches("is the host's own or its gateway's").count(), 8, "{}", host.log());
+    host.stops(&vm);
+    assert_eq!(host.left(), "");
+}
