@@ -123,8 +123,8 @@ pub fn handle(
         task.perform(&mut document, paths, journal);
     }
 
-    // Declared forwards and routes: looked at at start, which they may refuse if the settings ask for that; given at started and
-    // reconnect; taken away at every other. A pause does not hold for them.
+    // Declared forwards and routes: looked at at start, which they may refuse if the settings ask for that; given at started,
+    // reconnect and attach; taken away at prepare, stopped and release. A pause does not hold for them.
     let refusal = match (network::Step::needed(event, operation, paths), occasion) {
         (Some(step), Occasion::Call) => network::perform(step, event, &mut document, paths, &mut programs, journal),
         (Some(step), Occasion::Rehearsal) => {
