@@ -31,6 +31,13 @@ const HEADER: usize = 16;
 /// The length of an attribute's header, in bytes: length, type.
 const ATTRIBUTE: usize = 4;
 
+/// The message that asks for sockets (sock_diag(7)).
+pub(crate) const SOCK_DIAG_BY_FAMILY: u16 = 20;
+
+/// The length of what stands before the attributes in a message of netfilter (`struct nfgenmsg`), in bytes: family, version,
+/// resource.
+pub(crate) const FAMILY: usize = 4;
+
 /// What messages and attributes are aligned to, in bytes.
 const ALIGNMENT: usize = 4;
 

@@ -13,7 +13,7 @@ use rustix::net::netlink::NETFILTER;
 use super::address::Protocol;
 use super::given::Forward;
 use super::own;
-use crate::netlink::{Netlink, attribute, attributes, be16_at, put, put_nested};
+use crate::netlink::{FAMILY, Netlink, attribute, attributes, be16_at, put, put_nested};
 
 /// The bit of a connection's mark (`ct mark`) by which a connection through a forward, and one of a declared route, is known
 /// in every table. The other bits are left to others.
@@ -42,9 +42,6 @@ const CTA_IP_V6_DST: u16 = 4;
 const CTA_PROTO_NUM: u16 = 1;
 const CTA_PROTO_SRC_PORT: u16 = 2;
 const CTA_PROTO_DST_PORT: u16 = 3;
-
-/// The length of what stands before the attributes (`struct nfgenmsg`), in bytes.
-const FAMILY: usize = 4;
 
 /// How long it may take in all.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -15,10 +15,9 @@ use rustix::net::netlink::SOCK_DIAG;
 use super::address::Protocol;
 use super::given::Forward;
 use crate::journal::Quoted;
-use crate::netlink::{Netlink, attribute, be16_at, u32_at};
+use crate::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attribute, be16_at, u32_at};
 use crate::supervise::{processes, sockets};
 
-const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const INET_DIAG_SKV6ONLY: u16 = 11;
 
 /// The states of the sockets that take what nobody has talked to them about before, as a set of bits

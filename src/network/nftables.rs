@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::net::netlink::NETFILTER;
 
-use crate::netlink::{Netlink, attribute, attributes, put};
+use crate::netlink::{FAMILY, Netlink, attribute, attributes, put};
 
 /// The messages (`include/uapi/linux/netfilter/nf_tables.h` of Linux): the part that is nftables, then what is wanted.
 const GET_TABLE: u16 = 10 << 8 | 1;
@@ -47,9 +47,6 @@ const FORWARD: u32 = 2;
 
 /// The policy that drops (`NF_DROP`).
 const DROP: u32 = 0;
-
-/// The length of what stands before the attributes (`struct nfgenmsg`), in bytes.
-const FAMILY: usize = 4;
 
 /// How long the kernel may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(1);

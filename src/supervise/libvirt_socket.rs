@@ -11,9 +11,8 @@ use rustix::net::AddressFamily;
 use rustix::net::netlink::SOCK_DIAG;
 
 use super::process_table::sockets;
-use crate::netlink::{Netlink, attributes, u32_at};
+use crate::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attributes, u32_at};
 
-const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const UDIAG_SHOW_NAME_AND_PEER: u32 = 0x5;
 const UNIX_DIAG_NAME: u16 = 0;
 const UNIX_DIAG_PEER: u16 = 2;

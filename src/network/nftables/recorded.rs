@@ -1,6 +1,7 @@
 //! What Linux 6.18 told of chains and rules.
 
 use super::{Chain, Rule};
+use crate::netlink::FAMILY;
 use crate::netlink::recorded::bytes;
 
 /// firewalld's chain at the forward hook.
@@ -50,5 +51,5 @@ pub(in crate::network) fn chain() -> Chain {
 }
 
 pub(in crate::network) fn rule(digits: &str) -> Rule {
-    Rule::parse(&bytes(digits)[super::FAMILY..]).expect("a rule")
+    Rule::parse(&bytes(digits)[FAMILY..]).expect("a rule")
 }
