@@ -98,15 +98,22 @@ fn whatever_is_done_to_the_table_is_told_and_mended_and_costs_nothing_of_others(
     }
 }
 
-#[test]
-fn a_ruleset_that_was_flushed_comes_back_by_apply_for_every_vm() {
-    let declared = "[[forward]]\ndomain = \"a\"\nport = 8080\nto = \"192.168.122.10\"\ntoPort = 80\n\
-                    [[forward]]\ndomain = \"b\"\nport = 8081\nto = \"192.168.122.10\"\ntoPort = 80\n";
-    let world = World::declaring(declared);
-    let _service = world.guest.serves(Tcp, "192.168.122.10:80");
+/// Two VMs that run, and have a forward each.
+fn two() -> World {
+    let world = World::declaring(
+        "[[forward]]\ndomain = \"a\"\nport = 8080\nto = \"192.168.122.10\"\ntoPort = 80\n\
+         [[forward]]\ndomain = \"b\"\nport = 8081\nto = \"192.168.122.10\"\ntoPort = 80\n",
+    );
     for name in ["a", "b"] {
         world.host.starts(&Vm::new(name));
     }
+    world
+}
+
+#[test]
+fn a_ruleset_that_was_flushed_comes_back_by_apply_for_every_vm() {
+    let world = two();
+    let _service = world.guest.serves(Tcp, "192.168.122.10:80");
     world.host.shell("nft flush ruleset");
     assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), Answer::Refused);
     assert!(!world.host.virt_hooks("network status").success);
@@ -119,13 +126,8 @@ fn a_ruleset_that_was_flushed_comes_back_by_apply_for_every_vm() {
 
 #[test]
 fn a_vm_that_stops_after_the_ruleset_was_flushed_brings_the_others_back() {
-    let declared = "[[forward]]\ndomain = \"a\"\nport = 8080\nto = \"192.168.122.10\"\ntoPort = 80\n\
-                    [[forward]]\ndomain = \"b\"\nport = 8081\nto = \"192.168.122.10\"\ntoPort = 80\n";
-    let world = World::declaring(declared);
+    let world = two();
     let _service = world.guest.serves(Tcp, "192.168.122.10:80");
-    for name in ["a", "b"] {
-        world.host.starts(&Vm::new(name));
-    }
     world.host.shell("nft flush ruleset");
     world.host.stops(&Vm::new("a"));
     assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), Answer::Refused);
