@@ -1,15 +1,16 @@
 //! Forwarded connections and the rules of others: let through, and nothing else, and nothing else changed.
 
-use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod disorder;
+mod obstacles;
+
 use std::thread;
 
 use virt_hooks::network::address::Protocol::{self, Tcp, Udp};
-use virt_hooks::network::guard::{Families, Gate, Guards, Refusal, Refuses, State, Tools, Traffic, put, take_away};
+use virt_hooks::network::guard::{Families, Gate, Guards, Refuses, State, Traffic, put, take_away};
 use virt_hooks::network::nftables::{Family, has_table};
 
 use crate::by_hand::{forward, forwards};
-use crate::machine::{Machine, eventually};
+use crate::machine::Machine;
 use crate::ruleset::{self, all, load, load_as_legacy};
 use crate::traffic::{Answer, by};
 use crate::world::World;
@@ -318,76 +319,6 @@ fn only_the_families_that_have_something_to_pass_are_guarded() {
 }
 
 #[test]
-fn a_rule_that_others_have_moved_doubled_or_changed_is_put_right() {
-    let host = host_with_bridge();
-    load(&host, &["libvirt", "written-by-hand"]);
-    load_as_legacy(&host, "docker");
-    let loaded = all(&host);
-    guard(&host, FORWARDS);
-    let guards = all(&host);
-    let iptables = "-m connmark --mark 0x1000000/0x1000000 -m comment --comment virt-hooks -j ACCEPT";
-    let nft = "insert rule inet filter forward ct mark & 0x01000000 == 0x01000000 accept comment \"virt-hooks\"\n";
-    for (disorder, undo) in [
-        // Somebody has put something above it.
-        (
-            "iptables -I FORWARD -p tcp --dport 9 -j DROP
-             iptables-legacy -I FORWARD -p tcp --dport 9 -j DROP
-             nft insert rule inet filter forward tcp dport 9 drop"
-                .to_owned(),
-            "iptables -D FORWARD -p tcp --dport 9 -j DROP
-             iptables-legacy -D FORWARD -p tcp --dport 9 -j DROP
-             nft delete rule inet filter forward handle $(nft -a list chain inet filter forward | \
-             sed -n 's/.*tcp dport 9 drop # handle //p')",
-        ),
-        // It is there twice, three times.
-        (
-            format!(
-                "iptables -I FORWARD {iptables}; iptables -A FORWARD {iptables}
-                 iptables-legacy -A FORWARD {iptables}
-                 nft -f - <<< '{nft}'; nft -f - <<< '{}'",
-                nft.replace("insert", "add")
-            ),
-            "",
-        ),
-        // Somebody has changed it.
-        (
-            format!(
-                "iptables -D FORWARD {iptables}; iptables -I FORWARD -p tcp {iptables}
-                 ip6tables -D FORWARD {iptables}; ip6tables -I FORWARD {}
-                 iptables-legacy -D FORWARD {iptables}; iptables-legacy -I FORWARD {}
-                 nft delete rule inet filter forward handle $(nft -a list chain inet filter forward | \
-                 sed -n 's/.*virt-hooks.*# handle //p')
-                 nft -f - <<< '{}'",
-                iptables.replace("0x1000000/0x1000000", "0x2/0x2"),
-                iptables.replace("ACCEPT", "DROP"),
-                nft.replace(" ct mark", " tcp dport 5 ct mark"),
-            ),
-            "",
-        ),
-        // All of it is gone.
-        (
-            "iptables -F FORWARD; iptables -A FORWARD -j LIBVIRT_FWX; iptables -A FORWARD -j LIBVIRT_FWI; \
-          iptables -A FORWARD -j LIBVIRT_FWO"
-                .to_owned(),
-            "",
-        ),
-    ] {
-        host.shell(&disorder);
-        assert_ne!(all(&host), guards, "{disorder}");
-        guard(&host, FORWARDS);
-        assert!(guarded(&host).iter().all(|(_, state)| *state == State::Guarded), "{disorder}");
-        host.shell(undo);
-        assert_eq!(all(&host), guards, "{disorder}");
-        // Whatever disorder there is, nothing is left of it.
-        host.shell(&disorder);
-        assert_eq!(taken_away(&host), [""; 0]);
-        host.shell(undo);
-        assert_eq!(all(&host), loaded, "{disorder}");
-        guard(&host, FORWARDS);
-    }
-}
-
-#[test]
 fn rules_of_nftables_in_a_chain_that_is_called_as_iptables_calls_its_own() {
     forwards_pass(|host| {
         host.nft(
@@ -395,135 +326,6 @@ fn rules_of_nftables_in_a_chain_that_is_called_as_iptables_calls_its_own() {
              ct state vmap { established : accept, related : accept }\n }\n }\n\
              table ip6 t { chain FORWARD { type filter hook forward priority 0; policy drop;\n }\n }",
         );
-    });
-}
-
-/// A machine on which something happens, or something is not there.
-struct But<'a> {
-    host: &'a Machine,
-    /// These programs are not there.
-    without: &'a [&'a str],
-    /// This is done before the first change.
-    first: Option<&'a str>,
-}
-
-impl Tools for But<'_> {
-    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal> {
-        if self.without.contains(&program) {
-            return Err(Refusal::Missing(program.to_owned()));
-        }
-        if !input.is_empty()
-            && let Some(first) = self.first.take()
-        {
-            self.host.shell(first);
-        }
-        Tools::run(&mut { self.host }, program, arguments, input)
-    }
-
-    fn read(&mut self, path: &str) -> io::Result<String> {
-        Tools::read(&mut { self.host }, path)
-    }
-}
-
-#[test]
-fn a_table_that_goes_meanwhile_is_no_fault() {
-    for first in ["nft delete table inet filter; nft delete table ip libvirt_network", "nft flush ruleset"] {
-        let host = host_with_bridge();
-        load(&host, &["written-by-hand", "libvirt-nftables"]);
-        let mut tools = But { host: &host, without: &[], first: Some(first) };
-        assert_eq!(host.within(|| put(&mut tools, FORWARDS)).unwrap(), [""; 0]);
-        load(&host, &["written-by-hand", "libvirt-nftables"]);
-        guard(&host, FORWARDS);
-        let mut tools = But { host: &host, without: &[], first: Some(first) };
-        assert_eq!(host.within(|| take_away(&mut tools)).unwrap(), [""; 0]);
-        assert_eq!(guarded(&host), []);
-    }
-}
-
-#[test]
-fn without_nft_it_is_told_what_is_to_be_done() {
-    let host = host_with_bridge();
-    load(&host, &["written-by-hand"]);
-    let mut tools = But { host: &host, without: &["nft"], first: None };
-    let told = host.within(|| put(&mut tools, FORWARDS)).unwrap();
-    let expected = "the chain forward of the table inet filter may refuse what is forwarded: there is no nft here; to let it \
-                    through: nft insert rule inet filter forward 'ct mark and 0x01000000 == 0x01000000 accept comment \
-                    \"virt-hooks\"'";
-    assert_eq!(told, [expected]);
-    guard(&host, FORWARDS);
-    let told = host.within(|| take_away(&mut But { host: &host, without: &["nft"], first: None })).unwrap();
-    let expected = "the chain forward of the table inet filter still has a rule of virt-hooks', which does no harm: there is \
-                    no nft here";
-    assert_eq!(told, [expected]);
-}
-
-#[test]
-fn iptables_that_has_but_one_name_is_asked_which_it_is() {
-    let host = host_with_bridge();
-    load(&host, &["ufw"]);
-    let explicit =
-        ["iptables-nft", "ip6tables-nft", "iptables-nft-restore", "ip6tables-nft-restore", "iptables-legacy"];
-    let mut tools = But { host: &host, without: &explicit, first: None };
-    assert_eq!(host.within(|| put(&mut tools, FORWARDS)).unwrap(), [""; 0]);
-    assert_eq!(guarded(&host).len(), 2);
-    // It is the one of nftables here, and must not be taken for the other.
-    load_as_legacy(&host, "docker");
-    let mut tools = But { host: &host, without: &explicit, first: None };
-    let told = host.within(|| put(&mut tools, FORWARDS)).unwrap();
-    let expected = "whether the chain FORWARD of the old iptables' table filter for IPv4 refuses what is forwarded can't be \
-                    seen: there is no iptables-legacy here; the package iptables brings it";
-    assert_eq!(told, [expected]);
-}
-
-#[test]
-fn where_somebody_elses_iptables_has_rules_none_of_nftables_are_put_among_them() {
-    let host = Machine::new("host");
-    host.shell("iptables -A FORWARD -m addrtype --dst-type LOCAL -j DROP");
-    let loaded = all(&host);
-    let mut tools = But { host: &host, without: &["iptables-nft", "iptables"], first: None };
-    let expected = "the chain FORWARD of the table ip filter may refuse what is forwarded: there is no iptables-nft here; to \
-                    let it through: iptables-nft -w 5 -t filter -I FORWARD -m connmark --mark 0x1000000/0x1000000 -m comment \
-                    --comment virt-hooks -j ACCEPT";
-    let told = host.within(|| put(&mut tools, FORWARDS)).unwrap();
-    assert_eq!(told, [expected]);
-    assert_eq!(all(&host), loaded);
-}
-
-#[test]
-fn a_table_that_belongs_to_a_process_is_told_with_the_command() {
-    let host = Machine::new("host");
-    // It is there for as long as the process that has made it.
-    let rules = "add table inet owned { flags owner; }\nadd chain inet owned c { type filter hook forward priority 0; \
-                 policy drop; }\n";
-    host.write("/run/owned", rules, 0o644);
-    host.shell("mkfifo /run/wait; { cat /run/owned; read -r _ < /run/wait; } 2> /run/said | nft -i > /run/said 2>&1 &");
-    eventually(|| host.shell("nft list tables").contains("owned"));
-    let told = host.within(|| put(&mut { &host }, FORWARDS)).unwrap();
-    let [told] = told.as_slice() else { panic!("{told:?}") };
-    let begin = "the chain c of the table inet owned may refuse what is forwarded, and belongs to a process that lets nobody \
-                 else change it: ";
-    let end = "; have that process put at its top: ct mark and 0x01000000 == 0x01000000 accept comment \"virt-hooks\"";
-    assert!(told.starts_with(begin) && told.contains("Operation not permitted") && told.ends_with(end), "{told}");
-    host.shell("echo > /run/wait");
-}
-
-#[test]
-fn what_others_change_meanwhile_is_seen_whole() {
-    let host = host_with_bridge();
-    load(&host, &["firewalld-strict", "libvirt", "libvirt-nftables"]);
-    let gates = |guards: &Guards| guards.gates().map(|gate| (gate.to_string(), gate.refuses())).collect::<Vec<_>>();
-    let expected = gates(&look(&host));
-    let busy = AtomicBool::new(true);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while busy.load(Ordering::Relaxed) {
-                host.nft("add table inet t\nadd chain inet t c\nadd rule inet t c accept\ndelete table inet t\n");
-            }
-        });
-        for _ in 0..200 {
-            assert_eq!(gates(&look(&host)), expected);
-        }
-        busy.store(false, Ordering::Relaxed);
     });
 }
 
