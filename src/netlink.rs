@@ -179,7 +179,7 @@ struct Message<'a> {
 impl Message<'_> {
     /// What the kernel says at the end: nothing, or an error's number, negative.
     fn verdict(&self) -> io::Result<()> {
-        match u32_at(self.body, 0).map_or(0, u32::cast_signed) {
+        match u32_at(self.body, 0).map_or(0, |code| code as i32) {
             code if code < 0 => Err(io::Error::from_raw_os_error(code.saturating_neg())),
             _ => Ok(()),
         }

@@ -108,12 +108,11 @@ pub fn clear_the_way<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> io:
     let mut found = Vec::new();
     let mut netlink = Netlink::open(NETFILTER, end.saturating_duration_since(Instant::now()))?;
     netlink.dump(GET, &[0; FAMILY], |body| {
-        if found.len() < AT_A_TIME
-            && let Some(connection) = Connection::parse(body)
-            && own.contains(&connection.original.destination.0)
-            && forwards.iter().any(|forward| connection.missed(forward))
-        {
-            found.push(connection);
+        if found.len() < AT_A_TIME {
+            found.extend(Connection::parse(body).filter(|connection| {
+                own.contains(&connection.original.destination.0)
+                    && forwards.iter().any(|forward| connection.missed(forward))
+            }));
         }
     })?;
     let mut netlink = Netlink::open(NETFILTER, end.saturating_duration_since(Instant::now()))?;
@@ -129,11 +128,9 @@ fn through(forwards: &[&Forward], end: Instant) -> io::Result<Vec<Connection>> {
     let mut found = Vec::new();
     let mut netlink = Netlink::open(NETFILTER, end.saturating_duration_since(Instant::now()))?;
     netlink.dump(GET, &request, |body| {
-        if found.len() < AT_A_TIME
-            && let Some(connection) = Connection::parse(body)
-            && forwards.iter().any(|forward| connection.went_through(forward))
-        {
-            found.push(connection);
+        if found.len() < AT_A_TIME {
+            let through = |connection: &Connection| forwards.iter().any(|forward| connection.went_through(forward));
+            found.extend(Connection::parse(body).filter(through));
         }
     })?;
     Ok(found)

@@ -286,9 +286,8 @@ impl Applied {
             Ok(_) => {}
             Err(_) => *seen = settle::seen(kernel)?.0,
         }
-        if let Some(before) = self.vms.iter().position(|vm| vm.domain == domain).map(|index| self.vms.remove(index))
-            && let (Ok(before), Ok(done)) = (before.done, &mut done)
-        {
+        let before = self.vms.iter().position(|vm| vm.domain == domain).map(|index| self.vms.remove(index).done);
+        if let (Some(Ok(before)), Ok(done)) = (before, &mut done) {
             done.follow(before);
         }
         self.vms.push(OfVm { domain, faults, done });

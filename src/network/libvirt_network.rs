@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use roxmltree::Node;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::domain::{MAXIMUM_PARSED, Unreadable, attribute, child, children, is, parse_tree};
 use crate::paths::Paths;
@@ -107,7 +108,7 @@ impl Networks for ThisHostsNetworks<'_> {
 
 fn is_missing(error: &io::Error) -> bool {
     // A name that is too long for a file has none.
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename)
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::NAMETOOLONG.raw_os_error())
 }
 
 fn read(file: &PathBuf) -> io::Result<Vec<u8>> {

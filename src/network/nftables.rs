@@ -265,7 +265,7 @@ impl Expression {
 
 impl Verdict {
     fn parse(verdict: &[u8]) -> Option<Self> {
-        Some(match number(verdict, NFTA_VERDICT_CODE)?.cast_signed() {
+        Some(match number(verdict, NFTA_VERDICT_CODE)? as i32 {
             1 => Self::Accept,
             // NFT_CONTINUE, NFT_BREAK, NFT_RETURN
             -1 | -2 | -5 => Self::GoOn,

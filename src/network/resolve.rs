@@ -190,9 +190,8 @@ impl<'a> Addresses<'a> {
             match self.known.get(name) {
                 Some(Ok(known)) => {
                     let fits = |subnet: &IpNet| family.is_none_or(|family| Family::of(&subnet.addr()) == family);
-                    if let Some(index) = known.addresses.iter().position(fits)
-                        && let Some(subnet) = known.addresses.get(index).map(IpNet::trunc)
-                    {
+                    let mut subnets = known.addresses.iter().map(IpNet::trunc).enumerate();
+                    if let Some((index, subnet)) = subnets.find(|(_, subnet)| fits(subnet)) {
                         return Reason::NotReserved { network, mac, family, subnet, index };
                     }
                 }
@@ -245,9 +244,7 @@ fn untaken(
 ) -> Result<Vec<Forward>, Reason> {
     let mut free = Vec::new();
     for forward in &forwards {
-        if let Some((other, by)) = taken.overlapping(forward)
-            && other != forward
-        {
+        if let Some((other, by)) = taken.overlapping(forward).filter(|(other, _)| *other != forward) {
             return Err(Reason::PortTaken {
                 wanted: Box::new(forward.clone()),
                 taken: Box::new(other.clone()),

@@ -185,10 +185,10 @@ impl Reader<'_> {
             return self.problem((value.span(), message), offset, Cost::Table);
         };
         let domains = domains(table);
-        if let (Some(domain), Some(domains)) = (self.domain, &domains)
-            && !domains.iter().any(|pattern| matches(pattern, domain))
-        {
-            return;
+        if let (Some(domain), Some(domains)) = (self.domain, &domains) {
+            if !domains.iter().any(|pattern| matches(pattern, domain)) {
+                return;
+            }
         }
         let line = self.line(offset + value.span().start);
         let source = Source::File { path: self.path.to_owned(), line };

@@ -42,15 +42,17 @@ pub(super) fn listen(text: &str) -> Result<IpAddr, String> {
         let why = "only the host itself reaches it, and it reaches the VM at the VM's own address";
         return Err(format!("must be an address that others reach, not the loopback address {address}: {why}"));
     }
-    if let IpAddr::V6(address) = address
-        && address.is_unicast_link_local()
-    {
+    if is_link_local(address) {
         return Err(format!(
             "must be an address of one host, not the link-local address {address}, which every link has"
         ));
     }
     one_hosts(address)?;
     Ok(address)
+}
+
+const fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 /// A VM's address.
@@ -62,9 +64,7 @@ pub(super) fn guest(text: &str) -> Result<IpAddr, String> {
     if address.is_loopback() {
         return Err(format!("must be the VM's address, not {address}, which is each host's own"));
     }
-    if let IpAddr::V6(address) = address
-        && address.is_unicast_link_local()
-    {
+    if is_link_local(address) {
         return Err(format!("must be an address that is routed, not {address}, which holds on one link only"));
     }
     one_hosts(address)?;
