@@ -174,7 +174,7 @@ impl HookFile {
 
 /// What `path` leads to, opened, without waiting for whoever may write to it.
 fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a file")) }
 }
 
@@ -227,7 +227,7 @@ fn custom(text: &[u8]) -> Option<PathBuf> {
 /// The right side of the first line that sets a variable, without its comment.
 fn set<'a>(text: &'a [u8], variable: &str) -> Option<&'a str> {
     text.split(|&byte| byte == b'\n').find_map(|line| {
-        let (name, value) = str::from_utf8(line).ok()?.split_once('=')?;
+        let (name, value) = std::str::from_utf8(line).ok()?.split_once('=')?;
         value.split('#').next().filter(|_| name.trim() == variable)
     })
 }

@@ -126,7 +126,7 @@ fn input(arguments: &Arguments, paths: &Paths) -> Result<Input, Failure> {
 
 /// Opens a file, and waits for nobody: a FIFO without a writer is at its end.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
+    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)
 }
 
 fn ask_libvirt(domain: &OsStr) -> Result<Input, Failure> {

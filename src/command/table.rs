@@ -134,9 +134,10 @@ impl<const N: usize> Table<N> {
         droppable.extend(self.columns.iter().enumerate().filter_map(|(index, column)| Some((column.dropped?, index))));
         droppable.sort_unstable();
         for (_number, index) in droppable {
-            if needed(&widths) > screen + GAP
-                && let Some(width) = widths.get_mut(index)
-            {
+            if needed(&widths) <= screen + GAP {
+                break;
+            }
+            if let Some(width) = widths.get_mut(index) {
                 *width = None;
             }
         }

@@ -16,7 +16,7 @@ use crate::journal::{Quoted, Record};
 use crate::paths::Paths;
 use crate::pause::Pause;
 use crate::report;
-use crate::trust::shell;
+use crate::trust::{Inspection, shell};
 
 /// How much of the log's end is looked through for an event, in bytes.
 const TAIL: u64 = 256 << 10;
@@ -59,9 +59,7 @@ fn ours(paths: &Paths, findings: &mut Findings) {
     if mode & 0o111 == 0 {
         let message = "it is not executable, and libvirt passes it over without a word";
         findings.stop(&hook, message, format!("chmod 0755 {}", shell(paths.hook())));
-    } else if let Ok(inspection) = crate::command::judge(paths).inspect(paths.hook())
-        && let Some(fault) = inspection.fault
-    {
+    } else if let Ok(Inspection { fault: Some(fault), .. }) = crate::command::judge(paths).inspect(paths.hook()) {
         let message = format!("{}: whoever that is can run anything as root", fault.what());
         findings.error(&hook, message, fault.remedy());
     }

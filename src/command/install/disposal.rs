@@ -97,17 +97,16 @@ fn can_run_later(found: &HookFile, paths: &Paths, programs: &mut Programs) -> Re
         let custom = Quoted::path(paths.custom());
         return refuse(format!("it runs the scripts in {custom} itself, and each of them would run twice"));
     }
-    if let HookFile::Foreign { what, .. } = found
-        && !may_run(what)
-    {
-        return refuse(format!("it is {what}, which libvirt can't run from another folder"));
+    if let HookFile::Foreign { what, .. } = found {
+        if !may_run(what) {
+            return refuse(format!("it is {what}, which libvirt can't run from another folder"));
+        }
     }
     let place = super::later_place(paths);
     if fs::symlink_metadata(&place).is_ok() && !are_alike(paths.hook(), &place) {
         return refuse(format!("{} is there already", Quoted::path(&place)));
     }
-    if let Some((program, (major, minor))) = libvirt(paths, programs)
-        && (major, minor) < RUNS_LATER_HOOKS
+    if let Some((program, (major, minor))) = libvirt(paths, programs).filter(|&(_, version)| version < RUNS_LATER_HOOKS)
     {
         let later = paths.later_hooks();
         return refuse(format!(

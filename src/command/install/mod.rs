@@ -73,7 +73,7 @@ pub(super) struct Arguments {
 /// How long another installation is waited for: by a package for one by hand, by hand for that of the unit that watches
 /// over the hook, which is over in a moment.
 pub(super) fn patience(packaged: bool) -> Duration {
-    if packaged { Duration::from_mins(1) } else { Duration::from_secs(2) }
+    if packaged { Duration::from_secs(60) } else { Duration::from_secs(2) }
 }
 
 /// Puts the hook in place and has libvirt take notice.

@@ -140,11 +140,11 @@ impl Files {
             }
             Err(reason) => fault = Some(reason),
         }
-        if let (Some(reason), Some(file)) = (fault, self.files.get_mut(index))
-            && !std::mem::replace(&mut file.broken, true)
-        {
-            let path = file.path.clone();
-            self.tell(&path, &reason);
+        if let (Some(reason), Some(file)) = (fault, self.files.get_mut(index)) {
+            if !std::mem::replace(&mut file.broken, true) {
+                let path = file.path.clone();
+                self.tell(&path, &reason);
+            }
         }
         Ok(())
     }

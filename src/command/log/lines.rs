@@ -230,7 +230,8 @@ mod tests {
         let expected = [(0, "one"), (4, ""), (5, "two three"), (15, "the end")];
         for at_once in [1, 2, 3, 7, 100] {
             let lines = lines(text, at_once);
-            let seen: Vec<_> = lines.iter().map(|(at, line, _)| (*at, str::from_utf8(line).expect("text"))).collect();
+            let seen: Vec<_> =
+                lines.iter().map(|(at, line, _)| (*at, std::str::from_utf8(line).expect("text"))).collect();
             assert_eq!(seen, expected, "{at_once} at once");
             assert!(lines.iter().all(|(_, _, whole)| *whole));
         }

@@ -85,9 +85,8 @@ impl Timeline {
             let more = format!("{indent}and {} more", event.more);
             writeln!(out, "{}", self.screen.paint(Meaning::Faint, more))?;
         }
-        if let Some((run, longest)) = event.slowest().filter(|_| event.took() > SLOW)
-            && let Some(run) = event.runs.get(run)
-        {
+        let slowest = event.slowest().filter(|_| event.took() > SLOW);
+        if let Some((run, longest)) = slowest.and_then(|(run, longest)| Some((event.runs.get(run)?, longest))) {
             let name = Quoted::bytes(&run.label).to_string();
             let begin = format!("{indent}{} of {took} in ", Milliseconds(longest));
             let name = cut(&name, self.screen.width.saturating_sub(columns(&begin)));
