@@ -46,12 +46,12 @@ pub struct Place {
 impl Place {
     /// The place of a span of bytes in `text`.
     pub(crate) fn of(text: &str, span: &Range<usize>) -> Self {
-        let start = text.floor_char_boundary(span.start.min(text.len()));
+        let start = boundary(text, span.start);
         let before = text.get(..start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
         let left = line.len().saturating_sub(start - line_start).max(1);
-        let end = text.floor_char_boundary((start + span.len().clamp(1, left)).min(text.len()));
+        let end = boundary(text, start + span.len().clamp(1, left));
         Self {
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
@@ -73,9 +73,14 @@ impl Place {
     }
 }
 
+/// The last boundary between characters at or before this byte.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
+}
+
 /// So much of a line as a picture of the place at this byte can show, and what is before it.
 fn around(line: &str, at: usize) -> String {
-    line.get(..line.floor_char_boundary((at + 4 * SHOWN).min(line.len()))).unwrap_or_default().to_owned()
+    line.get(..boundary(line, at + 4 * SHOWN)).unwrap_or_default().to_owned()
 }
 
 impl fmt::Display for Problem {

@@ -304,7 +304,7 @@ impl Running {
 
     /// Its process id, which is its group's as well.
     fn pid(&self) -> i32 {
-        self.child.id().cast_signed()
+        self.child.id() as i32
     }
 
     /// Whether it has ended.
