@@ -55,7 +55,7 @@ impl Reader {
     /// Goes away, which ends what it read from.
     fn goes(self) {
         drop(self.lines);
-        let pid = rustix::process::Pid::from_raw(self.running.pid().cast_signed()).expect("a process id");
+        let pid = rustix::process::Pid::from_raw(self.running.pid() as i32).expect("a process id");
         _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         self.running.output();
     }

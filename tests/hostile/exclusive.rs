@@ -66,7 +66,7 @@ fn the_lock_ends_with_the_run_and_with_a_hook_that_is_killed() {
     let host = with_exclusive("touch /tmp/runs; exec sleep 3", "");
     let first = host.event("start").spawn();
     eventually("it runs", || host.path("/tmp/runs").exists());
-    let pid = rustix::process::Pid::from_raw(first.pid().cast_signed()).unwrap();
+    let pid = rustix::process::Pid::from_raw(first.pid() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     first.output();
     host.bash("start_x", ":");
@@ -94,7 +94,7 @@ fn a_vms_own_script_has_a_lock_of_its_own() {
     // The shared one's lock is held all the while, the VM's own is free.
     host.log().assert_says("WARN", "start_x", "not started: timed out after 1 s");
     host.log().assert_says("INFO", "other/start_x", "exited with 0");
-    let pid = rustix::process::Pid::from_raw(first.pid().cast_signed()).unwrap();
+    let pid = rustix::process::Pid::from_raw(first.pid() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     first.output();
 }
@@ -120,7 +120,7 @@ fn a_hook_that_is_told_to_end_while_a_script_waits_for_its_lock_ends() {
     eventually("it runs", || host.path("/tmp/runs").exists());
     let second = host.event("start").spawn();
     eventually("the second waits", || host.log().text.contains("waits for its other run"));
-    let pid = rustix::process::Pid::from_raw(second.pid().cast_signed()).unwrap();
+    let pid = rustix::process::Pid::from_raw(second.pid() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let begun = Instant::now();
     assert_eq!(second.output().status.code(), Some(0));
@@ -174,7 +174,7 @@ fn scripts_with_names_that_are_alike_have_locks_of_their_own() {
     std::fs::remove_file(host.path(format!("etc/libvirt/hooks/custom/{long}/start_a"))).unwrap();
     unharmed(host.hook([long.as_str(), "start", "begin", "-"]));
     assert!(host.log().text.contains("stdout: b") && !host.log().text.contains("waits for"), "{}", host.log().text);
-    let pid = rustix::process::Pid::from_raw(first.pid().cast_signed()).unwrap();
+    let pid = rustix::process::Pid::from_raw(first.pid() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     first.output();
 }

@@ -17,7 +17,7 @@ fn wait_for(host: &Host, file: &str) {
 }
 
 fn signal(call: &Running, signal: Signal) {
-    let pid = Pid::from_raw(call.pid().cast_signed()).unwrap();
+    let pid = Pid::from_raw(call.pid() as i32).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }
 

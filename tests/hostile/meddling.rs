@@ -155,7 +155,7 @@ fn a_hook_ended_by_sigkill_leaves_whole_records_no_one_waiting_and_the_next_even
     host.bash("start_x", "echo said; echo $$ > /tmp/left; until [ -e /tmp/dead ]; do sleep 0.05; done; touch /tmp/survived; echo nobody listens; touch /tmp/unreached");
     with_witness(&host);
     let call = host.event("start").spawn();
-    let hook = Pid::from_raw(call.pid().cast_signed()).unwrap();
+    let hook = Pid::from_raw(call.pid() as i32).unwrap();
     eventually("the script runs", || host.log().text.contains("stdout: said") && host.path("/tmp/left").exists());
     let killed = Instant::now();
     rustix::process::kill_process(hook, Signal::KILL).unwrap();

@@ -269,7 +269,7 @@ fn a_hook_that_is_told_to_end_while_the_xml_is_awaited_ends() {
     let (reader, writer) = testbed::open_pipe();
     let call = host.event("migrate").stdin_from(reader).spawn();
     std::thread::sleep(Duration::from_secs(1));
-    let pid = rustix::process::Pid::from_raw(call.pid().cast_signed()).unwrap();
+    let pid = rustix::process::Pid::from_raw(call.pid() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let begun = std::time::Instant::now();
     let output = call.output();

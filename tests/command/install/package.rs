@@ -7,6 +7,7 @@ use super::foreign::is_ours;
 use super::tree::Tree;
 use super::{BACKUP, CUSTOM, HOOK, LOGROTATE, SETTINGS, SHIPPED_LOGROTATE, SHIPPED_SETTINGS, bare, done};
 use crate::assert_looks_like;
+use rustix::fs::FlockOperation;
 use testbed::{Finished, Host};
 
 const DROP_IN: &str = "/etc/libvirt/hooks/virt-hooks.d/00-cloudstack.toml";
@@ -218,7 +219,7 @@ fn a_removal_keeps_no_note_and_another_installation_has_the_hook() {
 fn a_package_waits_for_an_installation_by_hand_and_that_does_not_wait_long() {
     let host = packaged();
     let etc = File::open(host.path("/etc")).expect("the folder");
-    etc.lock().expect("a lock");
+    rustix::fs::flock(&etc, FlockOperation::LockExclusive).expect("a lock");
     let Finished { code, stderr, .. } = host.command(["install"]).run();
     assert_eq!(code, Some(1));
     assert!(stderr.contains("another virt-hooks install or uninstall is under way"), "{stderr}");
@@ -227,7 +228,7 @@ fn a_package_waits_for_an_installation_by_hand_and_that_does_not_wait_long() {
         let configured = scope.spawn(|| done(&host, &CONFIGURED));
         std::thread::sleep(std::time::Duration::from_millis(500));
         assert!(!host.path(HOOK).exists());
-        etc.unlock().expect("no lock");
+        rustix::fs::flock(&etc, FlockOperation::Unlock).expect("no lock");
         assert!(configured.join().expect("an installation").contains("installed"));
     });
 }

@@ -23,10 +23,10 @@ impl Tools for But<'_> {
         if self.without.contains(&program) {
             return Err(Refusal::Missing(program.to_owned()));
         }
-        if !input.is_empty()
-            && let Some(first) = self.first.take()
-        {
-            self.host.shell(first);
+        if !input.is_empty() {
+            if let Some(first) = self.first.take() {
+                self.host.shell(first);
+            }
         }
         Tools::run(&mut { self.host }, program, arguments, input)
     }

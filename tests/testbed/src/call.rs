@@ -225,7 +225,7 @@ impl Running {
 
 #[expect(clippy::panic, reason = "it fails the test")]
 fn panic_about(pid: u32) -> ! {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid.cast_signed()) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid as i32) {
         _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
     panic!("the call did not end within {PATIENCE:?}");
@@ -241,6 +241,6 @@ fn drain(mut pipe: impl std::io::Read + Send + 'static) -> thread::JoinHandle<Ve
 
 /// A pipe whose writing end is kept, so that its reader waits.
 pub fn open_pipe() -> (File, File) {
-    let (reader, writer) = std::io::pipe().expect("a pipe");
-    (File::from(std::os::fd::OwnedFd::from(reader)), File::from(std::os::fd::OwnedFd::from(writer)))
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
+    (File::from(reader), File::from(writer))
 }
