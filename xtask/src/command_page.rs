@@ -119,7 +119,7 @@ fn meaning(argument: &Arg) -> String {
         meaning.push_str(&format!(" One of {}.", names.join(", ")));
     }
     let defaults: Vec<String> =
-        argument.get_default_values().iter().map(|value| format!("`{}`", value.display())).collect();
+        argument.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect();
     if argument.get_action().takes_values() && !defaults.is_empty() {
         meaning.push_str(&format!(" The default is {}.", defaults.join(" ")));
     }
