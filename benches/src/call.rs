@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::pipe::{PipeFlags, pipe_with};
 
 /// What went wrong, for a person.
 pub(crate) type Failure = Box<dyn Error>;
@@ -78,19 +79,19 @@ impl<'a> Call<'a> {
 
     /// Does beforehand what is not the call's own: the pipes, and the XML in one of them.
     fn prepare(&self) -> io::Result<Prepared<'a>> {
-        let (stdin, mut writer) = io::pipe()?;
-        let (stdout, stdout_end) = io::pipe()?;
-        let (stderr, stderr_end) = io::pipe()?;
+        let (stdin, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (stdout, stdout_end) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (stderr, stderr_end) = pipe_with(PipeFlags::CLOEXEC)?;
+        let mut writer = File::from(writer);
         let (now, later) = self.xml.split_at(self.xml.len().min(PIPE));
         writer.write_all(now)?;
-        let writer = (!later.is_empty()).then(|| File::from(OwnedFd::from(writer)));
+        let writer = (!later.is_empty()).then_some(writer);
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear().env("PATH", PATH);
         // A large domain may come back, more than a pipe holds, and nobody reads it before the end.
         let stdout_end = if later.is_empty() { Stdio::from(stdout_end) } else { File::create("/run/printed")?.into() };
-        command.stdin(stdin).stdout(stdout_end).stderr(Stdio::from(stderr_end));
-        let (stdout, stderr) = (OwnedFd::from(stdout).into(), OwnedFd::from(stderr).into());
-        Ok(Prepared { command, writer, later, stdout, stderr })
+        command.stdin(stdin).stdout(stdout_end).stderr(stderr_end);
+        Ok(Prepared { command, writer, later, stdout: stdout.into(), stderr: stderr.into() })
     }
 }
 
