@@ -1,11 +1,13 @@
 //! One event, top to bottom: what the specification says that the qemu script does when libvirt calls it.
 
+pub mod background;
 pub mod detached;
 mod exclusive;
 mod execution;
 mod filter;
 pub mod panic;
 mod scripts;
+pub mod verdict;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -15,19 +17,20 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
+use crate::cloudstack;
 use crate::domain::{Document, Input, LiveXml};
-use crate::event::{Event, Operation};
-use crate::journal::{Journal, Quoted};
+use crate::driver::{Event, Operation};
+use crate::hook::verdict::{Run, Verdict};
 use crate::network;
 use crate::paths::Paths;
-use crate::pause::Pause;
-use crate::program::Programs;
-use crate::report;
+use crate::process::Programs;
+use crate::process::{Interruption, aborts_fail_no_vm};
+use crate::record::report;
+use crate::record::{Journal, Quoted};
 use crate::script::discover;
 use crate::settings::{self, Keep};
-use crate::supervise::{Interruption, aborts_fail_no_vm};
+use crate::state::pause::Pause;
 use crate::trust::Judge;
-use crate::verdict::{Run, Verdict};
 
 use self::scripts::Runner;
 
@@ -118,9 +121,9 @@ pub fn handle(
         }
     }
 
-    for task in network::tasks(event, operation) {
+    if cloudstack::renames_bridges_at(event, operation) {
         document.read(&mut || programs.interrupted().is_some());
-        task.perform(&mut document, paths, journal);
+        cloudstack::rename_bridges(&mut document, paths, journal);
     }
 
     // Declared forwards and routes: looked at at start, which they may refuse if the settings ask for that; given at started,

@@ -1,30 +1,24 @@
 //! `virt-hooks`: libvirt's qemu hook. It runs the operator's custom scripts at every step of a VM's life, supervised
 //! and logged.
 //!
-//! Data flows one way: an [`event`] has [`script`]s, a script has an [`outcome`], which becomes records of the
-//! [`journal`] and, all outcomes together, the [`verdict`] for libvirt. [`hook`] is that way, top to bottom.
+//! Data flows one way: an [event](driver::Event) has [`script`]s, a script has an [outcome](record::outcome::Outcome), which becomes a
+//! [`record`] and, all outcomes together, the [verdict](hook::verdict::Verdict) for libvirt. [`hook`] is that way, top to bottom.
 
-pub mod background;
+pub mod cloudstack;
 pub mod command;
 pub mod configuration;
 pub mod domain;
-pub mod event;
+pub mod driver;
 pub mod hook;
-pub mod journal;
-mod netlink;
+pub mod kernel;
 pub mod network;
-pub mod outcome;
 pub mod paths;
-pub mod pause;
-pub mod program;
-pub mod report;
+pub mod process;
+pub mod record;
 pub mod script;
-pub mod sealed;
 pub mod settings;
 pub mod state;
-pub mod supervise;
 pub mod trust;
-pub mod verdict;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -50,7 +44,7 @@ impl Role {
         // In `qemu.d` libvirt 6.5 and newer call every program as the hook, whatever its name.
         if file_name == Some(OsStr::new(hook::NAME)) || folder == Some(OsStr::new("qemu.d")) {
             Self::Hook
-        } else if file_name == Some(OsStr::new(background::NAME)) {
+        } else if file_name == Some(OsStr::new(hook::background::NAME)) {
             Self::Background
         } else if file_name == Some(OsStr::new(hook::detached::NAME)) {
             Self::Detached

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use virt_hooks::{Role, background, command, hook};
+use virt_hooks::{Role, command, hook};
 
 /// musl's own maps memory anew for each size that is asked for, which is dear for a program that ends at once.
 #[global_allocator]
@@ -15,6 +15,6 @@ fn main() -> ExitCode {
         Role::Hook => hook::main(arguments.collect()),
         Role::Command => command::main(),
         Role::Detached => hook::detached::main(arguments.collect()),
-        Role::Background => background::main(arguments.collect()),
+        Role::Background => hook::background::main(arguments.collect()),
     }
 }

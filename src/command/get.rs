@@ -13,9 +13,9 @@ use serde_json::json;
 
 use super::failure::Failure;
 use crate::domain::{DomainXml, LiveXml, MAXIMUM_PARSED};
-use crate::event::Operation;
-use crate::journal::{Escaped, Quoted};
+use crate::driver::Operation;
 use crate::paths::Paths;
+use crate::record::{Escaped, Quoted};
 
 /// What is taken out, and of which XML.
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use super::limit::Limit;
 use crate::hook;
-use crate::journal::{Escaped, Quoted};
+use crate::record::{Escaped, Quoted};
 
 /// The most that is read of a script, in bytes.
 const MAXIMUM_SCRIPT: u64 = 1 << 20;

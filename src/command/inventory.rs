@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::event::Operation;
-use crate::journal::Quoted;
+use crate::driver::Operation;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::script::{self, Scope};
 use crate::settings::{self, Keep, Problem, Settings, Trust};
 use crate::trust::{Fault, Judge, Kind, Unusable, shell};

@@ -12,12 +12,12 @@ use super::inventory::{Entry, Fate, Inventory, domains_of};
 use super::operation;
 use super::screen::{Meaning, Screen};
 use super::table::{Column, Table};
-use crate::event::Operation;
-use crate::journal::Quoted;
-use crate::outcome::Seconds;
+use crate::driver::Operation;
 use crate::paths::Paths;
-use crate::pause::Pause;
+use crate::record::Quoted;
+use crate::record::outcome::Seconds;
 use crate::settings::{Filter, OnFailure, ScriptSettings, Settings};
+use crate::state::pause::Pause;
 
 /// Which scripts are listed.
 #[derive(Debug, Args)]

@@ -32,8 +32,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::trust::{Judge, shell};
 
 use self::failure::Failure;

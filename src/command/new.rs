@@ -12,9 +12,9 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::{call, folder, judge, operation};
-use crate::event::Operation;
-use crate::journal::Quoted;
+use crate::driver::Operation;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::script::{self, Scope};
 use crate::trust::shell;
 

@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::event::Operation;
+use crate::driver::Operation;
 use crate::script::Scope;
 
 /// Takes an operation's name.

@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::failure::Failure;
 use super::{call, only_as_root};
-use crate::journal::Escaped;
 use crate::paths::Paths;
-use crate::pause::Pause;
+use crate::record::Escaped;
+use crate::state::pause::Pause;
 
 /// For how long.
 #[derive(Debug, Args)]

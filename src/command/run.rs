@@ -17,16 +17,16 @@ use super::operation;
 use super::screen::{Meaning, Screen};
 use super::{call, virsh};
 use crate::domain::{Document, Input};
-use crate::event::{Event, Operation};
+use crate::driver::{Event, Operation};
+use crate::hook::verdict::Verdict;
 use crate::hook::{self, Conclusion, Occasion};
-use crate::journal::{Journal, Level, Quoted};
-use crate::outcome::Outcome;
 use crate::paths::Paths;
-use crate::pause::Pause;
-use crate::report;
-use crate::supervise::Interruption;
+use crate::process::Interruption;
+use crate::record::outcome::Outcome;
+use crate::record::report;
+use crate::record::{Journal, Level, Quoted};
+use crate::state::pause::Pause;
 use crate::trust::shell;
-use crate::verdict::Verdict;
 
 /// What is to be tried.
 #[derive(Debug, Args)]

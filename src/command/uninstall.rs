@@ -22,7 +22,7 @@ use crate::network::host_wide::{self, Applied};
 use crate::network::kernel::{Kernel, PATIENCE};
 use crate::network::ledger::Ledger;
 use crate::paths::Paths;
-use crate::program::Programs;
+use crate::process::Programs;
 
 /// How the hook is taken out.
 #[derive(Debug, Args)]

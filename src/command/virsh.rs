@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::program::{Programs, Silence};
+use crate::process::{Programs, Silence};
 
 /// How long an answer may take. While a hook runs, libvirt answers nothing about its VM.
 const PATIENCE: Duration = Duration::from_secs(20);

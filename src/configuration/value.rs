@@ -7,7 +7,7 @@ use glob::Pattern;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::journal::Escaped;
+use crate::record::Escaped;
 
 /// How much of a wrong value is shown, in bytes.
 const SHOWN: usize = 60;

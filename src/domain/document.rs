@@ -15,7 +15,7 @@ use rustix::fs::{Mode, OFlags};
 
 use rustix::io::Errno;
 
-use crate::sealed;
+use crate::process::sealed;
 
 /// The most that is read of a document, in bytes. libvirt's own messages end at 4 MiB.
 pub const MAXIMUM_BYTES: u64 = 64 << 20;

@@ -14,16 +14,16 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use crate::background::OWN_PROGRAM;
 use crate::domain::{Document, Input};
-use crate::event::Event;
-use crate::journal::Journal;
-use crate::outcome::Outcome;
+use crate::driver::Event;
+use crate::hook::background::OWN_PROGRAM;
 use crate::paths::Paths;
-use crate::report;
+use crate::process::{Interruption, Supervisor, aborts_fail_no_vm};
+use crate::record::Journal;
+use crate::record::outcome::Outcome;
+use crate::record::report;
 use crate::script::Script;
 use crate::settings::{self, Keep, ScriptSettings};
-use crate::supervise::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::trust::Judge;
 
 use super::Occasion;

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::event::Event;
-use crate::journal::{Journal, Quoted};
-use crate::outcome::{Outcome, Seconds};
+use crate::driver::Event;
+use crate::record::outcome::{Outcome, Seconds};
+use crate::record::{Journal, Quoted};
 use crate::state::Drawer;
 
 pub(super) use crate::state::Lock;

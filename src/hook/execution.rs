@@ -6,13 +6,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::background::{self, Stdout};
-use crate::journal::Level;
-use crate::outcome::{Outcome, Seconds};
-use crate::report::{self, Allowance};
+use crate::hook::background::{self, Stdout};
+use crate::process::{HeldPipes, Launch, Lines, Progress, Stream};
+use crate::record::Level;
+use crate::record::outcome::{Outcome, Seconds};
+use crate::record::report::{self, Allowance};
 use crate::script::{PATH, Script, why_not_started};
 use crate::settings::ScriptSettings;
-use crate::supervise::{HeldPipes, Launch, Lines, Progress, Stream};
 use crate::trust::Identity;
 
 use super::Occasion;

@@ -1,9 +1,9 @@
 //! A script that is a filter: what it prints on migrate and restore is the VM's new XML.
 
 use crate::domain::{Document, DomainXml, MAXIMUM_PARSED};
-use crate::event::Operation;
+use crate::driver::Operation;
+use crate::process::Lines;
 use crate::settings::Filter;
-use crate::supervise::Lines;
 
 /// What becomes of what a script prints to stdout.
 #[derive(Debug)]

@@ -2,16 +2,16 @@
 
 use std::panic::PanicHookInfo;
 
-use crate::event::Event;
-use crate::journal::{Escaped, Journal};
+use crate::driver::Event;
 use crate::paths::Paths;
-use crate::supervise;
+use crate::process;
+use crate::record::{Escaped, Journal};
 
 /// From here on, a panic ends what runs, is logged under the process id `pid`, and leaves the hook with exit code 0.
 pub fn never_fails_a_vm(paths: &Paths, event: &Event, pid: u32) {
     let (paths, event) = (paths.clone(), event.clone());
     std::panic::set_hook(Box::new(move |info| {
-        supervise::kill_running();
+        process::kill_running();
         if !happened_in_the_log(info) {
             let mut journal = Journal::new(paths.log(), &event, pid);
             let what = info.to_string();
@@ -30,5 +30,5 @@ pub fn never_fails_a_vm(paths: &Paths, event: &Event, pid: u32) {
 
 /// Whether it happened where records are made. A second panic on the way to telling of the first would abort.
 fn happened_in_the_log(info: &PanicHookInfo<'_>) -> bool {
-    info.location().is_none_or(|location| ["journal", "jiff"].iter().any(|room| location.file().contains(room)))
+    info.location().is_none_or(|location| ["record", "jiff"].iter().any(|room| location.file().contains(room)))
 }

@@ -6,16 +6,16 @@ use std::time::Instant;
 use rustix::process::Resource;
 
 use crate::domain::Document;
-use crate::event::{Event, Operation};
-use crate::journal::{Journal, Quoted};
-use crate::outcome::{Outcome, Signal};
+use crate::driver::{Event, Operation};
+use crate::hook::verdict::{Run, refuses};
 use crate::paths::Paths;
-use crate::report;
+use crate::process::Supervisor;
+use crate::record::outcome::{Outcome, Signal};
+use crate::record::report;
+use crate::record::{Journal, Quoted};
 use crate::script::Script;
 use crate::settings::{Filter, OnFailure, ScriptSettings, Settings, Trust};
-use crate::supervise::Supervisor;
 use crate::trust::{Identity, Judge, Kind, Unusable, shell};
-use crate::verdict::{Run, refuses};
 
 use super::Occasion;
 

@@ -11,8 +11,8 @@ use super::ledger::{Entry, Ledger};
 use super::reconcile::Change;
 use super::reflection;
 use super::settle::{Done, Fault};
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 
 /// Has devices answer NDP for others, as far as they don't.
 pub(super) fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>, paths: &Paths) -> Result<(), Fault> {

@@ -12,8 +12,8 @@ use rustix::net::netlink::NETFILTER;
 
 use super::address::Protocol;
 use super::given::Forward;
-use super::own;
-use crate::netlink::{FAMILY, Netlink, attribute, attributes, be16_at, put, put_nested};
+use crate::kernel::host_addresses;
+use crate::kernel::netlink::{FAMILY, Netlink, attribute, attributes, be16_at, put, put_nested};
 
 /// The bit of a connection's mark (`ct mark`) by which a connection through a forward, and one of a declared route, is known
 /// in every table. The other bits are left to others.
@@ -104,7 +104,7 @@ pub fn clear_the_way<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> io:
         return Ok(0);
     }
     let end = Instant::now() + PATIENCE;
-    let own = own::addresses(end.saturating_duration_since(Instant::now()))?;
+    let own = host_addresses::addresses(end.saturating_duration_since(Instant::now()))?;
     let mut found = Vec::new();
     let mut netlink = Netlink::open(NETFILTER, end.saturating_duration_since(Instant::now()))?;
     netlink.dump(GET, &[0; FAMILY], |body| {
@@ -255,7 +255,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::netlink::recorded::bytes;
+    use crate::kernel::netlink::recorded::bytes;
 
     // What Linux 6.18 told of connections through forwards from port 8080 or 8081.
     const UDP: &str = "02000000340001801400018008000100c633640708000200c63364011c0002800500010011000000060002009d9000000600\

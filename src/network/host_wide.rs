@@ -16,7 +16,7 @@ use super::settle::{self, Belief, Done, Fault};
 use super::table::{self, Element, Listing};
 use crate::domain::{DomainXml, LiveXml};
 use crate::paths::Paths;
-use crate::program::Silence;
+use crate::process::Silence;
 
 /// A VM that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

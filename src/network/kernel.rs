@@ -13,11 +13,11 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::guard::{Refusal, Tools};
-use super::nftables::{self, Family};
 use super::reconcile::{Holdings, Lane, Proxy};
 use super::table::{self, Listing};
+use crate::kernel::nftables::{self, Family};
 use crate::paths::Paths;
-use crate::program::{Programs, Silence};
+use crate::process::{Programs, Silence};
 
 /// How long all that is done for a VM at an event may take. Of it each program has what is left.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use self::text::{entry, escaped, first_word, forward, lines, name, route, unescaped};
 use super::address::{Ports, Protocol};
 use super::given::{Forward, Given, Route};
-use crate::journal::Quoted;
+use crate::record::Quoted;
 use crate::state::{Drawer, Lock, StateError};
 
 /// The most that is read of it, in bytes: several hundred thousand forwards.

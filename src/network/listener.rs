@@ -14,9 +14,9 @@ use rustix::net::netlink::SOCK_DIAG;
 
 use super::address::Protocol;
 use super::given::Forward;
-use crate::journal::Quoted;
-use crate::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attribute, be16_at, u32_at};
-use crate::supervise::{processes, sockets};
+use crate::kernel::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attribute, be16_at, u32_at};
+use crate::process::{processes, sockets};
+use crate::record::Quoted;
 
 const INET_DIAG_SKV6ONLY: u16 = 11;
 
@@ -194,7 +194,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::netlink::recorded::bytes;
+    use crate::kernel::netlink::recorded::bytes;
 
     // What Linux 6.18 told of two sockets of TCP that listen, the second for IPv6 only since it has an address of that.
     const ANY_ADDRESS: &str = "020a0000003600000000000000000000000000000000000000000000000000000000000000000000000000002e0000000000\

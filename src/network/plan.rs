@@ -14,12 +14,12 @@ use super::given::{Forward, Given, Route};
 use super::ledger::{ForwardsOfOthers, Ledger};
 use super::libvirt_network::{Network, Networks, ThisHostsNetworks};
 use super::listener::Listeners;
-use super::own;
 use super::reflection;
 use super::resolve::{self, Resolved};
 use crate::domain::{DomainXml, Interface};
-use crate::journal::Quoted;
+use crate::kernel::host_addresses;
 use crate::paths::Paths;
+use crate::record::Quoted;
 
 /// How long the kernel may take to tell the host's addresses.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -178,8 +178,8 @@ impl Plan {
 /// What no route may take away from the host: its addresses, and its gateways'.
 fn of_the_host(paths: &Paths) -> Vec<IpAddr> {
     // Where the kernel does not tell, the operator has said what is to be routed.
-    let own = own::addresses(PATIENCE).unwrap_or_default();
-    own.into_iter().chain(own::gateways(paths)).collect()
+    let own = host_addresses::addresses(PATIENCE).unwrap_or_default();
+    own.into_iter().chain(host_addresses::gateways(paths)).collect()
 }
 
 /// What another VM has of the same.

@@ -9,8 +9,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use super::devices::device;
 use crate::domain::Interface;
+use crate::kernel::devices::device;
 use crate::paths::Paths;
 
 /// The taps of a VM that have to be told: those that `kept` says have been, and those that nobody has told yet.

@@ -13,12 +13,12 @@ use ipnet::IpNet;
 
 use super::address::Family;
 use super::declaration::{Declarations, DeclaredForward, DeclaredRoute, Source};
-use super::devices::is_device_name;
 use super::given::{Forward, Route};
 use super::libvirt_network::{Mac, Network, Networks, Unknown};
 use super::taken::{Taken, Taking};
 use crate::domain::Interface;
-use crate::journal::Escaped;
+use crate::kernel::devices::is_device_name;
+use crate::record::Escaped;
 use crate::trust::shell;
 
 /// What a VM is to be given, each with the declaration that it comes from, and what can't be had.

@@ -14,9 +14,9 @@ use super::ledger::{Entry, Ledger};
 use super::marker::Marker;
 use super::reconcile::{Change, Holdings, Lane, reconcile};
 use super::table::{self, Element, Listing};
-use crate::journal::Quoted;
 use crate::paths::Paths;
-use crate::program::Silence;
+use crate::process::Silence;
+use crate::record::Quoted;
 use crate::state::StateError;
 
 /// What is believed of what there is.

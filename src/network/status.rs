@@ -15,7 +15,7 @@ use super::settle;
 use super::table::{Element, Listing};
 use crate::configuration::matches;
 use crate::paths::Paths;
-use crate::program::Silence;
+use crate::process::Silence;
 
 /// What a row is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

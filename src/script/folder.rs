@@ -10,9 +10,9 @@ use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::{Script, rest_for};
-use crate::event::{Event, Operation};
-use crate::journal::Quoted;
+use crate::driver::{Event, Operation};
 use crate::paths::Paths;
+use crate::record::Quoted;
 
 /// A folder that could not be read; its scripts don't run.
 #[derive(Debug, thiserror::Error)]

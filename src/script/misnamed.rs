@@ -1,6 +1,6 @@
 //! Names that are nearly a script's: what somebody meant who called a file `strat_gate.sh` or `stop-vm`.
 
-use crate::event::Operation;
+use crate::driver::Operation;
 
 use super::name::Scope;
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::event::Operation;
+use crate::driver::Operation;
 
 /// Endings that editors and package managers give to what they leave behind.
 const LEFTOVERS: [&[u8]; 8] = [b"~", b".swp", b".bak", b".orig", b".rpmnew", b".rpmsave", b".rpmorig", b".swo"];

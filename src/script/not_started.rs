@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::journal::Quoted;
+use crate::record::Quoted;
 use crate::trust::shell;
 
 /// How much of a script the kernel looks at (`BINPRM_BUF_SIZE`), in bytes.

@@ -9,7 +9,7 @@ use super::catalogue::{Key, ScriptKey};
 use super::key::{bytes, on_failure, seconds, trust};
 use super::{Filter, OnFailure, Rule, Settings};
 use crate::configuration::{Cost, Place, Problem, Refusal, boolean, nearest, pattern};
-use crate::journal::Escaped;
+use crate::record::Escaped;
 
 /// Takes what `text` says into `settings`, over what they said before, and tells what could not be taken.
 ///

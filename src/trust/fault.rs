@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::shell::shell;
-use crate::journal::Quoted;
+use crate::record::Quoted;
 
 /// What makes a file untrustworthy. Each names what to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]

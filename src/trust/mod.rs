@@ -17,7 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::journal::Quoted;
+use crate::record::Quoted;
 
 pub use self::fault::Fault;
 pub(crate) use self::shell::shell;

@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::journal::Escaped;
+use crate::record::Escaped;
 
 /// A path as a word that can be pasted into a shell, from a record or from a terminal, and means this path and no other.
 ///

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use testbed::host;
-use virt_hooks::journal::Record;
+use virt_hooks::record::Record;
 
 use crate::unharmed_within;
 

@@ -158,7 +158,7 @@ fn messages_with_foreign_text_can_be_read_back() {
     unharmed(host.event("start"));
     let text = host.log().text;
     for line in text.lines() {
-        assert!(virt_hooks::journal::Record::parse(line.as_bytes()).is_some(), "{line}");
+        assert!(virt_hooks::record::Record::parse(line.as_bytes()).is_some(), "{line}");
         assert!(!line.contains(|character: char| character.is_control() || character == '\u{202e}'), "{line:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use testbed::{Host, LOG, host};
-use virt_hooks::journal::Record;
+use virt_hooks::record::Record;
 
 use crate::{assert_witnessed, unharmed, unharmed_within, with_witness};
 

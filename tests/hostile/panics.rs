@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use testbed::host;
-use virt_hooks::event::Event;
+use virt_hooks::driver::Event;
 use virt_hooks::hook;
 use virt_hooks::paths::Paths;
-use virt_hooks::supervise::{Interruption, Launch, Progress, Supervisor};
+use virt_hooks::process::{Interruption, Launch, Progress, Supervisor};
 
 const ROOT: &str = "VIRT_HOOKS_TEST_PANIC_UNDER";
 

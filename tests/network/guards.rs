@@ -5,9 +5,9 @@ mod obstacles;
 
 use std::thread;
 
+use virt_hooks::kernel::nftables::{Family, has_table};
 use virt_hooks::network::address::Protocol::{self, Tcp, Udp};
 use virt_hooks::network::guard::{Families, Gate, Guards, Refuses, State, Traffic, put, take_away};
-use virt_hooks::network::nftables::{Family, has_table};
 
 use crate::by_hand::{forward, forwards};
 use crate::machine::Machine;

@@ -1,6 +1,6 @@
 //! What holds for whatever bytes stand in `agent.properties`.
 
-use virt_hooks::network::agent_property;
+use virt_hooks::cloudstack::agent_property;
 
 const KEY: &str = "guest.network.device";
 

@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use virt_hooks::network::NoGuestDevice;
+use virt_hooks::cloudstack::NoGuestDevice;
 
 use crate::rewrite::{Imagined, rewritten};
 

@@ -24,8 +24,8 @@ use std::os::unix::ffi::OsStringExt;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use virt_hooks::event::Event;
-use virt_hooks::journal::{Heading, Journal, Level, Record};
+use virt_hooks::driver::Event;
+use virt_hooks::record::{Heading, Journal, Level, Record};
 use virt_hooks::script::order;
 
 /// Bytes as they come from outside: any, and those that records are made of more often.

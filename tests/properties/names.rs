@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use virt_hooks::domain::LiveXml;
-use virt_hooks::event::{Event, Operation};
+use virt_hooks::driver::{Event, Operation};
 use virt_hooks::paths::Paths;
 use virt_hooks::script::{is_leftover, order, rest_for};
 

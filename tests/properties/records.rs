@@ -1,6 +1,6 @@
 //! What holds for whatever line stands in the log.
 
-use virt_hooks::journal::Record;
+use virt_hooks::record::Record;
 
 /// Asserts that a line which is read as a record is read the same once that is written again, as one printable line.
 pub(crate) fn read_and_written_again(line: &[u8]) {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use virt_hooks::cloudstack::{Host, NoGuestDevice, bridges};
 use virt_hooks::domain::{DomainXml, splice};
-use virt_hooks::network::{Host, NoGuestDevice, bridges};
 
 /// A host with these network devices.
 #[derive(Debug)]

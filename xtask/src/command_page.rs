@@ -1,7 +1,7 @@
 //! virt-hooks(8): the whole command in one page. What stands in `--help` comes from there.
 
 use clap::{Arg, Command};
-use virt_hooks::event::Operation;
+use virt_hooks::driver::Operation;
 
 use crate::explanation::{Part, parts};
 use crate::page::Page;

@@ -1,6 +1,6 @@
 //! What virt-hooks(8) says that no definition can: what the program is, what scripts can rely on, where things are.
 
-use virt_hooks::event::Operation;
+use virt_hooks::driver::Operation;
 use virt_hooks::paths::Paths;
 
 /// What the program is.

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::Findings;
 use crate::command::inventory::{Entry, Inventory};
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::trust::shell;
 
 pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {

@@ -12,10 +12,10 @@ use crate::command::call;
 use crate::command::daemon::{Daemon, FirstInstalled};
 use crate::command::hook_file::{HookFile, is_this_build};
 use crate::command::package::is_taken_out;
-use crate::journal::{Quoted, Record};
 use crate::paths::Paths;
-use crate::pause::Pause;
-use crate::report;
+use crate::record::report;
+use crate::record::{Quoted, Record};
+use crate::state::pause::Pause;
 use crate::trust::{Inspection, shell};
 
 /// How much of the log's end is looked through for an event, in bytes.

@@ -9,8 +9,8 @@ use rustix::fs::{Access, AtFlags, CWD, IFlags, StatVfsMountFlags};
 
 use super::Findings;
 use crate::command::{call, logrotate};
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::trust::shell;
 
 pub(super) fn check(paths: &Paths, findings: &mut Findings) {

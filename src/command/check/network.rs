@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::settings::mistake;
 use super::{Findings, editor};
 use crate::command::{judge, network};
-use crate::journal::Quoted;
 use crate::network::address::Family;
 use crate::network::declaration::{self, DeclaredForward, Everything, Source};
 use crate::network::kernel::Kernel;
@@ -16,7 +15,8 @@ use crate::network::ledger::Ledger;
 use crate::network::plan::Unplanned;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::paths::Paths;
-use crate::program::{Programs, find};
+use crate::process::{Programs, find};
+use crate::record::Quoted;
 use crate::trust::shell;
 
 /// How long it may take to look at the kernel's tables.

@@ -6,8 +6,8 @@ use std::ffi::OsStr;
 use super::{Findings, editor, virsh};
 use crate::command::hook_file::are_alike;
 use crate::command::inventory::{Entry, Fate, Inventory};
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::settings::Settings;
 use crate::trust::shell;
 

@@ -1,8 +1,8 @@
 //! Whether the hook can keep what it keeps between events.
 
 use super::Findings;
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::state;
 use crate::trust::shell;
 

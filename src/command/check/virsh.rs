@@ -8,8 +8,8 @@ use memchr::memmem;
 
 use super::{Findings, editor};
 use crate::command::inventory::Entry;
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::settings::Settings;
 use crate::trust::shell;
 

@@ -12,7 +12,7 @@ use super::trial;
 use super::watch::Watched;
 use crate::command::folder;
 use crate::command::hook_file::running_program;
-use crate::journal::Quoted;
+use crate::record::Quoted;
 
 /// A change that is planned.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use super::Arguments;
 use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::hook_file::{Foreign, HookFile, are_alike};
-use crate::journal::Quoted;
 use crate::paths::Paths;
-use crate::program::Programs;
+use crate::process::Programs;
+use crate::record::Quoted;
 
 /// How long a program may take to tell its version.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::change::{Change, hidden};
 use super::step::Step;
-use crate::journal::Quoted;
+use crate::record::Quoted;
 
 /// Removes those beside these places; those of a version that gave them no `~` as well.
 pub(in crate::command) fn left_behind(places: &[&Path]) -> Vec<Step> {

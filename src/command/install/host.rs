@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::step::{Said, Teller};
 use crate::command::daemon::{Daemon, FirstInstalled, Reload};
-use crate::journal::Quoted;
 use crate::network::declaration;
 use crate::paths::Paths;
-use crate::program::Programs;
+use crate::process::Programs;
+use crate::record::Quoted;
 
 /// How long SELinux' tools may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -24,9 +24,9 @@ use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
 use super::hook_file::HookFile;
 use super::{call, logrotate, only_as_root, package};
-use crate::journal::Quoted;
 use crate::paths::Paths;
-use crate::program::Programs;
+use crate::process::Programs;
+use crate::record::Quoted;
 
 use self::disposal::Disposal;
 use self::host::{Host, Notice};

@@ -7,8 +7,8 @@ use rustix::io;
 
 use crate::command::failure::Failure;
 use crate::command::hook_file::led_to;
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::trust::shell;
 
 /// Why no folder can be made at a place where none is: what is there, and the command that mends it. None where nothing is.

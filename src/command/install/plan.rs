@@ -15,8 +15,8 @@ use crate::command::hook_file::{are_alike, is_there, is_this_build};
 use crate::command::limit::Limit;
 use crate::command::logrotate;
 use crate::command::package::Package;
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 
 /// The most that is read of a settings file, in bytes; the hook reads no more, either.
 const MAXIMUM_SETTINGS: u64 = 1 << 20;

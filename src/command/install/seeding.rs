@@ -6,8 +6,8 @@ use super::host::Host;
 use super::step::Said;
 use crate::command::{call, virsh};
 use crate::domain::{DomainXml, LiveXml};
-use crate::journal::Escaped;
-use crate::program::Silence;
+use crate::process::Silence;
+use crate::record::Escaped;
 use crate::state::StateError;
 
 /// Why a VM's live XML could not be kept.

@@ -11,10 +11,10 @@ use super::change::{Change, Changes};
 use super::watch::Watched;
 use crate::command::failure::Failure;
 use crate::command::screen::{Meaning, Screen, padded};
-use crate::journal::Quoted;
-use crate::outcome::Signal;
 use crate::paths::Paths;
-use crate::program::Programs;
+use crate::process::Programs;
+use crate::record::Quoted;
+use crate::record::outcome::Signal;
 
 /// The column in which it stands what something was done to.
 const COLUMN: usize = 10;

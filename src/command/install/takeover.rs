@@ -8,8 +8,8 @@ use super::step::Step;
 use crate::command::hook_file::HookFile;
 use crate::command::inventory::{Entry, Fate, Inventory};
 use crate::command::judge;
-use crate::journal::Quoted;
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::trust::{Judge, Kind, shell};
 
 /// Tells of each program in `qemu.d` that runs the scripts as well, after this hook. Nothing there is changed.

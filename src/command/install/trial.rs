@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::hook;
-use crate::journal::Escaped;
+use crate::record::Escaped;
 
 /// The longest that it may take. It does nothing but answer.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::journal::Quoted;
+use crate::record::Quoted;
 
 /// A place, and what was there.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use super::duration::milliseconds;
 use super::moment::millisecond;
 use super::outcome::{Stage, outcome};
 use super::rehearsal::Rehearsals;
-use crate::journal::{Fields, Quoted};
-use crate::outcome::Outcome;
+use crate::record::outcome::Outcome;
+use crate::record::{Fields, Quoted};
 
 /// How long an event of which nothing runs may say nothing, in milliseconds.
 const SILENCE: i64 = 60 * 60 * 1000;

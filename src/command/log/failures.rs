@@ -15,7 +15,7 @@ use super::marks::Marks;
 use super::moment::{DISORDER, millisecond};
 use super::outcome::{Stage, outcome};
 use super::under_way::{MOST, UnderWay};
-use crate::journal::Fields;
+use crate::record::Fields;
 
 /// Tells runs apart: by process id, domain, operation and script.
 #[derive(Debug, Default)]

@@ -15,7 +15,7 @@ use super::lines::{Block, Blocks};
 use super::packing::{Packing, Unpacked};
 use super::rotation::rotated;
 use crate::command::failure::Failure;
-use crate::journal::{Escaped, Quoted};
+use crate::record::{Escaped, Quoted};
 use crate::trust::shell;
 
 /// How far from the end an unfinished line is looked for, in bytes.

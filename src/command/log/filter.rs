@@ -11,8 +11,8 @@ use super::events::Event;
 use super::moment::{DISORDER, End, Moment};
 use super::pattern::NamePattern;
 use crate::command::failure::Failure;
-use crate::journal::Fields;
-use crate::outcome::Outcome;
+use crate::record::Fields;
+use crate::record::outcome::Outcome;
 
 /// How long before `--since` it is looked for the beginnings of runs that failed later.
 pub(super) const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);

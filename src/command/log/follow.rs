@@ -22,7 +22,7 @@ use super::selection::{Selection, records};
 use super::{Arguments, BUFFER, show};
 use crate::command::failure::Failure;
 use crate::command::screen::Screen;
-use crate::journal::{Fields, Quoted};
+use crate::record::{Fields, Quoted};
 
 /// How many records are shown before.
 const BEFORE: usize = 10;

@@ -7,8 +7,8 @@ use serde_json::ser::Formatter;
 
 use super::duration::milliseconds;
 use super::outcome::outcome;
-use crate::journal::{Escaped, Fields, Record};
-use crate::outcome::Outcome;
+use crate::record::outcome::Outcome;
+use crate::record::{Escaped, Fields, Record};
 
 /// A record, in the words of a JSON reader.
 #[derive(Debug, Serialize)]

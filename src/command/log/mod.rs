@@ -40,9 +40,9 @@ use self::stats::Stats;
 use self::timeline::Timeline;
 use super::failure::Failure;
 use super::screen::Screen;
-use crate::event::Operation;
-use crate::journal::{Fields, Quoted};
+use crate::driver::Operation;
 use crate::paths::Paths;
+use crate::record::{Fields, Quoted};
 
 /// How much is written at once, in bytes.
 const BUFFER: usize = 256 << 10;

@@ -7,7 +7,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Span, Timestamp, Zoned};
 
 use crate::command::failure::Failure;
-use crate::journal::{Quoted, local_zone};
+use crate::record::{Quoted, local_zone};
 
 /// How far apart the times of records may be that stand beside each other in the wrong order: the clock was set, or a
 /// record was long in being written.

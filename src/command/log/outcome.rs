@@ -1,7 +1,7 @@
 //! What a record tells of the run that it is of.
 
-use crate::journal::Fields;
-use crate::outcome::Outcome;
+use crate::record::Fields;
+use crate::record::outcome::Outcome;
 
 /// How far the run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

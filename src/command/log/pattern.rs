@@ -3,7 +3,7 @@
 use glob::Pattern;
 
 use crate::command::failure::Failure;
-use crate::journal::{Escaped, Quoted};
+use crate::record::{Escaped, Quoted};
 
 /// A pattern that the operator gave.
 #[derive(Debug)]

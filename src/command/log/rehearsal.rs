@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use super::filter::LONGEST_RUN;
 use super::moment::millisecond;
 use super::under_way::UnderWay;
-use crate::journal::{Fields, Level};
-use crate::report::BY_HAND;
+use crate::record::report::BY_HAND;
+use crate::record::{Fields, Level};
 
 /// The rehearsals of a log, as far as it has been read.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use super::filter::Filter;
 use super::lines::{Block, Blocks, BlocksBack, Line};
 use super::moment::Moment;
 use crate::command::failure::Failure;
-use crate::journal::Fields;
+use crate::record::Fields;
 
 /// How much is read at once from a file's end, in bytes.
 const TAIL: u64 = 256 << 10;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::lines::Line;
 use crate::command::screen::{Meaning, Screen};
-use crate::journal::{Escaped, Fields, Level, Record};
+use crate::record::{Escaped, Fields, Level, Record};
 
 /// Shows a line of the log as it stands there, but so that it can't play tricks on a terminal: records are safe as the hook
 /// writes them, and what others have written is escaped.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::files::Files;
 use super::lines::{Block, BlocksBack, Line};
 use crate::command::failure::Failure;
-use crate::journal::Fields;
+use crate::record::Fields;
 
 /// The times of the first and the last record, as they stand there; nothing where there is no record.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use super::outcome::outcome;
 use super::rehearsal::Rehearsals;
 use crate::command::screen::{Meaning, Screen};
 use crate::command::table::{Cell, Column, Table};
-use crate::journal::{Fields, Quoted};
-use crate::outcome::Outcome;
+use crate::record::outcome::Outcome;
+use crate::record::{Fields, Quoted};
 
 /// How many scripts are told apart. The rest is counted together.
 const SCRIPTS: usize = 10_000;

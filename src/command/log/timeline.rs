@@ -8,9 +8,9 @@ use super::duration::Milliseconds;
 use super::events::{Event, Run};
 use crate::command::screen::{Meaning, Screen, columns, padded};
 use crate::command::width::{cut, cut_end, right};
-use crate::event::Operation;
-use crate::journal::Quoted;
-use crate::outcome::Outcome;
+use crate::driver::Operation;
+use crate::record::Quoted;
+use crate::record::outcome::Outcome;
 
 /// From how long on an event is slow, in milliseconds.
 const SLOW: u64 = 1000;

@@ -13,7 +13,6 @@ use crate::command::failure::Failure;
 use crate::command::hook_file::HookFile;
 use crate::command::judge;
 use crate::command::screen::{Meaning, Screen};
-use crate::journal::{Escaped, Quoted};
 use crate::network::declaration;
 use crate::network::host_wide::{self, Applied, OfVm};
 use crate::network::kernel::Kernel;
@@ -21,7 +20,8 @@ use crate::network::ledger::Ledger;
 use crate::network::settle::Done;
 use crate::network::watch::Watch;
 use crate::paths::Paths;
-use crate::program::Programs;
+use crate::process::Programs;
+use crate::record::{Escaped, Quoted};
 
 /// How long all of it may take. A hook that waits meanwhile gives up long before.
 const PATIENCE: Duration = Duration::from_secs(60);

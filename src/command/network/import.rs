@@ -14,11 +14,11 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use crate::command::failure::Failure;
-use crate::journal::{Escaped, Quoted};
 use crate::network::address::{Ports, Protocol};
 use crate::network::declaration::{DeclaredForward, Source, forward_as_toml, parse};
 use crate::network::given::Forward;
 use crate::network::taken::{Taken, Taking};
+use crate::record::{Escaped, Quoted};
 
 /// From which file.
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use crate::command::virsh;
 use crate::domain::DomainXml;
 use crate::network::host_wide::{self, Running};
 use crate::paths::Paths;
-use crate::program::{Programs, Silence};
+use crate::process::{Programs, Silence};
 
 /// Which VMs run.
 #[derive(Debug)]

@@ -13,12 +13,12 @@ use crate::command::failure::Failure;
 use crate::command::judge;
 use crate::command::screen::{Meaning, Screen};
 use crate::command::table::{Column, Table};
-use crate::journal::Quoted;
 use crate::network::declaration::{self, Declaration, Source};
 use crate::network::kernel::Kernel;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::paths::Paths;
-use crate::program::Programs;
+use crate::process::Programs;
+use crate::record::Quoted;
 
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -16,7 +16,7 @@ use super::section::{Header, can_be_divided, header, plain_domain, preamble, sec
 use super::table::{domains, forward, network, route};
 use super::{Declaration, Declarations, Everything, Source, Table};
 use crate::configuration::{Cost, Place, Problem, Refusal, matches, nearest};
-use crate::journal::Escaped;
+use crate::record::Escaped;
 use crate::settings::on_failure;
 
 /// How many problems of a file are told one by one.

@@ -11,7 +11,7 @@ use super::value::{self, shown};
 use super::{Declarations, DeclaredForward, DeclaredRoute, Rules, Source};
 use crate::configuration::nearest;
 use crate::domain::{DomainXml, MetadataElement};
-use crate::journal::Escaped;
+use crate::record::Escaped;
 
 /// The namespace of declarations in metadata.
 pub const NAMESPACE: &str = "urn:virt-hooks:network:1";

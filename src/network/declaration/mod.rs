@@ -23,7 +23,7 @@ use ipnet::IpNet;
 use self::catalogue::{ForwardKey, RouteKey};
 use super::address::{Family, Ports, Protocol};
 use crate::configuration::matches;
-use crate::journal::Quoted;
+use crate::record::Quoted;
 
 pub use self::file::{parse, parse_for};
 pub use self::load::{are_there, load, load_all};

@@ -13,7 +13,7 @@ use super::catalogue::{ForwardKey, NetworkKey, RouteKey};
 use super::rules::Said;
 use super::{DeclaredForward, DeclaredRoute, Source, value};
 use crate::configuration::{Refusal, boolean, described, nearest, pattern};
-use crate::journal::Escaped;
+use crate::record::Escaped;
 use crate::settings::on_failure;
 
 /// A key with its value, as TOML has read them.

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::super::address::{Ports, Protocol};
-use super::super::devices::is_device_name;
-use crate::journal::Escaped;
+use crate::kernel::devices::is_device_name;
+use crate::record::Escaped;
 
 /// How much of a wrong value is shown, in bytes.
 const SHOWN: usize = 60;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::gate::{Gate, Own, Owner, Refuses};
 use super::{COMMENT, Families, Guards, Refusal, Tools, legacy};
-use crate::journal::Escaped;
+use crate::kernel::nftables::{self, Expression, Family, Rule, Verdict};
 use crate::network::conntrack::MARK;
-use crate::network::nftables::{self, Expression, Family, Rule, Verdict};
+use crate::record::Escaped;
 
 /// This program's own table.
 const OWN_TABLE: &str = "virt-hooks";

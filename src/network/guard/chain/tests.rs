@@ -1,5 +1,5 @@
 use super::*;
-use crate::network::nftables::recorded::{JUMP, OWN, OWN_OF_IPTABLES, REJECT, TRANSLATED, VERDICT_MAP, rule};
+use crate::kernel::nftables::recorded::{JUMP, OWN, OWN_OF_IPTABLES, REJECT, TRANSLATED, VERDICT_MAP, rule};
 
 fn of(chain: &str, expressions: &[Expression]) -> Rule {
     Rule { chain: chain.to_owned(), handle: 1, comment: None, expressions: expressions.to_vec() }

@@ -14,14 +14,10 @@
 use super::guest_device::{NoGuestDevice, shown};
 use super::host::{Host, ThisHost};
 use crate::domain::{Document, DomainXml, Edit, Interface, splice};
-use crate::event::{Event, Operation};
-use crate::journal::{Journal, Level};
-use crate::network::Task;
-use crate::network::devices::MAXIMUM_NAME;
+use crate::driver::{Event, Operation};
+use crate::kernel::devices::MAXIMUM_NAME;
 use crate::paths::Paths;
-
-/// The task.
-pub(in crate::network) const TASK: Task = Task { is_for: is_arrival, perform: rename };
+use crate::record::{Journal, Level};
 
 /// What an operator does about XML that could not be read.
 const CHECK: &str =
@@ -75,13 +71,14 @@ pub enum Fate<'h> {
     },
 }
 
-/// Whether a live migration arrives. libvirt has no other sub-operation of `migrate`; CloudStack's hook asks for it too.
-fn is_arrival(event: &Event, operation: Operation) -> bool {
+/// Returns true where a live migration arrives. libvirt has no other sub-operation of `migrate`, and CloudStack's hook
+/// checks it too.
+pub fn renames_bridges_at(event: &Event, operation: Operation) -> bool {
     operation == Operation::Migrate && event.sub_operation() == operation.sub_operation()
 }
 
-/// Gives the bridges in `document` the names that they have here, and says so.
-fn rename(document: &mut Document, paths: &Paths, journal: &mut Journal) {
+/// Renames the bridges in `document`, which has been read, to the names that they have on this host, and records each change.
+pub fn rename_bridges(document: &mut Document, paths: &Paths, journal: &mut Journal) {
     if let Some(fault) = document.fault() {
         return journal.warn(None, format_args!("the VM's XML {fault}; its bridges stay as they are, {CHECK}"));
     }

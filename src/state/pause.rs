@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::journal;
+use crate::record;
 use crate::state::{Drawer, StateError};
 
 /// The file's name; what it holds is the end, in seconds since 1970, or nothing where there is none.
@@ -60,7 +60,7 @@ fn drawer(state: &Path) -> Drawer {
 impl fmt::Display for Pause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.until {
-            Some(until) => write!(formatter, "paused until {}", journal::local_time(until)),
+            Some(until) => write!(formatter, "paused until {}", record::local_time(until)),
             None => formatter.write_str("paused until told otherwise"),
         }
     }

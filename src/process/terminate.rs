@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 use super::libvirt_socket::LibvirtClients;
 use super::process_table::{Process, processes};
-use super::{Progress, Running, Show, Supervisor};
+use super::supervisor::{Progress, Running, Show, Supervisor};
 
 /// How long SIGKILL is given. What has not ended then sleeps in the kernel and can't be ended by anybody.
 const KILL_PATIENCE: Duration = Duration::from_millis(800);

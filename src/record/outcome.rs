@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use signal_hook::low_level::signal_name;
 
-use crate::journal::Level;
+use crate::record::Level;
 
 /// What became of a script at an event.
 #[derive(Debug, Clone, PartialEq, Eq)]

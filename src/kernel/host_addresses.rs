@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::netlink::{Netlink, attribute};
+use crate::kernel::netlink::{Netlink, attribute};
 use crate::paths::Paths;
 
 /// How a host's addresses are asked for (`include/uapi/linux/if_addr.h`): the message, what stands before its attributes
@@ -19,7 +19,7 @@ const IFA_LOCAL: u16 = 2;
 ///
 /// # Errors
 /// Where the kernel does not tell them.
-pub(super) fn addresses(patience: Duration) -> io::Result<Vec<IpAddr>> {
+pub(crate) fn addresses(patience: Duration) -> io::Result<Vec<IpAddr>> {
     let mut addresses = Vec::new();
     // Routing is the part that has the number 0.
     let mut netlink = Netlink::open(None, patience)?;
@@ -34,7 +34,7 @@ pub(super) fn addresses(patience: Duration) -> io::Result<Vec<IpAddr>> {
 }
 
 /// The gateways that its routes lead to, as `/proc/net` has them.
-pub(super) fn gateways(paths: &Paths) -> Vec<IpAddr> {
+pub(crate) fn gateways(paths: &Paths) -> Vec<IpAddr> {
     let read = |file: &str| fs::read_to_string(paths.elsewhere("proc/net").join(file)).unwrap_or_default();
     let word = |line: &str, index: usize| line.split_whitespace().nth(index).map(str::to_owned);
     // In the byte order of the machine, unlike those of IPv6.

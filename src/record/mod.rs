@@ -6,7 +6,9 @@
 mod clock;
 mod escape;
 mod file;
-mod record;
+mod line;
+pub mod outcome;
+pub mod report;
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -16,11 +18,11 @@ use std::path::{Path, PathBuf};
 
 pub use self::clock::{local_time, local_zone};
 pub use self::escape::{Escaped, Quoted};
-pub use self::record::{Fields, Heading, Level, Name, Record};
+pub use self::line::{Fields, Heading, Level, Name, Record};
 
 use self::clock::Clock;
 use self::file::LogFile;
-use crate::event::Event;
+use crate::driver::Event;
 
 /// How much output is written at a time, in bytes, by and by: the shortest lines would make a hundred times their own.
 const ENOUGH: usize = 256 << 10;
@@ -159,9 +161,9 @@ impl Journal {
     /// A record up to where its message begins.
     fn start(&mut self, level: Level, script: Option<&[u8]>) -> Vec<u8> {
         let mut line = Vec::with_capacity(128);
-        record::write_start(&mut line, self.clock.now(), level);
+        line::write_start(&mut line, self.clock.now(), level);
         line.extend_from_slice(&self.heading);
-        record::write_script(&mut line, script);
+        line::write_script(&mut line, script);
         line
     }
 

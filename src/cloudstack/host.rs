@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ffi::OsStr;
 
 use super::guest_device::{self, NoGuestDevice};
-use crate::network::devices::device;
+use crate::kernel::devices::device;
 use crate::paths::Paths;
 
 /// A host, for what a task plans. Tests imagine others.

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::agent_properties::property;
-use crate::journal::Quoted;
-use crate::network::devices::{device, is_device_name, ports};
+use crate::kernel::devices::{device, is_device_name, ports};
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::trust::shell;
 
 /// The properties that name the guest bridge; the agent takes the first that is there.

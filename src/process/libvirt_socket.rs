@@ -11,7 +11,7 @@ use rustix::net::AddressFamily;
 use rustix::net::netlink::SOCK_DIAG;
 
 use super::process_table::sockets;
-use crate::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attributes, u32_at};
+use crate::kernel::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attributes, u32_at};
 
 const UDIAG_SHOW_NAME_AND_PEER: u32 = 0x5;
 const UNIX_DIAG_NAME: u16 = 0;

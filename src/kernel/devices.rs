@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 /// The longest name that a network device can have, in bytes: Linux' `IFNAMSIZ` without the closing NUL.
-pub(in crate::network) const MAXIMUM_NAME: usize = 15;
+pub(crate) const MAXIMUM_NAME: usize = 15;
 
 /// Whether a network device can have this name (Linux' `dev_valid_name`).
-pub(in crate::network) fn is_device_name(name: &OsStr) -> bool {
+pub(crate) fn is_device_name(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     let forbidden = |byte: &u8| matches!(byte, b'/' | b':' | b'\0' | b'\x0b') || byte.is_ascii_whitespace();
     !matches!(bytes, b"" | b"." | b"..") && bytes.len() <= MAXIMUM_NAME && !bytes.iter().any(forbidden)
 }
 
 /// The folder of a network device, if there is a device of this name.
-pub(in crate::network) fn device(devices: &Path, name: &OsStr) -> Option<PathBuf> {
+pub(crate) fn device(devices: &Path, name: &OsStr) -> Option<PathBuf> {
     // Names come from XML: one that no device can have must not lead to another folder. And there are files besides the
     // devices' folders, such as `bonding_masters`.
     is_device_name(name).then(|| devices.join(name)).filter(|folder| folder.is_dir())
@@ -29,7 +29,7 @@ pub(in crate::network) fn device(devices: &Path, name: &OsStr) -> Option<PathBuf
 ///
 /// # Errors
 /// Where they can't be read.
-pub(in crate::network) fn ports(device: &Path) -> io::Result<Option<Vec<(u32, String)>>> {
+pub(crate) fn ports(device: &Path) -> io::Result<Option<Vec<(u32, String)>>> {
     let entries = match fs::read_dir(device.join("brif")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         entries => entries?,

@@ -11,10 +11,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::event::Event;
-use crate::journal::Journal;
-use crate::report::Allowance;
-use crate::supervise::{HeldPipes, Stream, limits_end_nothing};
+use crate::driver::Event;
+use crate::process::{HeldPipes, Stream, limits_end_nothing};
+use crate::record::Journal;
+use crate::record::report::Allowance;
 
 /// The name by which the program is called for this.
 pub const NAME: &str = "virt-hooks-background";

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::journal::Escaped;
-use crate::outcome::{Outcome, Seconds, Signal};
+use super::sealed;
+use crate::process::{Interruption, Launch, Progress, Stream, Supervisor};
+use crate::record::Escaped;
+use crate::record::outcome::{Outcome, Seconds, Signal};
 use crate::script::PATH;
-use crate::sealed;
-use crate::supervise::{Interruption, Launch, Progress, Stream, Supervisor};
 
 /// How long a program has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(1);

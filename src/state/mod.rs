@@ -2,6 +2,8 @@
 //!
 //! It lies below `/run` and so ends with the host's uptime. It has a drawer (a folder) for each kind of thing.
 
+pub mod pause;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, FdFlags};
 
-use crate::journal::Quoted;
+use crate::record::Quoted;
 
 /// Why something could not be kept or dropped.
 #[derive(Debug, thiserror::Error)]

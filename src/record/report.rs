@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::event::Event;
-use crate::journal::{Escaped, Journal, Level, Quoted};
-use crate::outcome::{Outcome, Seconds, Signal};
-use crate::pause::Pause;
+use crate::driver::Event;
+use crate::process::{Lines, Process, Progress, Remaining, Stream, Why};
+use crate::record::outcome::{Outcome, Seconds, Signal};
+use crate::record::{Escaped, Journal, Level, Quoted};
 use crate::script::Script;
 use crate::settings::{Place, Problem};
-use crate::supervise::{Lines, Process, Progress, Remaining, Stream, Why};
+use crate::state::pause::Pause;
 
 /// The first record of an event that an operator played, by which it is told from libvirt's.
 pub const BY_HAND: &str = "called by hand, by virt-hooks run";

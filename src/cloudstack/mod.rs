@@ -1,4 +1,4 @@
-//! What becomes of a VM's XML when it arrives from another host: its bridges get the names that they have here.
+//! CloudStack's own task of the hook: at a live migration the VM's bridges are renamed to those of this host.
 
 mod agent_properties;
 pub mod bridges;
@@ -6,5 +6,6 @@ mod guest_device;
 mod host;
 
 pub use self::agent_properties::property as agent_property;
+pub use self::bridges::{rename_bridges, renames_bridges_at};
 pub use self::guest_device::NoGuestDevice;
 pub use self::host::{Host, ThisHost};

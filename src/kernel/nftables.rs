@@ -5,14 +5,14 @@
 //! event of a VM that has a forward.
 
 #[cfg(test)]
-pub(super) mod recorded;
+pub(crate) mod recorded;
 
 use std::io;
 use std::time::Duration;
 
 use rustix::net::netlink::NETFILTER;
 
-use crate::netlink::{FAMILY, Netlink, attribute, attributes, put};
+use crate::kernel::netlink::{FAMILY, Netlink, attribute, attributes, put};
 
 /// The messages (`include/uapi/linux/netfilter/nf_tables.h` of Linux): the part that is nftables, then what is wanted.
 const GET_TABLE: u16 = 10 << 8 | 1;
@@ -67,30 +67,30 @@ pub enum Family {
 
 /// A chain that is asked what becomes of packets at the forward hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chain {
-    pub(super) family: Family,
-    pub(super) table: String,
-    pub(super) name: String,
+pub(crate) struct Chain {
+    pub(crate) family: Family,
+    pub(crate) table: String,
+    pub(crate) name: String,
     /// Whether its policy is to drop.
-    pub(super) drops: bool,
+    pub(crate) drops: bool,
 }
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rule {
+pub(crate) struct Rule {
     /// In which chain of its table.
-    pub(super) chain: String,
+    pub(crate) chain: String,
     /// By which number it is deleted.
-    pub(super) handle: u64,
+    pub(crate) handle: u64,
     /// What somebody has noted on it.
-    pub(super) comment: Option<Vec<u8>>,
+    pub(crate) comment: Option<Vec<u8>>,
     /// What it does, one after another, for as long as what it asks holds.
-    pub(super) expressions: Vec<Expression>,
+    pub(crate) expressions: Vec<Expression>,
 }
 
 /// A part of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Expression {
+pub(crate) enum Expression {
     /// Ends the rule, and says what becomes of the packet.
     Verdict(Verdict),
     /// Looks a verdict up in a map.
@@ -111,7 +111,7 @@ pub(super) enum Expression {
 
 /// What becomes of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Accept,
     /// Whatever comes next.
     GoOn,
@@ -165,7 +165,7 @@ pub fn has_table(family: Family, name: &str) -> io::Result<bool> {
 ///
 /// # Errors
 /// Where the kernel does not tell.
-pub(super) fn chains_at_forward() -> io::Result<Vec<Chain>> {
+pub(crate) fn chains_at_forward() -> io::Result<Vec<Chain>> {
     ask(GET_CHAIN, &request(0, &[]), Chain::parse)
 }
 
@@ -173,7 +173,7 @@ pub(super) fn chains_at_forward() -> io::Result<Vec<Chain>> {
 ///
 /// # Errors
 /// Where the kernel does not tell.
-pub(super) fn rules(family: Family, table: &str, chain: Option<&str>) -> io::Result<Vec<Rule>> {
+pub(crate) fn rules(family: Family, table: &str, chain: Option<&str>) -> io::Result<Vec<Rule>> {
     let mut names = vec![(NFTA_RULE_TABLE, table)];
     names.extend(chain.map(|chain| (NFTA_RULE_CHAIN, chain)));
     let rules = ask(GET_RULE, &request(family.number(), &names), |body| {
@@ -306,7 +306,7 @@ mod tests {
 
     use super::recorded;
     use super::*;
-    use crate::netlink::recorded::bytes;
+    use crate::kernel::netlink::recorded::bytes;
 
     #[test]
     fn a_chain_is_read_as_the_kernel_tells_it() {

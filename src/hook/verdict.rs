@@ -1,8 +1,8 @@
 //! What libvirt is told: one function of all outcomes.
 
-use crate::event::Operation;
-use crate::journal::{Escaped, Quoted};
-use crate::outcome::Outcome;
+use crate::driver::Operation;
+use crate::record::outcome::Outcome;
+use crate::record::{Escaped, Quoted};
 use crate::settings::OnFailure;
 
 /// What became of a script, with what the verdict needs to know besides.

@@ -3,13 +3,6 @@
 //! Nothing here waits without a bound, and nothing that a script does can lengthen its time beyond its deadline, its
 //! grace period and one second.
 
-mod capture;
-mod held_pipes;
-mod interruption;
-mod libvirt_socket;
-mod process_table;
-mod terminate;
-
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -22,16 +15,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal};
 
-pub use self::capture::{Lines, Stream};
-pub use self::held_pipes::HeldPipes;
-pub use self::interruption::{Interruption, aborts_fail_no_vm, limits_end_nothing};
-pub use self::process_table::Process;
-pub(crate) use self::process_table::{processes, sockets};
-pub use self::terminate::{Remaining, Why};
-
-use self::capture::Capture;
-use self::terminate::LeftBehind;
-use crate::outcome::Outcome;
+use super::capture::{Capture, Lines, Stream};
+use super::held_pipes::HeldPipes;
+use super::interruption::Interruption;
+use super::process_table::Process;
+use super::terminate::{self, LeftBehind, Remaining, Why};
+use crate::record::outcome::Outcome;
 
 /// How long what a script left behind may hold its pipes before they are given to the background.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -48,7 +37,7 @@ const LOOK_OFTEN: Duration = Duration::from_millis(10);
 const FULL_PIPE: u32 = 32;
 
 /// How much is read of a pipe at a time, in bytes: all that it holds by default (pipe(7)).
-const BUFFER: usize = 64 << 10;
+pub(super) const BUFFER: usize = 64 << 10;
 
 /// What is to be run, and how.
 #[derive(Debug)]
@@ -114,15 +103,15 @@ pub fn kill_running() {
 }
 
 /// Who is told of it.
-type Show<'a, 'b> = &'a mut (dyn FnMut(Progress<'_>) + 'b);
+pub(super) type Show<'a, 'b> = &'a mut (dyn FnMut(Progress<'_>) + 'b);
 
 /// Runs the scripts of one event, one after another.
 #[derive(Debug)]
 pub struct Supervisor {
-    interruption: Interruption,
-    left_behind: LeftBehind,
+    pub(super) interruption: Interruption,
+    pub(super) left_behind: LeftBehind,
     /// Empty between the reads. Room that is never zeroed is never there where a script prints little.
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
 }
 
 impl Supervisor {
@@ -189,7 +178,7 @@ impl Supervisor {
     }
 
     /// Waits until something happens or `until` comes, and shows what was printed. True where something was.
-    fn turn(&mut self, running: &mut Running, until: Option<Instant>, show: Show<'_, '_>) -> bool {
+    pub(super) fn turn(&mut self, running: &mut Running, until: Option<Instant>, show: Show<'_, '_>) -> bool {
         // Whoever asked for an interruption took in the signal of a child as well, and no other comes to wake this up.
         self.note_children(running);
         let signals = self.interruption.readable();
@@ -216,7 +205,7 @@ impl Supervisor {
     }
 
     /// Takes notice of children that have ended, the script or others that the hook adopted.
-    fn note_children(&mut self, running: &mut Running) {
+    pub(super) fn note_children(&mut self, running: &mut Running) {
         if self.interruption.child_may_have_ended() {
             running.may_have_ended = true;
             // Nearly always it is the script itself that has just ended. What ended together with it is reaped later.
@@ -229,7 +218,7 @@ impl Supervisor {
     /// Reads what is left in the pipes of a script that has ended: to their end, which comes at once unless something
     /// that it left behind holds them. What the script itself printed is in them by now, and is read however long that
     /// takes.
-    fn drain(&mut self, running: &mut Running, show: Show<'_, '_>) {
+    pub(super) fn drain(&mut self, running: &mut Running, show: Show<'_, '_>) {
         let end = Instant::now() + DRAIN;
         let mut reads = 0;
         let mut printed = true;
@@ -244,29 +233,29 @@ impl Supervisor {
 
 /// A script that runs, or has ended and is not reaped yet.
 #[derive(Debug)]
-struct Running {
-    child: Child,
-    begun: Instant,
-    stdout: Capture,
-    stderr: Capture,
+pub(super) struct Running {
+    pub(super) child: Child,
+    pub(super) begun: Instant,
+    pub(super) stdout: Capture,
+    pub(super) stderr: Capture,
     /// Something told that it has perhaps ended, and nobody has looked since.
-    may_have_ended: bool,
+    pub(super) may_have_ended: bool,
     /// When it was last looked.
-    looked: Instant,
-    ended: bool,
+    pub(super) looked: Instant,
+    pub(super) ended: bool,
 }
 
 /// What a wait was for.
 #[derive(Debug, Default)]
-struct Ready {
-    signal: bool,
-    stdout: bool,
-    stderr: bool,
+pub(super) struct Ready {
+    pub(super) signal: bool,
+    pub(super) stdout: bool,
+    pub(super) stderr: bool,
 }
 
 impl Ready {
     /// Waits until a signal has arrived or something can be read, but not longer than `longest`.
-    fn wait(sources: [Option<BorrowedFd<'_>>; 3], longest: Duration) -> Self {
+    pub(super) fn wait(sources: [Option<BorrowedFd<'_>>; 3], longest: Duration) -> Self {
         let mut polled: Vec<PollFd<'_>> =
             sources.iter().flatten().map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)).collect();
         // What is too long for the kernel is for ever.
@@ -280,13 +269,13 @@ impl Ready {
         Self { signal, stdout, stderr }
     }
 
-    const fn nothing(&self) -> bool {
+    pub(super) const fn nothing(&self) -> bool {
         !self.signal && !self.stdout && !self.stderr
     }
 }
 
 impl Running {
-    fn start(task: Launch<'_>) -> io::Result<Self> {
+    pub(super) fn start(task: Launch<'_>) -> io::Result<Self> {
         let mut command = Command::new(task.program);
         command.args(task.arguments).stdin(task.stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         for (name, value) in task.environment {
@@ -303,12 +292,12 @@ impl Running {
     }
 
     /// Its process id, which is its group's as well.
-    fn pid(&self) -> i32 {
+    pub(super) fn pid(&self) -> i32 {
         self.child.id() as i32
     }
 
     /// Whether it has ended.
-    fn has_ended(&mut self) -> bool {
+    pub(super) fn has_ended(&mut self) -> bool {
         if std::mem::take(&mut self.may_have_ended) && !self.ended {
             self.looked = Instant::now();
             self.ended = terminate::has_ended(self.pid());
@@ -316,12 +305,12 @@ impl Running {
         self.ended
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.stdout.open().is_some() || self.stderr.open().is_some()
     }
 
     /// Takes its exit code or the signal that ended it.
-    fn reap(&mut self, after: Duration) -> Outcome {
+    pub(super) fn reap(&mut self, after: Duration) -> Outcome {
         match self.child.try_wait() {
             Ok(Some(status)) => match (status.code(), status.signal()) {
                 (Some(code), _) => Outcome::Exited { code, after },
@@ -332,7 +321,7 @@ impl Running {
         }
     }
 
-    fn held_pipes(mut self, show: Show<'_, '_>) -> Option<HeldPipes> {
+    pub(super) fn held_pipes(mut self, show: Show<'_, '_>) -> Option<HeldPipes> {
         // After SIGKILL it was not reaped yet.
         _ = self.child.try_wait();
         let mut print = |stream, lines: Lines<'_>| show(Progress::Printed { stream, lines });

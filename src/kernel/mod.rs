@@ -1,0 +1,6 @@
+//! The Linux kernel's own interfaces. Nothing here knows a rule of this program.
+
+pub(crate) mod devices;
+pub(crate) mod host_addresses;
+pub(crate) mod netlink;
+pub mod nftables;
