@@ -1,5 +1,8 @@
 //! Domains of any size.
 
+/// The size of the XML of an ordinary event, in bytes.
+pub(crate) const XML: usize = 5 << 10;
+
 /// One as libvirt writes it.
 const DOMAIN: &str = include_str!("../../packaging/rehearsal.xml");
 

@@ -18,9 +18,6 @@ const STARTED: [&str; 4] = ["i-2-10-VM", "started", "begin", "-"];
 /// What libvirt passes where a VM arrives.
 pub(crate) const MIGRATE: [&str; 4] = ["i-2-10-VM", "migrate", "begin", "-"];
 
-/// How many bytes of XML an event has.
-pub(crate) const XML: usize = 5 << 10;
-
 /// How many bytes of XML a VM has that arrives.
 pub(crate) const LARGE_XML: usize = 20 << 10;
 
@@ -83,7 +80,7 @@ pub(crate) struct Measured {
 
 /// Measures all of them. `turns` is how many times the short ones are.
 pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
-    let xml = domain::xml(XML);
+    let xml = domain::xml(domain::XML);
     let (event, exit) = (Call::new(HOOK, &START, &xml), Call::new(EXIT, &[], &xml));
     let mut times = Vec::new();
     let mut note = |what: &str, seconds: f64| times.push((what.to_owned(), seconds));
@@ -157,7 +154,7 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
 
 /// An event without scripts by this build and by another, in seconds.
 pub(crate) fn beside(turns: usize) -> Result<[(&'static str, f64); 2], Failure> {
-    let xml = domain::xml(XML);
+    let xml = domain::xml(domain::XML);
     let (event, before) = (Call::new(HOOK, &START, &xml), Call::new(BEFORE, &START, &xml));
     let [event, before] = in_turn(turns, [&mut || event.time(), &mut || before.time()])?;
     Ok([("event without scripts", event), ("the same by the other build", before)])

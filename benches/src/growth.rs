@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::call::{Call, Failure, in_turn};
 use crate::domain;
-use crate::figures::{MIGRATE, START, UNLIMITED, XML, output, printing_script, spawned};
+use crate::figures::{MIGRATE, START, UNLIMITED, output, printing_script, spawned};
 use crate::host::{self, EXIT, HOOK, SH};
 use crate::plot::{Plot, bytes, count};
 
@@ -19,7 +19,7 @@ pub(crate) fn plots(long: bool) -> Result<Vec<(&'static str, Plot)>, Failure> {
 }
 
 fn scripts() -> Result<Plot, Failure> {
-    let xml = domain::xml(XML);
+    let xml = domain::xml(crate::domain::XML);
     let event = Call::new(HOOK, &START, &xml);
     let (mut ours, mut alone) = (Vec::new(), Vec::new());
     let content = fs::read(EXIT)?;
@@ -41,7 +41,7 @@ fn scripts() -> Result<Plot, Failure> {
 }
 
 fn printed(most: f64) -> Result<Plot, Failure> {
-    let xml = domain::xml(XML);
+    let xml = domain::xml(crate::domain::XML);
     let event = Call::new(HOOK, &START, &xml);
     let (mut ours, mut alone) = (Vec::new(), Vec::new());
     host::settings(Some(UNLIMITED))?;
@@ -84,7 +84,7 @@ fn xml() -> Result<Plot, Failure> {
 }
 
 fn vms() -> Result<Plot, Failure> {
-    let xml = domain::xml(XML);
+    let xml = domain::xml(crate::domain::XML);
     let event = Call::new(HOOK, &START, &xml);
     host::empty_custom()?;
     let script = Call::new(host::scripts("start", 1, SH.as_bytes())?.concat(), &START, &xml);

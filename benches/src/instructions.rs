@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::call::{Call, Failure};
 use crate::domain;
-use crate::figures::{LARGE_XML, MIGRATE, START, UNLIMITED, XML, printing_script};
+use crate::figures::{LARGE_XML, MIGRATE, START, UNLIMITED, printing_script};
 use crate::host::{self, EMPTY, EXIT, HOOK, LOG};
 
 /// How many instructions the program itself takes for each of the main cases; nothing where there is no valgrind.
@@ -12,7 +12,7 @@ pub(crate) fn counts() -> Result<Option<Vec<(&'static str, u64)>>, Failure> {
     if !fs::exists("/usr/bin/valgrind")? {
         return Ok(None);
     }
-    let (xml, large) = (domain::xml(XML), domain::xml(LARGE_XML));
+    let (xml, large) = (domain::xml(crate::domain::XML), domain::xml(LARGE_XML));
     let mut counts = vec![
         ("an empty static Rust program", of(EMPTY, [""; 4], &xml)?),
         ("event without scripts", of(HOOK, START, &xml)?),

@@ -13,7 +13,6 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::call::{Call, Failure, in_turn};
 use crate::domain;
-use crate::figures::XML;
 use crate::host::HOOK;
 
 /// How many forwards of others there are.
@@ -76,7 +75,7 @@ impl Measured {
 
 /// Measures all of it, each in turn with the same beside another number of forwards.
 pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
-    let xml = domain::xml(XML);
+    let xml = domain::xml(domain::XML);
     let home = File::open("/proc/self/ns/net")?;
     let hosts = [Host::beside(OTHERS[0], &xml)?, Host::beside(OTHERS[1], &xml)?, Host::beside(OTHERS[2], &xml)?];
     let call = |operation, sub| Call::new(HOOK, &[VM, operation, sub, "-"], &xml);

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
+use super::applied::{Done, Fault};
 use super::given::Given;
 use super::kernel::Kernel;
 use super::ledger::{Entry, Ledger};
 use super::reconcile::Change;
 use super::reflection;
-use super::settle::{Done, Fault};
 use crate::paths::Paths;
 use crate::record::Quoted;
 

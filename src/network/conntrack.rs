@@ -12,12 +12,9 @@ use rustix::net::netlink::NETFILTER;
 
 use super::address::Protocol;
 use super::given::Forward;
+use super::mark::MARK;
 use crate::kernel::host_addresses;
 use crate::kernel::netlink::{FAMILY, Netlink, attribute, attributes, be16_at, put, put_nested};
-
-/// The bit of a connection's mark (`ct mark`) by which a connection through a forward, and one of a declared route, is known
-/// in every table. The other bits are left to others.
-pub const MARK: u32 = 0x0100_0000;
 
 /// The messages (`include/uapi/linux/netfilter/nfnetlink.h` and `nfnetlink_conntrack.h` of Linux): the part that tracks
 /// connections, then what is wanted of it.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::address::{Ports, Protocol};
-use super::guard::{Families, Traffic};
+use super::traffic::{Families, Traffic};
 
 /// Ports of the host that lead to a VM.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

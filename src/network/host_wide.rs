@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
 use super::answering;
+use super::applied::{Done, Fault};
 use super::declaration::Everything;
 use super::given::Given;
 use super::guard::{self, Guards, Traffic};
@@ -12,7 +13,7 @@ use super::ledger::Ledger;
 use super::marker::Marker;
 use super::plan::{self, Plan, Unplanned};
 use super::reconcile::Holdings;
-use super::settle::{self, Belief, Done, Fault};
+use super::settle::{self, Belief};
 use super::table::{self, Element, Listing};
 use crate::domain::{DomainXml, LiveXml};
 use crate::paths::Paths;

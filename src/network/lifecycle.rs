@@ -13,13 +13,14 @@
 use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
+use super::applied::Done;
 use super::declaration::{self, Declarations};
 use super::given::Given;
 use super::kernel::{Kernel, PATIENCE};
 use super::ledger::Ledger;
 use super::marker::Marker;
 use super::plan::{self, Plan};
-use super::settle::{self, Belief, Done};
+use super::settle::{self, Belief};
 use crate::domain::{Document, DomainXml};
 use crate::driver::{Event, Operation};
 use crate::paths::Paths;

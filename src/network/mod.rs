@@ -5,6 +5,7 @@
 
 pub mod address;
 mod answering;
+pub mod applied;
 pub mod conntrack;
 pub mod declaration;
 pub mod given;
@@ -15,6 +16,7 @@ pub mod ledger;
 pub mod libvirt_network;
 mod lifecycle;
 pub mod listener;
+pub mod mark;
 pub mod marker;
 pub mod plan;
 pub mod reconcile;
@@ -24,6 +26,7 @@ pub mod settle;
 pub mod status;
 pub mod table;
 pub mod taken;
+pub mod traffic;
 pub mod watch;
 
 pub use self::lifecycle::{Step, perform, rehearse, take_what_came_late};

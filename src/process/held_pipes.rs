@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::capture::{Capture, Lines, Stream};
-use super::supervisor::{BUFFER, Ready};
+use super::running::{BUFFER, Ready};
 
 /// The reading ends of a script's pipes, of which at least one may still be printed into.
 #[derive(Debug)]

@@ -1,10 +1,13 @@
 //! Programs that are run to their end: scripts under supervision, and the host's own tools.
 
 mod capture;
+mod children;
 mod held_pipes;
 mod interruption;
 mod libvirt_socket;
 mod process_table;
+mod run;
+mod running;
 pub mod sealed;
 mod supervisor;
 mod terminate;
@@ -15,6 +18,7 @@ pub use self::held_pipes::HeldPipes;
 pub use self::interruption::{Interruption, aborts_fail_no_vm, limits_end_nothing};
 pub use self::process_table::Process;
 pub(crate) use self::process_table::{processes, sockets};
-pub use self::supervisor::{Launch, Progress, Supervisor, kill_running};
-pub use self::terminate::{Remaining, Why};
+pub use self::run::kill_running;
+pub use self::running::{Launch, Progress, Remaining, Why};
+pub use self::supervisor::Supervisor;
 pub use self::tool::{Answer, Programs, Silence, find};

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::settings::mistake;
 use super::{Findings, editor};
-use crate::command::{judge, network};
+use crate::command::judge;
+use crate::command::network::running;
 use crate::network::address::Family;
 use crate::network::declaration::{self, DeclaredForward, Everything, Source};
 use crate::network::kernel::Kernel;
@@ -152,7 +153,7 @@ fn forwarding(everything: &Everything, status: Option<&Status>, findings: &mut F
 /// Whether what is declared for VMs that run is there.
 fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) -> Option<Status> {
     let mut programs = Programs::for_nothing_else();
-    let known = network::running::ask(&mut programs, paths);
+    let known = running::ask(&mut programs, paths);
     let mut kernel = Kernel::of_this_host(&mut programs, paths, PATIENCE);
     let status = match status::look(&known.running, everything, &mut kernel, paths) {
         Ok(status) => status,

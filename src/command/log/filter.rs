@@ -2,20 +2,17 @@
 
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use memchr::memmem::Finder;
 
 use super::Arguments;
 use super::events::Event;
-use super::moment::{DISORDER, End, Moment};
+use super::moment::{DISORDER, End, LONGEST_RUN, Moment};
 use super::pattern::NamePattern;
 use crate::command::failure::Failure;
 use crate::record::Fields;
 use crate::record::outcome::Outcome;
-
-/// How long before `--since` it is looked for the beginnings of runs that failed later.
-pub(super) const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a record has to fit. One without any condition takes lines of others too.
 #[derive(Debug)]

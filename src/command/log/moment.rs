@@ -9,6 +9,9 @@ use jiff::{Span, Timestamp, Zoned};
 use crate::command::failure::Failure;
 use crate::record::{Quoted, local_zone};
 
+/// How long before `--since` it is looked for the beginnings of runs that failed later.
+pub(super) const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How far apart the times of records may be that stand beside each other in the wrong order: the clock was set, or a
 /// record was long in being written.
 pub(super) const DISORDER: Duration = Duration::from_secs(600);

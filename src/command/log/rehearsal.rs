@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::filter::LONGEST_RUN;
+use super::moment::LONGEST_RUN;
 use super::moment::millisecond;
 use super::under_way::UnderWay;
 use crate::record::report::BY_HAND;

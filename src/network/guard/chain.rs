@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::gate::{Gate, Own, Owner, Refuses};
-use super::{COMMENT, Families, Guards, Refusal, Tools, legacy};
+use super::legacy;
+use super::rule::{Own, Refuses, Rules};
+use super::tools::{COMMENT, Refusal, Tools};
 use crate::kernel::nftables::{self, Expression, Family, Rule, Verdict};
-use crate::network::conntrack::MARK;
+use crate::network::mark::MARK;
+use crate::network::traffic::Families;
 use crate::record::Escaped;
 
 /// This program's own table.
@@ -65,34 +67,39 @@ pub(super) struct Chain {
 /// How long it may take to look at all of them.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Adds the chains that there are.
-pub(super) fn look(guards: &mut Guards) -> Result<(), Refusal> {
+/// A chain, and its rules where they can be read.
+type Found = (Chain, Result<Rules, Refusal>);
+
+/// Reads every base chain at the forward hook but this program's own.
+///
+/// # Errors
+/// Where the kernel does not list its chains. A chain of which the rules can't be read has its own error.
+pub(super) fn read_all() -> Result<Vec<Found>, Refusal> {
     let failed = |error| Refusal::Failed(format!("the kernel does not tell its chains: {error}"));
     let end = Instant::now() + PATIENCE;
-    for found in nftables::chains_at_forward().map_err(failed)? {
-        if found.family == Family::Inet && found.table == OWN_TABLE {
-            continue;
-        }
-        let nftables::Chain { family, table, name, drops } = found;
-        let mut chain = Chain { family, table, name, has_parts_of_iptables: false };
-        if Instant::now() > end {
-            guards.miss(&chain, &Refusal::Failed("the kernel takes too long to tell of those before it".to_owned()));
-            continue;
-        }
-        match chain.rules() {
-            Ok(rules) => {
-                let own: Vec<&Rule> = rules.iter().filter(|rule| rule.chain == chain.name).collect();
-                chain.has_parts_of_iptables = own.iter().any(|rule| is_of_iptables(rule));
-                guards.add(Gate {
-                    refuses: refuses(&rules, &chain.name, drops, chain.is_for_other_things()),
-                    own: own.iter().enumerate().filter_map(|(place, rule)| Own::find(place, rule)).collect(),
-                    owner: Owner::Nftables(chain),
-                });
-            }
-            Err(error) => guards.miss(&chain, &Refusal::Failed(error.to_string())),
-        }
+    let all = nftables::chains_at_forward().map_err(failed)?.into_iter();
+    let others = all.filter(|found| found.family != Family::Inet || found.table != OWN_TABLE);
+    Ok(others.map(|found| read(found, end)).collect())
+}
+
+fn read(found: nftables::Chain, end: Instant) -> Found {
+    let nftables::Chain { family, table, name, drops } = found;
+    let mut chain = Chain { family, table, name, has_parts_of_iptables: false };
+    if Instant::now() > end {
+        let late = Refusal::Failed("the kernel takes too long to tell of those before it".to_owned());
+        return (chain, Err(late));
     }
-    Ok(())
+    let rules = match chain.rules() {
+        Ok(rules) => rules,
+        Err(error) => return (chain, Err(Refusal::Failed(error.to_string()))),
+    };
+    let own: Vec<&Rule> = rules.iter().filter(|rule| rule.chain == chain.name).collect();
+    chain.has_parts_of_iptables = own.iter().any(|rule| is_of_iptables(rule));
+    let found = Rules {
+        refuses: refuses(&rules, &chain.name, drops, chain.is_for_other_things()),
+        own: own.iter().enumerate().filter_map(|(place, rule)| Own::find(place, rule)).collect(),
+    };
+    (chain, Ok(found))
 }
 
 impl Chain {

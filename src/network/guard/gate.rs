@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::chain::Chain;
 use super::legacy::Table;
-use super::{Families, Refusal, Traffic};
+use super::rule::{Own, Refuses};
+use super::tools::Refusal;
+use crate::network::traffic::{Families, Traffic};
 
 /// A chain of others through which all must pass that is forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,28 +24,6 @@ pub struct Gate {
 pub(super) enum Owner {
     Nftables(Chain),
     Legacy(Table),
-}
-
-/// What a chain may refuse of what somebody else has sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Refuses {
-    /// Nothing: it only counts, or changes packets.
-    Nothing,
-    /// What goes to an address as it is: it accepts first of all what is translated, as firewalld's does.
-    Untranslated,
-    /// Anything.
-    Anything,
-}
-
-/// A rule of this program's in a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Own {
-    /// How many rules there are before it.
-    pub(super) place: usize,
-    /// By what it is removed: a number, or its words.
-    pub(super) name: String,
-    /// Whether it says what this program's rules say.
-    pub(super) is_whole: bool,
 }
 
 /// What there is of this program's in a chain.
@@ -122,9 +102,15 @@ impl Gate {
 
 impl fmt::Display for Gate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.owner {
-            Owner::Nftables(chain) => chain.fmt(formatter),
-            Owner::Legacy(table) => table.fmt(formatter),
+        self.owner.fmt(formatter)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nftables(chain) => chain.fmt(formatter),
+            Self::Legacy(table) => table.fmt(formatter),
         }
     }
 }

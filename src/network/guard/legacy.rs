@@ -3,9 +3,10 @@
 
 use std::fmt;
 
-use super::gate::{Gate, Own, Owner, Refuses};
-use super::{COMMENT, Families, Guards, Refusal, Tools};
-use crate::network::conntrack::MARK;
+use super::rule::{Own, Refuses, Rules};
+use super::tools::{COMMENT, Refusal, Tools};
+use crate::network::mark::MARK;
+use crate::network::traffic::Families;
 
 /// The chain that is at the forward hook in each table that has one.
 pub(super) const CHAIN: &str = "FORWARD";
@@ -60,24 +61,24 @@ pub(super) fn is_harmless(target: &[u8]) -> bool {
     HARMLESS.iter().any(|name| name.as_bytes() == target)
 }
 
-/// Adds what there is in tables that nftables knows nothing of.
-pub(super) fn look(tools: &mut impl Tools, guards: &mut Guards) {
+/// Reads the tables of the old iptables, of which nftables knows nothing.
+pub(super) fn read_all(tools: &mut impl Tools) -> Vec<(Table, Result<Rules, Refusal>)> {
     // Of this thread's network, which a process' own need not be.
     let files = [
         (Family::Ipv4, "/proc/thread-self/net/ip_tables_names"),
         (Family::Ipv6, "/proc/thread-self/net/ip6_tables_names"),
     ];
+    let mut all = Vec::new();
     for (family, file) in files {
         // Nobody who has not loaded the old tables has the file.
         let names = tools.read(file).unwrap_or_default();
         for name in names.lines().filter(|name| TABLES.contains(name)) {
             let table = Table { family, name: name.to_owned() };
-            match table.look(tools) {
-                Ok(gate) => guards.add(gate),
-                Err(refusal) => guards.miss(&table, &refusal),
-            }
+            let rules = table.read(tools);
+            all.push((table, rules));
         }
     }
+    all
 }
 
 impl Table {
@@ -89,7 +90,7 @@ impl Table {
     }
 
     /// What is in it.
-    fn look(&self, tools: &mut impl Tools) -> Result<Gate, Refusal> {
+    fn read(&self, tools: &mut impl Tools) -> Result<Rules, Refusal> {
         let mut arguments = vec!["-w", "5", "-t", &self.name, "-S"];
         // In the table that is for refusing, whatever leads to another chain may end there. The others are mostly for
         // something else, which is not to be skipped without need: all of them is read.
@@ -100,7 +101,7 @@ impl Table {
         let listing = Listing::parse(&String::from_utf8_lossy(&said));
         let own = listing.rules.iter().filter(|rule| rule.chain() == Some(CHAIN)).enumerate();
         let own = own.filter_map(|(place, rule)| rule.own(place)).collect();
-        Ok(Gate { owner: Owner::Legacy(self.clone()), refuses: listing.refuses(), own })
+        Ok(Rules { refuses: listing.refuses(), own })
     }
 
     const fn plain(&self) -> &'static str {

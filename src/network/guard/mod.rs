@@ -17,63 +17,20 @@
 mod chain;
 mod gate;
 mod legacy;
+mod rule;
+mod tools;
 
 use std::fmt;
-use std::io;
-use std::net::IpAddr;
 
 use self::gate::Owner;
-pub use self::gate::{Gate, Refuses, State};
-
-/// What this program's rules in others' chains are known by.
-const COMMENT: &str = "virt-hooks";
+pub use self::gate::{Gate, State};
+pub use self::rule::Refuses;
+use self::rule::Rules;
+pub use self::tools::{Refusal, Tools};
+pub use super::traffic::{Families, Traffic};
 
 /// The most chains of others that are dealt with. A host has a handful.
 const MAXIMUM_GATES: usize = 64;
-
-/// The programs and files of a host by which others' rules are seen and changed.
-pub trait Tools {
-    /// What a program prints that reads `input`. It takes no longer than it may.
-    ///
-    /// # Errors
-    /// Where it is not there, or fails.
-    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal>;
-
-    /// What is in a file of `/proc`.
-    ///
-    /// # Errors
-    /// Where it is not there, or can't be read.
-    fn read(&mut self, path: &str) -> io::Result<String>;
-}
-
-/// Why others' rules can't be seen or changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The program is not there.
-    #[error("there is no {0} here")]
-    Missing(String),
-    /// It fails, and this is why.
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// The families of addresses that something is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Families {
-    /// Whether IPv4 is one of them.
-    pub ipv4: bool,
-    /// Whether IPv6 is.
-    pub ipv6: bool,
-}
-
-/// What is to pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Traffic {
-    /// To addresses that are translated: forwards.
-    pub translated: Families,
-    /// To addresses as they are: routes.
-    pub routed: Families,
-}
 
 /// The chains of others at the forward hook, as they are at a moment.
 #[derive(Debug, Default)]
@@ -83,21 +40,6 @@ pub struct Guards {
     unseen: Vec<String>,
 }
 
-impl Families {
-    /// Those of some addresses.
-    pub fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
-        addresses.into_iter().fold(Self::default(), |families, address| Self {
-            ipv4: families.ipv4 || address.is_ipv4(),
-            ipv6: families.ipv6 || address.is_ipv6(),
-        })
-    }
-
-    /// Whether there is one in both.
-    pub const fn meet(self, other: Self) -> bool {
-        self.ipv4 && other.ipv4 || self.ipv6 && other.ipv6
-    }
-}
-
 impl Guards {
     /// Those that there are now.
     ///
@@ -105,8 +47,12 @@ impl Guards {
     /// Where it can't be seen which chains there are. What is in one of them that can't be seen is no error.
     pub fn look(tools: &mut impl Tools) -> Result<Self, Refusal> {
         let mut guards = Self::default();
-        chain::look(&mut guards)?;
-        legacy::look(tools, &mut guards);
+        for (chain, found) in chain::read_all()? {
+            guards.add_or_miss(Owner::Nftables(chain), found);
+        }
+        for (table, found) in legacy::read_all(tools) {
+            guards.add_or_miss(Owner::Legacy(table), found);
+        }
         Ok(guards)
     }
 
@@ -133,6 +79,13 @@ impl Guards {
         };
         let told = format!("whether {chain} refuses what is forwarded can't be seen: {refusal}{mended}");
         self.unseen.push(told);
+    }
+
+    fn add_or_miss(&mut self, owner: Owner, found: Result<Rules, Refusal>) {
+        match found {
+            Ok(Rules { refuses, own }) => self.add(Gate { owner, refuses, own }),
+            Err(refusal) => self.miss(&owner, &refusal),
+        }
     }
 
     fn add(&mut self, gate: Gate) {
@@ -196,16 +149,5 @@ fn take_one(gate: &Gate, tools: &mut impl Tools) -> Result<(), Refusal> {
     match &gate.owner {
         Owner::Nftables(chain) => chain.take_away(&gate.own, tools),
         Owner::Legacy(table) => table.take_away(&gate.own, tools),
-    }
-}
-
-impl fmt::Display for Families {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match (self.ipv4, self.ipv6) {
-            (true, true) => "IPv4 and IPv6",
-            (true, false) => "IPv4",
-            (false, true) => "IPv6",
-            (false, false) => "nothing",
-        })
     }
 }

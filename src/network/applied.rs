@@ -1,0 +1,72 @@
+//! The result of changing one VM's part of the host's network.
+
+use std::io;
+
+use super::given::{Forward, Route};
+use crate::process::Silence;
+use crate::record::Quoted;
+use crate::state::StateError;
+
+/// What has been done.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Forwards that are there now, and were not the VM's before.
+    pub opened: Vec<Forward>,
+    /// Forwards that were the VM's before, and are gone.
+    pub closed: Vec<Forward>,
+    /// Routes that are there now, and were not before.
+    pub laid: Vec<Route>,
+    /// Routes that are gone.
+    pub taken_up: Vec<Route>,
+    /// How many open connections through forwards that are gone were cut.
+    pub cut: usize,
+    /// Whether anything was not as it was to be.
+    pub changed: bool,
+    /// What of it could not be had, where the rest could.
+    pub refused: Option<String>,
+    /// What went wrong on the way, without keeping the rest from being done.
+    pub warnings: Vec<String>,
+}
+
+impl Done {
+    /// Takes in what was done to the same VM just before.
+    pub fn follow(&mut self, before: Self) {
+        self.opened.extend(before.opened);
+        self.closed.extend(before.closed);
+        self.laid.extend(before.laid);
+        self.taken_up.extend(before.taken_up);
+        self.cut += before.cut;
+        self.changed |= before.changed;
+        self.warnings.extend(before.warnings);
+    }
+}
+
+/// Why a VM's network could not be brought to what it is to be. What was there before is there still.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It could not be noted what was going to be done, so that nobody would have undone it.
+    #[error("what is given to VMs can't be noted, so nothing was changed: {0}")]
+    Ledger(#[from] StateError),
+    /// The table could not be changed.
+    #[error(
+        "the table inet virt-hooks could not be changed, so nothing was: {0}; to see what is wrong: virt-hooks network check"
+    )]
+    Table(Silence),
+    /// Routes could not be put in place.
+    #[error("the routes could not be put in place, so nothing was changed: {0}; to see what is there: ip route show")]
+    Routes(Silence),
+    /// A program did not tell whether it has changed anything.
+    #[error(
+        "{0}, so that it is not known what has been changed; that is looked into at the VM's next event, or by: virt-hooks \
+         network apply"
+    )]
+    Unknown(Silence),
+    /// A device can't be made to answer.
+    #[error("{} can't be made to answer NDP for others, so nothing was changed: {error}; to mend it, name a device of this host with IPv6", Quoted::bytes(.device.as_bytes()))]
+    Answering {
+        /// Which device.
+        device: String,
+        /// What the kernel said.
+        error: io::Error,
+    },
+}

@@ -1,0 +1,48 @@
+//! The traffic that forwards and routes need let through, by address family.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// The families of addresses that something is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Families {
+    /// Whether IPv4 is one of them.
+    pub ipv4: bool,
+    /// Whether IPv6 is.
+    pub ipv6: bool,
+}
+
+/// What is to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// To addresses that are translated: forwards.
+    pub translated: Families,
+    /// To addresses as they are: routes.
+    pub routed: Families,
+}
+
+impl Families {
+    /// Those of some addresses.
+    pub fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        addresses.into_iter().fold(Self::default(), |families, address| Self {
+            ipv4: families.ipv4 || address.is_ipv4(),
+            ipv6: families.ipv6 || address.is_ipv6(),
+        })
+    }
+
+    /// Whether there is one in both.
+    pub const fn meet(self, other: Self) -> bool {
+        self.ipv4 && other.ipv4 || self.ipv6 && other.ipv6
+    }
+}
+
+impl fmt::Display for Families {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match (self.ipv4, self.ipv6) {
+            (true, true) => "IPv4 and IPv6",
+            (true, false) => "IPv4",
+            (false, true) => "IPv6",
+            (false, false) => "nothing",
+        })
+    }
+}

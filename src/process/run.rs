@@ -1,0 +1,77 @@
+//! Running one program to its end: its process group, what it prints, its deadline.
+//!
+//! Nothing here waits without a bound, and nothing that a script does can lengthen its time beyond its deadline, its
+//! grace period and one second.
+
+use std::io;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal};
+
+use super::capture::Lines;
+use super::children::LeftBehind;
+use super::held_pipes::HeldPipes;
+use super::running::{Launch, Progress, Running, Show, Why};
+use super::supervisor::Supervisor;
+use crate::record::outcome::Outcome;
+
+/// The process group of the script that runs, or 0.
+static RUNNING: AtomicI32 = AtomicI32::new(0);
+
+/// Ends the script that runs, if one does, without any ado: for a hook that can't go on.
+pub fn kill_running() {
+    if let Some(group) = Pid::from_raw(RUNNING.load(Ordering::Relaxed)) {
+        _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
+impl Supervisor {
+    /// Runs a script to its end. What it leaves behind with its pipes open comes back as a [`HeldPipes`].
+    ///
+    /// # Errors
+    /// Where it can't be started, with what the kernel said.
+    pub fn run(&mut self, task: Launch<'_>, show: Show<'_, '_>) -> io::Result<(Outcome, Option<HeldPipes>)> {
+        self.left_behind = LeftBehind::now();
+        let (timeout, grace) = (task.timeout, task.grace);
+        let mut running = Running::start(task)?;
+        RUNNING.store(running.pid(), Ordering::Relaxed);
+        show(Progress::Started { pid: running.child.id() });
+        let deadline = running.begun.checked_add(timeout);
+        let why = loop {
+            if running.has_ended() {
+                break None;
+            }
+            if let Some(signal) = self.interruption.received() {
+                break Some(Why::Interrupted(signal));
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break Some(Why::Deadline(timeout));
+            }
+            self.turn(&mut running, deadline, show);
+        };
+        if let Some(why) = why {
+            self.terminate(&mut running, why, grace, show);
+        }
+        let after = running.begun.elapsed();
+        self.drain(&mut running, show);
+        let outcome = match why {
+            Some(Why::Deadline(limit)) => Outcome::TimedOut { limit, after, ended: running.ended },
+            Some(Why::Interrupted(signal)) => Outcome::Interrupted { signal, after },
+            None => running.reap(after),
+        };
+        // Reaped, its id may become another's.
+        RUNNING.store(0, Ordering::Relaxed);
+        Ok((outcome, held_pipes(running, show)))
+    }
+}
+
+/// Returns the pipes that something still holds, after what is in them has been shown.
+fn held_pipes(mut running: Running, show: Show<'_, '_>) -> Option<HeldPipes> {
+    // After SIGKILL it was not reaped yet.
+    _ = running.child.try_wait();
+    let mut print = |stream, lines: Lines<'_>| show(Progress::Printed { stream, lines });
+    let stdout = running.stdout.release(&mut print);
+    let stderr = running.stderr.release(&mut print);
+    (stdout.is_some() || stderr.is_some()).then_some(HeldPipes { stdout, stderr })
+}
