@@ -1,7 +1,7 @@
 # GNU make. `make help` tells what there is.
 
 .NOTPARALLEL:
-.PHONY: build install uninstall deb rpm packages release test-packages deny test test-anywhere test-as-root check format lint doc man \
+.PHONY: circles build install uninstall deb rpm packages release test-packages deny test test-anywhere test-as-root check format lint doc man \
     man-check bench bench-log fuzz clean help
 
 build:
@@ -62,7 +62,7 @@ test-as-root:
 	    cargo test --locked --test install && \
 	    tests/network/prepare && cargo test --locked --test network
 
-check: format lint doc man-check
+check: format lint circles doc man-check
 
 format:
 	cargo fmt --all --check
@@ -73,6 +73,10 @@ lint:
 	cargo clippy --locked --workspace --all-targets --test libvirt --test install --test network -- -D warnings
 	cargo clippy --locked --manifest-path benches/Cargo.toml \
 	    --target-dir "$${CARGO_TARGET_DIR:-target}/benches" -- -D warnings
+
+# Fails where files import each other in a circle.
+circles:
+	cargo run --locked --quiet --package xtask -- circles
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

@@ -5,6 +5,7 @@ pub mod detached;
 mod exclusive;
 mod execution;
 mod filter;
+mod occasion;
 pub mod panic;
 mod scripts;
 pub mod verdict;
@@ -32,6 +33,8 @@ use crate::settings::{self, Keep};
 use crate::state::pause::Pause;
 use crate::trust::Judge;
 
+pub use self::occasion::Occasion;
+
 use self::scripts::Runner;
 
 /// The name by which libvirt calls the hook.
@@ -40,18 +43,6 @@ pub const NAME: &str = "qemu";
 /// What a call with too few arguments is answered. A program that holds this sentence is this one.
 pub(crate) const USAGE: &str =
     "virt-hooks, called as libvirt's qemu hook, takes four arguments: OBJECT OPERATION SUB-OPERATION EXTRA";
-
-/// Why an event is handled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Occasion {
-    /// libvirt called.
-    Call,
-    /// libvirt called, and has not been kept waiting: the supervisor of one script goes on.
-    Background,
-    /// An operator tries it out: what is known of real VMs stays as it is, a pause does not hold, and every script is waited
-    /// for.
-    Rehearsal,
-}
 
 /// What an event came to.
 #[derive(Debug)]

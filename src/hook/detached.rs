@@ -26,7 +26,7 @@ use crate::script::Script;
 use crate::settings::{self, Keep, ScriptSettings};
 use crate::trust::Judge;
 
-use super::Occasion;
+use super::occasion::Occasion;
 use super::scripts::Runner;
 
 /// The name by which the program is called for this.

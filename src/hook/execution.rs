@@ -15,9 +15,9 @@ use crate::script::{PATH, Script, why_not_started};
 use crate::settings::ScriptSettings;
 use crate::trust::Identity;
 
-use super::Occasion;
 use super::exclusive;
 use super::filter::{self, Change, Output};
+use super::occasion::Occasion;
 use super::scripts::{Look, Runner};
 
 /// The home of root where the daemon has none, as under systemd. A session's daemon has one.

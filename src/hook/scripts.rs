@@ -17,7 +17,7 @@ use crate::script::Script;
 use crate::settings::{Filter, OnFailure, ScriptSettings, Settings, Trust};
 use crate::trust::{Identity, Judge, Kind, Unusable, shell};
 
-use super::Occasion;
+use super::occasion::Occasion;
 
 /// Runs the scripts of one event.
 pub(super) struct Runner<'a> {

@@ -4,6 +4,7 @@
 //! It is written before anything is changed, with what the VM has and what it is to have together, and once more when that
 //! has been done. Whatever ends the hook in between, the next one knows all that may be there.
 
+mod entry;
 mod text;
 
 use std::borrow::Cow;
@@ -15,7 +16,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub use self::entry::Entry;
 use self::text::{entry, escaped, first_word, forward, lines, name, route, unescaped};
+
 use super::address::{Ports, Protocol};
 use super::given::{Forward, Given, Route};
 use crate::record::Quoted;
@@ -50,15 +53,6 @@ pub enum NotAlone {
         /// Who holds it, as far as they said.
         holder: Vec<u8>,
     },
-}
-
-/// What one VM has been given.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Entry {
-    /// All that it may have.
-    pub given: Given,
-    /// A change was begun and not brought to its end: of what is given some may be missing.
-    pub unsettled: bool,
 }
 
 /// What every VM has been given.

@@ -1,8 +1,9 @@
 //! Makes the manual pages and the shells' completions, from the definitions that the program itself goes by.
 //!
 //! `cargo run -p xtask -- docs` writes them, `cargo run -p xtask -- docs --check` tells which of them are not as they
-//! would be written.
+//! would be written, and `cargo run -p xtask -- circles` fails where files import each other in a circle.
 
+mod circles;
 mod command_page;
 mod completions;
 mod explanation;
@@ -24,7 +25,8 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["docs"] => write(&root()),
         ["docs", "--check"] => check(&root()),
-        _ => Err("usage: cargo run -p xtask -- docs [--check]".to_owned()),
+        ["circles"] => no_circles(&root()),
+        _ => Err("usage: cargo run -p xtask -- docs [--check] | circles".to_owned()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,6 +35,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Fails where files import each other in a circle.
+fn no_circles(root: &Path) -> Result<(), String> {
+    let circles = circles::circles(root)?;
+    let listed: Vec<String> =
+        circles.iter().map(|circle| format!("circle of imports:\n  {}", circle.join("\n  "))).collect();
+    if listed.is_empty() { Ok(()) } else { Err(listed.join("\n")) }
 }
 
 /// The folder of the whole project.

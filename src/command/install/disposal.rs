@@ -1,9 +1,11 @@
 //! What becomes of the thing at the hook's place, or why it is left alone.
 
+use std::path::PathBuf;
+
 use std::fs;
 use std::time::Duration;
 
-use super::Arguments;
+use super::arguments::Arguments;
 use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::hook_file::{Foreign, HookFile, are_alike};
@@ -131,6 +133,11 @@ fn version(text: &str) -> Option<(u32, u32)> {
         let mut numbers = word.split('.').map(str::parse);
         Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     })
+}
+
+/// Where a hook that is kept beside this one goes. Its name tells that it was kept, whatever else an admin has there.
+pub(in crate::command) fn later_place(paths: &Paths) -> PathBuf {
+    paths.later_hooks().join("qemu-kept-by-virt-hooks")
 }
 
 #[cfg(test)]

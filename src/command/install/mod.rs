@@ -1,5 +1,6 @@
 //! `virt-hooks install`: the hook in its place.
 
+mod arguments;
 pub(super) mod backup;
 pub(super) mod carry;
 pub(super) mod change;
@@ -14,11 +15,8 @@ mod takeover;
 mod trial;
 pub(super) mod watch;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-
-use clap::Args;
 
 use super::daemon::{Daemon, FirstInstalled};
 use super::failure::Failure;
@@ -28,47 +26,14 @@ use crate::paths::Paths;
 use crate::process::Programs;
 use crate::record::Quoted;
 
+pub(super) use self::arguments::Arguments;
+pub(super) use self::disposal::later_place;
+
 use self::disposal::Disposal;
 use self::host::{Host, Notice};
 use self::plan::Plan;
 use self::step::{Said, Step, Teller};
 use self::watch::Watched;
-
-/// What becomes of a hook that is somebody else's.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-A hook of Apache CloudStack is taken over: it is kept as a backup, and a timeout that was changed in it goes into the
-settings. Any other hook is left alone unless one of the options says what is to become of it.
-
-On a host that has the package, the settings and the file for logrotate are the package's: install leaves them alone, and a
-timeout goes into virt-hooks.d/00-cloudstack.toml.
-
-Examples:
-  virt-hooks install
-  virt-hooks install --keep-existing
-  virt-hooks --root /mnt/image install")]
-pub(super) struct Arguments {
-    /// Replace a hook that is somebody else's; it is kept as a backup
-    #[arg(long, conflicts_with = "keep_existing")]
-    pub(super) replace: bool,
-
-    /// Keep a hook that is somebody else's: it moves to qemu.d, where libvirt 6.5 and newer run it after this one
-    #[arg(long)]
-    pub(super) keep_existing: bool,
-
-    /// Only tell what would be done
-    #[arg(long)]
-    pub(super) dry_run: bool,
-
-    /// As packages call it: leave the hook out if `uninstall` has taken it out, and wait for another installation to
-    /// end
-    #[arg(long)]
-    pub(super) packaged: bool,
-
-    /// Do nothing unless CloudStack's own hook has taken the place of this one
-    #[arg(long, conflicts_with_all = ["replace", "keep_existing"])]
-    pub(super) only_over_cloudstack: bool,
-}
 
 /// How long another installation is waited for: by a package for one by hand, by hand for that of the unit that watches
 /// over the hook, which is over in a moment.
@@ -199,9 +164,4 @@ pub(super) fn stays_below_the_root(paths: &Paths) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Where a hook that is kept beside this one goes. Its name tells that it was kept, whatever else an admin has there.
-pub(super) fn later_place(paths: &Paths) -> PathBuf {
-    paths.later_hooks().join("qemu-kept-by-virt-hooks")
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::carry::{self, Carried};
 use super::change::{Change, Content, Put};
-use super::disposal::Disposal;
+use super::disposal::{Disposal, later_place};
 use super::step::{Step, seen};
-use super::{backup, draft, later_place, obstacle};
+use super::{backup, draft, obstacle};
 use crate::command::failure::Failure;
 use crate::command::hook_file::{are_alike, is_there, is_this_build};
 use crate::command::limit::Limit;

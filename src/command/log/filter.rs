@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use memchr::memmem::Finder;
 
-use super::Arguments;
+use super::arguments::Arguments;
 use super::events::Event;
 use super::moment::{DISORDER, End, LONGEST_RUN, Moment};
 use super::pattern::NamePattern;

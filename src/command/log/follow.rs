@@ -13,13 +13,14 @@ use std::process::ExitCode;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
+use super::arguments::Arguments;
 use super::failures::Failures;
 use super::files::{Extent, Files, open_current};
 use super::filter::Filter;
 use super::lines::{Blocks, Line};
 use super::outcome::Stage;
 use super::selection::{Selection, records};
-use super::{Arguments, BUFFER, show};
+use super::show::{self, BUFFER};
 use crate::command::failure::Failure;
 use crate::command::screen::Screen;
 use crate::record::{Fields, Quoted};
@@ -79,7 +80,7 @@ struct View<'a> {
 
 impl View<'_> {
     fn show(&mut self, line: &Line<'_>, fields: Option<&Fields<'_>>) -> Result<(), Failure> {
-        show(&mut self.out, &self.screen, self.arguments, line, fields)
+        Ok(show::line(&mut self.out, &self.screen, self.arguments.json, line, fields)?)
     }
 
     /// Waits for a moment, or until nobody reads what is shown any more.

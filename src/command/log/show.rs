@@ -2,18 +2,34 @@
 
 use std::io::{self, Write};
 
+use super::json;
 use super::lines::Line;
 use crate::command::screen::{Meaning, Screen};
 use crate::record::{Escaped, Fields, Level, Record};
 
-/// Shows a line of the log as it stands there, but so that it can't play tricks on a terminal: records are safe as the hook
-/// writes them, and what others have written is escaped.
-pub(super) fn text(
+/// How much is written at once, in bytes.
+pub(super) const BUFFER: usize = 256 << 10;
+
+/// Shows a line of the log: a record as JSON where that is asked for, everything else as text.
+///
+/// # Errors
+/// Where nobody takes it.
+pub(super) fn line(
     out: &mut dyn Write,
     screen: &Screen,
+    as_json: bool,
     line: &Line<'_>,
     fields: Option<&Fields<'_>>,
 ) -> io::Result<()> {
+    match fields {
+        Some(fields) if as_json => json::record(out, fields),
+        _ => text(out, screen, line, fields),
+    }
+}
+
+/// Shows a line of the log as it stands there, but so that it can't play tricks on a terminal: records are safe as the hook
+/// writes them, and what others have written is escaped.
+fn text(out: &mut dyn Write, screen: &Screen, line: &Line<'_>, fields: Option<&Fields<'_>>) -> io::Result<()> {
     let plain = is_plain(line.bytes);
     if plain && !screen.terminal && (fields.is_some() || !line.bytes.contains(&b'\\')) {
         out.write_all(line.bytes)?;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use ipnet::IpNet;
 
-use super::Entry;
+use super::entry::Entry;
 use crate::network::given::{Forward, Given, Route};
 
 /// What stands before the first blank, and behind it.

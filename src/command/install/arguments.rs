@@ -1,0 +1,39 @@
+//! The command line of `virt-hooks install`.
+
+use clap::Args;
+
+/// What becomes of a hook that is somebody else's.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A hook of Apache CloudStack is taken over: it is kept as a backup, and a timeout that was changed in it goes into the
+settings. Any other hook is left alone unless one of the options says what is to become of it.
+
+On a host that has the package, the settings and the file for logrotate are the package's: install leaves them alone, and a
+timeout goes into virt-hooks.d/00-cloudstack.toml.
+
+Examples:
+  virt-hooks install
+  virt-hooks install --keep-existing
+  virt-hooks --root /mnt/image install")]
+pub(in crate::command) struct Arguments {
+    /// Replace a hook that is somebody else's; it is kept as a backup
+    #[arg(long, conflicts_with = "keep_existing")]
+    pub(super) replace: bool,
+
+    /// Keep a hook that is somebody else's: it moves to qemu.d, where libvirt 6.5 and newer run it after this one
+    #[arg(long)]
+    pub(super) keep_existing: bool,
+
+    /// Only tell what would be done
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// As packages call it: leave the hook out if `uninstall` has taken it out, and wait for another installation to
+    /// end
+    #[arg(long)]
+    pub(super) packaged: bool,
+
+    /// Do nothing unless CloudStack's own hook has taken the place of this one
+    #[arg(long, conflicts_with_all = ["replace", "keep_existing"])]
+    pub(super) only_over_cloudstack: bool,
+}
