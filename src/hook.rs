@@ -20,7 +20,7 @@ use rustix::io::Errno;
 
 use crate::cloudstack;
 use crate::domain::{Document, Input, LiveXml};
-use crate::driver::{Event, Operation};
+use crate::driver::{Event, Stage};
 use crate::hook::verdict::{Run, Verdict};
 use crate::network;
 use crate::paths::Paths;
@@ -36,9 +36,6 @@ use crate::trust::Judge;
 pub use self::occasion::Occasion;
 
 use self::scripts::Runner;
-
-/// The name by which libvirt calls the hook.
-pub const NAME: &str = "qemu";
 
 /// What a call with too few arguments is answered. A program that holds this sentence is this one.
 pub(crate) const USAGE: &str =
@@ -92,8 +89,8 @@ pub fn handle(
 ) -> Conclusion {
     let begun = Instant::now();
     let Some(operation) = event.operation() else {
-        let name = Quoted::name(event.operation_name());
-        journal.error(None, format_args!("{name} is not a valid libvirt qemu operation; no script runs"));
+        let (name, driver) = (Quoted::name(event.operation_name()), event.driver().name);
+        journal.error(None, format_args!("{name} is not a valid libvirt {driver} operation; no script runs"));
         return Conclusion { runs: Vec::new(), verdict: Verdict::GoOn, xml: None };
     };
 
@@ -106,7 +103,7 @@ pub fn handle(
         if operation.shows_live_xml() {
             document.read(&mut || programs.interrupted().is_some());
             keep_live_xml(live_xml, &document, journal);
-        } else if operation.begins_a_life() {
+        } else if operation.stage() == Stage::Preparing {
             // Whatever is there is of an earlier life whose release was never told.
             forget_live_xml(live_xml, journal);
         }
@@ -164,7 +161,7 @@ pub fn handle(
         runs = runner.run(&scripts);
     }
 
-    if let (Operation::Release, Some(live_xml)) = (operation, &live_xml) {
+    if let (Stage::Released, Some(live_xml)) = (operation.stage(), &live_xml) {
         forget_live_xml(live_xml, journal);
         if occasion == Occasion::Call {
             // Whoever gave something to all VMs that run may have taken this one for one of them until now.

@@ -23,6 +23,8 @@ pub mod trust;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::driver::Driver;
+
 /// What the program is to be, which the name that it was called by tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -42,7 +44,7 @@ impl Role {
         let file_name = program.and_then(|program| Path::new(program).file_name());
         let folder = program.and_then(|program| Path::new(program).parent()?.file_name());
         // In `qemu.d` libvirt 6.5 and newer call every program as the hook, whatever its name.
-        if file_name == Some(OsStr::new(hook::NAME)) || folder == Some(OsStr::new("qemu.d")) {
+        if file_name.is_some_and(|file_name| Driver::of_hook(file_name, folder).is_some()) {
             Self::Hook
         } else if file_name == Some(OsStr::new(hook::background::NAME)) {
             Self::Background

@@ -7,6 +7,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::driver::QEMU;
+
 /// Every place that the program reads or writes.
 #[derive(Debug, Clone)]
 pub struct Paths {
@@ -31,7 +33,7 @@ impl Paths {
     pub fn under(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            hook: root.join("etc/libvirt/hooks/qemu"),
+            hook: root.join("etc/libvirt/hooks").join(QEMU.name),
             custom: root.join("etc/libvirt/hooks/custom"),
             settings: root.join("etc/libvirt/hooks/virt-hooks.toml"),
             network: root.join("etc/libvirt/hooks/virt-hooks-network.toml"),

@@ -12,7 +12,6 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::{call, folder, judge, operation};
-use crate::driver::Operation;
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::script::{self, Scope};
@@ -66,8 +65,8 @@ pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
 
     let domain = arguments.domain.as_deref().unwrap_or(OsStr::new("my-vm"));
     let operation = match scope {
-        Scope::Of(operation) => operation,
-        Scope::All => Operation::Start,
+        Scope::Of(operation) => operation.name(),
+        Scope::All => "start",
     };
     let when = match scope {
         Scope::Of(operation) => format!("at the next {}", operation.name()),
@@ -81,7 +80,7 @@ pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         Some(fault) => writeln!(out, "{} is there, and does not run: {fault}", Quoted::path(&path))?,
     }
     writeln!(out, "To edit it:  ${{EDITOR:-vi}} {}", shell(&path))?;
-    let run = format!("run {} {}", operation.name(), shell(Path::new(domain)));
+    let run = format!("run {operation} {}", shell(Path::new(domain)));
     writeln!(out, "To try it:   {}", call(paths, &run))?;
     Ok(ExitCode::from(u8::from(fault.is_some())))
 }

@@ -2,17 +2,17 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::driver::Operation;
+use crate::driver::{Operation, QEMU};
 use crate::script::Scope;
 
 /// Takes an operation's name.
 pub(super) fn one() -> impl TypedValueParser<Value = Operation> {
-    one_of(Operation::ALL.into_iter(), Operation::name)
+    one_of(QEMU.operations.iter().copied(), Operation::name)
 }
 
 /// Takes an operation's name, or `all`: what a script's name begins with.
 pub(super) fn scope() -> impl TypedValueParser<Value = Scope> {
-    one_of(Operation::ALL.into_iter().map(Scope::Of).chain([Scope::All]), Scope::name)
+    one_of(QEMU.operations.iter().copied().map(Scope::Of).chain([Scope::All]), Scope::name)
 }
 
 /// Takes one of these by its name.

@@ -6,102 +6,12 @@
 
 use std::ffi::{OsStr, OsString};
 
-/// A step of a domain's life at which libvirt calls the hook.
-///
-/// The names are libvirt's and the specification's; they are matched exactly, upper and lower case included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// Before libvirt gathers what the domain needs.
-    Prepare,
-    /// What it needs is there; the domain is about to be started.
-    Start,
-    /// The domain's process runs.
-    Started,
-    /// The domain has ended; what it used is still held.
-    Stopped,
-    /// libvirt has let go of what the domain used.
-    Release,
-    /// A live migration arrives at this host.
-    Migrate,
-    /// A saved domain is brought back.
-    Restore,
-    /// The daemon was restarted and found the domain running.
-    Reconnect,
-    /// The daemon took over a qemu that it had not started. No caller since libvirt 5.5; still a valid name.
-    Attach,
-}
-
-impl Operation {
-    /// Every operation, in the specification's order.
-    pub const ALL: [Self; 9] = [
-        Self::Prepare,
-        Self::Start,
-        Self::Started,
-        Self::Stopped,
-        Self::Release,
-        Self::Migrate,
-        Self::Restore,
-        Self::Reconnect,
-        Self::Attach,
-    ];
-
-    /// The operation of this name, if there is one.
-    pub fn named(name: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.name().as_bytes() == name)
-    }
-
-    /// Its name, as libvirt passes it and as script names begin with it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Prepare => "prepare",
-            Self::Start => "start",
-            Self::Started => "started",
-            Self::Stopped => "stopped",
-            Self::Release => "release",
-            Self::Migrate => "migrate",
-            Self::Restore => "restore",
-            Self::Reconnect => "reconnect",
-            Self::Attach => "attach",
-        }
-    }
-
-    /// The sub-operation with which libvirt calls it.
-    pub const fn sub_operation(self) -> &'static str {
-        match self {
-            Self::Stopped | Self::Release => "end",
-            _ => "begin",
-        }
-    }
-
-    /// Whether a non-zero exit refuses something that does not run yet.
-    ///
-    /// On `started` and `reconnect` libvirt kills the domain that runs; on the rest it ignores the exit code.
-    pub const fn can_be_refused(self) -> bool {
-        matches!(self, Self::Prepare | Self::Start | Self::Migrate | Self::Restore)
-    }
-
-    /// Whether what is known of the domain is of an earlier life: it does not run here yet. At `migrate` and `restore` libvirt has
-    /// not looked yet whether it does.
-    pub const fn begins_a_life(self) -> bool {
-        matches!(self, Self::Prepare)
-    }
-
-    /// Whether libvirt takes what the hook prints for the domain's new XML (libvirt.org/hooks.html).
-    pub const fn takes_xml_back(self) -> bool {
-        matches!(self, Self::Migrate | Self::Restore)
-    }
-
-    /// Whether libvirt passes the domain's live XML, which names its taps and bridges.
-    ///
-    /// At `prepare` taps have no names yet, and at `stopped` and `release` the XML is the inactive form again.
-    pub const fn shows_live_xml(self) -> bool {
-        matches!(self, Self::Start | Self::Started | Self::Reconnect)
-    }
-}
+use super::{Driver, Operation, QEMU};
 
 /// One call of the hook. It has at least [`Event::ARGUMENTS`] arguments; more are kept and passed on.
 #[derive(Debug, Clone)]
 pub struct Event {
+    driver: &'static Driver,
     arguments: Vec<OsString>,
     operation: Option<Operation>,
 }
@@ -115,8 +25,14 @@ impl Event {
         let [_domain, operation, _sub_operation, _extra, ..] = arguments.as_slice() else {
             return None;
         };
-        let operation = Operation::named(operation.as_encoded_bytes());
-        Some(Self { arguments, operation })
+        let driver = &QEMU;
+        let operation = driver.operation(operation.as_encoded_bytes());
+        Some(Self { driver, arguments, operation })
+    }
+
+    /// The driver that called.
+    pub const fn driver(&self) -> &'static Driver {
+        self.driver
     }
 
     /// All arguments as they were received; every script is given the same.
@@ -178,11 +94,11 @@ mod tests {
 
     #[test]
     fn operations_are_matched_exactly() {
-        for operation in Operation::ALL {
-            assert_eq!(Operation::named(operation.name().as_bytes()), Some(operation));
+        for &operation in QEMU.operations {
+            assert_eq!(QEMU.operation(operation.name().as_bytes()), Some(operation));
         }
         for wrong in ["", "all", "Start", "START", "start ", " start", "starte", "star", "start\n", "начало"] {
-            assert_eq!(Operation::named(wrong.as_bytes()), None, "{wrong:?}");
+            assert_eq!(QEMU.operation(wrong.as_bytes()), None, "{wrong:?}");
         }
     }
 }

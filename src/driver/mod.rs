@@ -1,5 +1,38 @@
-//! libvirt's drivers: the operations at which each calls its hook, and how it takes the hook's answer.
+//! libvirt's drivers, as data: the operations at which each calls its hook, and how it takes the hook's answer.
+//!
+//! A driver is one file here. The rest of the program asks the driver of an event, and knows none by name.
 
 mod event;
+mod operation;
+mod qemu;
 
-pub use self::event::{Event, Operation};
+pub use self::event::Event;
+pub use self::operation::{ExitCode, Operation, Stage};
+pub use self::qemu::QEMU;
+
+/// A driver of libvirt that calls a hook.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Driver {
+    /// Its name, which is its hook's file name in `/etc/libvirt/hooks` (<https://libvirt.org/hooks.html>).
+    pub name: &'static str,
+    /// The folder beside the hook of which libvirt 6.5 and newer run every program as a further hook.
+    pub folder: &'static str,
+    /// Every operation, in the specification's order.
+    pub operations: &'static [Operation],
+}
+
+impl Driver {
+    /// Returns the operation of this name, which is matched exactly.
+    pub fn operation(&self, name: &[u8]) -> Option<Operation> {
+        self.operations.iter().copied().find(|operation| operation.name().as_bytes() == name)
+    }
+
+    /// Returns the driver whose hook is called by this file name from a folder of this name.
+    pub fn of_hook(file_name: &std::ffi::OsStr, folder: Option<&std::ffi::OsStr>) -> Option<&'static Self> {
+        let is_of = |driver: &&Self| file_name == driver.name || folder.is_some_and(|folder| folder == driver.folder);
+        ALL.into_iter().find(is_of)
+    }
+}
+
+/// Every driver.
+const ALL: [&Driver; 1] = [&QEMU];

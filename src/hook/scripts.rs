@@ -6,7 +6,7 @@ use std::time::Instant;
 use rustix::process::Resource;
 
 use crate::domain::Document;
-use crate::driver::{Event, Operation};
+use crate::driver::{Event, ExitCode, Operation};
 use crate::hook::verdict::{Run, refuses};
 use crate::paths::Paths;
 use crate::process::Supervisor;
@@ -143,9 +143,9 @@ impl Runner<'_> {
             let message = format!("{operation} is refused, since onFailure = \"abort\" is set for this script");
             self.journal.error(Some(&run.script), message);
         } else if asked && !self.operation.can_be_refused() {
-            let why = match self.operation {
-                Operation::Started | Operation::Reconnect => "it would kill the running VM",
-                _ => "libvirt pays no heed to it there",
+            let why = match self.operation.exit_code() {
+                ExitCode::Kills => "it would kill the running VM",
+                ExitCode::Refuses | ExitCode::Ignored => "libvirt pays no heed to it there",
             };
             let message = format!("onFailure = \"abort\" does not count on {operation}, since {why}");
             self.journal.warn(Some(&run.script), message);

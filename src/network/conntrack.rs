@@ -163,7 +163,11 @@ impl Connection {
         Some(Self {
             original: Tuple::parse(attribute(all, CTA_TUPLE_ORIG)?)?,
             reply: Tuple::parse(attribute(all, CTA_TUPLE_REPLY)?)?,
-            mark: attribute(all, CTA_MARK)?.try_into().ok().map(u32::from_be_bytes)?,
+            // The kernel may leave out the attribute of a mark of 0 (ctnetlink_dump_mark, net/netfilter/nf_conntrack_netlink.c).
+            mark: match attribute(all, CTA_MARK) {
+                Some(mark) => mark.try_into().ok().map(u32::from_be_bytes)?,
+                None => 0,
+            },
             name: name.map(|(kind, value)| (kind, value.to_vec())).collect(),
             family,
         })
@@ -273,6 +277,16 @@ mod tests {
         let to: std::net::SocketAddr = to.parse().expect("an address");
         let ports = ports.parse().expect("ports");
         Forward { protocol, listen: None, ports, to: to.ip(), to_port: to.port(), from: Vec::new() }
+    }
+
+    #[test]
+    fn a_connection_without_the_attribute_of_its_mark_has_the_mark_0() {
+        let marked = Connection::parse(&bytes(UDP)).expect("a connection");
+        let unmarked = UDP.replace("0800080001000000", "");
+        assert_ne!(unmarked, UDP);
+        let unmarked = Connection::parse(&bytes(&unmarked)).expect("a connection");
+        assert_eq!((marked.mark, unmarked.mark), (MARK, 0));
+        assert_eq!(marked.original, unmarked.original);
     }
 
     #[test]

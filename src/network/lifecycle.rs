@@ -22,7 +22,7 @@ use super::marker::Marker;
 use super::plan::{self, Plan};
 use super::settle::{self, Belief};
 use crate::domain::{Document, DomainXml};
-use crate::driver::{Event, Operation};
+use crate::driver::{Event, Operation, Stage};
 use crate::paths::Paths;
 use crate::process::Programs;
 use crate::record::report;
@@ -48,11 +48,11 @@ pub enum Step {
 impl Step {
     /// What there is to do at an operation.
     pub const fn at(operation: Operation) -> Option<Self> {
-        match operation {
-            Operation::Start => Some(Self::Foresee),
-            Operation::Started | Operation::Reconnect | Operation::Attach => Some(Self::Give),
-            Operation::Prepare | Operation::Stopped | Operation::Release => Some(Self::Take),
-            Operation::Migrate | Operation::Restore => None,
+        match operation.stage() {
+            Stage::Starting => Some(Self::Foresee),
+            Stage::Running => Some(Self::Give),
+            Stage::Preparing | Stage::Stopped | Stage::Released => Some(Self::Take),
+            Stage::Arriving => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Names that are nearly a script's: what somebody meant who called a file `strat_gate.sh` or `stop-vm`.
 
-use crate::driver::Operation;
+use crate::driver::QEMU;
 
 use super::name::Scope;
 
@@ -32,7 +32,7 @@ pub fn meant(file_name: &[u8]) -> Option<String> {
 
 /// The operation, or `all`, that a word is, or is a slip of the keyboard or a shortening of.
 fn nearest(word: &str) -> Option<Scope> {
-    let scopes = || Operation::ALL.into_iter().map(Scope::Of).chain([Scope::All]);
+    let scopes = || QEMU.operations.iter().copied().map(Scope::Of).chain([Scope::All]);
     let exact = scopes().find(|scope| scope.name() == word);
     let slip = || {
         let distance = |scope: &Scope| strsim::damerau_levenshtein(word, scope.name());

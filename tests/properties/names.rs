@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use virt_hooks::domain::LiveXml;
-use virt_hooks::driver::{Event, Operation};
+use virt_hooks::driver::{Event, QEMU};
 use virt_hooks::paths::Paths;
 use virt_hooks::script::{is_leftover, order, rest_for};
 
@@ -17,7 +17,7 @@ pub(crate) fn lead_nowhere_else(text: &[u8]) {
     assert_eq!(event.is_some(), arguments.len() >= Event::ARGUMENTS);
     if let Some(event) = event {
         assert_eq!(event.arguments(), arguments);
-        let named = Operation::ALL.into_iter().find(|operation| operation.name() == event.operation_name());
+        let named = QEMU.operations.iter().copied().find(|operation| operation.name() == event.operation_name());
         assert_eq!(event.operation(), named);
         let paths = Paths::under(Path::new("/root"));
         if let Some(own) = paths.custom_of(event.domain()) {
@@ -31,7 +31,7 @@ pub(crate) fn lead_nowhere_else(text: &[u8]) {
         );
     }
     for name in &words {
-        for operation in Operation::ALL {
+        for &operation in QEMU.operations {
             let Some(rest) = rest_for(operation, name) else { continue };
             let with = |prefix: &str| [prefix.as_bytes(), b"_", rest].concat();
             assert!(!rest.is_empty() && !is_leftover(name));

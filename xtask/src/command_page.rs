@@ -1,7 +1,7 @@
 //! virt-hooks(8): the whole command in one page. What stands in `--help` comes from there.
 
 use clap::{Arg, Command};
-use virt_hooks::driver::Operation;
+use virt_hooks::driver::QEMU;
 
 use crate::explanation::{Part, parts};
 use crate::page::Page;
@@ -135,8 +135,8 @@ fn scripts(page: &mut Page) {
     page.section("SCRIPTS");
     prose::NAMES.iter().for_each(|text| page.paragraph(text));
     page.subsection("Operations");
-    for operation in Operation::ALL {
-        let mut words = prose::occasion(operation).to_owned();
+    for operation in QEMU.operations {
+        let mut words = operation.description().to_owned();
         if operation.can_be_refused() {
             words.push_str(" Can be refused by a script with `onFailure = \"abort\"`.");
         }

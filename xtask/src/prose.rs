@@ -1,6 +1,5 @@
 //! What virt-hooks(8) says that no definition can: what the program is, what scripts can rely on, where things are.
 
-use virt_hooks::driver::Operation;
 use virt_hooks::paths::Paths;
 
 /// What the program is.
@@ -29,21 +28,6 @@ pub(crate) const NAMES: [&str; 5] = [
     "Scripts run as root, so one that somebody other than root could have changed is refused, and the log names the command \
      that mends it; see `trust` in `virt-hooks.toml`(5).",
 ];
-
-/// When libvirt calls the hook for an operation.
-pub(crate) const fn occasion(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Prepare => "Before libvirt gathers what the VM needs.",
-        Operation::Start => "What the VM needs is there; it is about to be started.",
-        Operation::Started => "The VM runs.",
-        Operation::Stopped => "The VM has ended; what it used is still held.",
-        Operation::Release => "libvirt has let go of what the VM used.",
-        Operation::Migrate => "A VM is about to arrive by live migration, on the host that it comes to.",
-        Operation::Restore => "A saved VM is about to be brought back.",
-        Operation::Reconnect => "libvirt's daemon was restarted and found the VM running.",
-        Operation::Attach => "The daemon took over a VM that it had not started; since libvirt 5.5 nothing calls this.",
-    }
-}
 
 /// What every script gets.
 pub(crate) const SURROUNDINGS: [(&str, &str); 6] = [

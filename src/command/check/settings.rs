@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Findings, editor};
 use crate::command::install::carry;
 use crate::command::inventory::{Entry, Inventory};
-use crate::driver::Operation;
+use crate::driver::ExitCode;
 use crate::paths::Paths;
 use crate::record::{Escaped, Quoted};
 use crate::script::Scope;
@@ -69,7 +69,7 @@ fn vain_veto(entry: &Entry, inventory: &Inventory, findings: &mut Findings) {
     let (Some(scope), true) = (entry.scope, asked) else { return };
     let message = match scope {
         Scope::Of(operation) if operation.can_be_refused() => return,
-        Scope::Of(operation @ (Operation::Started | Operation::Reconnect)) => format!(
+        Scope::Of(operation) if operation.exit_code() == ExitCode::Kills => format!(
             "onFailure = \"abort\" is set for it and does not count: at {} it would kill the running VM",
             operation.name()
         ),

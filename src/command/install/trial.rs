@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::driver::QEMU;
 use crate::hook;
 use crate::record::Escaped;
 
@@ -21,7 +22,7 @@ const MAXIMUM_ANSWER: u64 = 4096;
 /// Where it does not, with what it did and what mends that.
 pub(super) fn of(program: &Path) -> Result<(), String> {
     let mut command = Command::new(program);
-    command.arg0(hook::NAME).env_clear().current_dir("/");
+    command.arg0(QEMU.name).env_clear().current_dir("/");
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.map_err(|error| {
         format!(

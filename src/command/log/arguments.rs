@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::driver::Operation;
+use crate::driver::QEMU;
 
 /// Which records are shown, and how.
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(in crate::command) struct Arguments {
 
     /// Of this operation
     #[arg(long, value_name = "OPERATION", hide_possible_values = true,
-          value_parser = PossibleValuesParser::new(Operation::ALL.map(Operation::name)))]
+          value_parser = PossibleValuesParser::new(QEMU.operations.iter().map(|operation| operation.name())))]
     pub(super) operation: Option<String>,
 
     /// Of runs that failed: all that is logged of them, from the start to the end; with --timeline, events with such runs

@@ -8,7 +8,7 @@ use super::duration::Milliseconds;
 use super::events::{Event, Run};
 use crate::command::screen::{Meaning, Screen, columns, padded};
 use crate::command::width::{cut, cut_end, right};
-use crate::driver::Operation;
+use crate::driver::{Operation, QEMU};
 use crate::record::Quoted;
 use crate::record::outcome::Outcome;
 
@@ -104,7 +104,7 @@ impl Timeline {
     fn heading(&self, out: &mut dyn Write, event: &Event, took: &str) -> io::Result<()> {
         let (narrow, widths) = (self.screen.width < NARROW, self.widths);
         let time = event.time.get(if narrow { 5..16 } else { 0..19 }).unwrap_or(&event.time).replace('T', " ");
-        let usual = Operation::named(event.operation.as_bytes()).map(Operation::sub_operation);
+        let usual = QEMU.operation(event.operation.as_bytes()).map(Operation::sub_operation);
         let operation = if usual == Some(event.sub_operation.as_str()) {
             event.operation.clone()
         } else {
