@@ -165,7 +165,7 @@ pub fn handle(
         forget_live_xml(live_xml, journal);
         if occasion == Occasion::Call {
             // Whoever gave something to all VMs that run may have taken this one for one of them until now.
-            network::take_what_came_late(event, paths, journal);
+            network::remove_late(event, paths, journal);
         }
     }
     let verdict = Verdict::on(operation, &runs);

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::install::backup;
 use crate::paths::Paths;
-use crate::state::{Drawer, StateError};
+use crate::state::{Directory, StateError};
 
 /// One for everything, or on modular hosts one for qemu.
 const NAMES: [&str; 2] = ["libvirtd", "virtqemud"];
@@ -84,8 +84,8 @@ pub(super) struct FirstInstalled {
 
 const STAMP: &[u8] = b"first";
 
-fn drawer(paths: &Paths) -> Drawer {
-    Drawer::new(paths.state(), "installed")
+fn directory(paths: &Paths) -> Directory {
+    Directory::new(paths.state(), "installed")
 }
 
 /// When a file or folder was made, or where the file system does not know it, when it was last written to.
@@ -110,7 +110,7 @@ impl FirstInstalled {
     /// a hook before it: a warning too few does less harm than a wrong one.
     fn by_its_traces(paths: &Paths) -> Option<Self> {
         // `install` keeps live XML only where it has noted when the hook came. So this is from the hook itself.
-        if !Drawer::new(paths.state(), "live").names().is_empty() {
+        if !Directory::new(paths.state(), "live").names().is_empty() {
             return None;
         }
         let at = made(paths.hook())?;
@@ -120,7 +120,7 @@ impl FirstInstalled {
 
     /// What `install` kept of it.
     pub(super) fn kept(paths: &Paths) -> Option<Self> {
-        let kept = String::from_utf8(drawer(paths).kept(STAMP)?).ok()?;
+        let kept = String::from_utf8(directory(paths).kept(STAMP)?).ok()?;
         let mut lines = kept.lines();
         let at = UNIX_EPOCH.checked_add(Duration::from_millis(lines.next()?.parse().ok()?))?;
         let reloaded = lines.filter_map(|line| {
@@ -137,7 +137,7 @@ impl FirstInstalled {
     pub(super) fn keep(&self, paths: &Paths) -> Result<(), StateError> {
         let at = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let reloaded: String = self.reloaded.iter().map(|(name, pid)| format!("{name} {pid}\n")).collect();
-        drawer(paths).keep(STAMP, format!("{at}\n{reloaded}").as_bytes())
+        directory(paths).keep(STAMP, format!("{at}\n{reloaded}").as_bytes())
     }
 
     /// Notes that a daemon was reloaded, or knew of the hook before.

@@ -18,8 +18,8 @@ use super::install::{DRY_RUN, backup, carry, draft, later_place, patience, stays
 use super::limit::Limit;
 use super::package::{self, Package};
 use super::{logrotate, only_as_root};
-use crate::network::host_wide::{self, Applied};
-use crate::network::kernel::{Kernel, PATIENCE};
+use crate::network::all_domains::{self, Applied};
+use crate::network::kernel::{Kernel, TIMEOUT};
 use crate::network::ledger::Ledger;
 use crate::paths::Paths;
 use crate::process::Programs;
@@ -116,7 +116,7 @@ fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Programs, telle
     }
     let count: usize = Ledger::load(paths.state())
         .entries()
-        .map(|(_, entry)| entry.given.forwards.len() + entry.given.routes.len())
+        .map(|(_, entry)| entry.allocation.forwards.len() + entry.allocation.routes.len())
         .sum();
     let what = format!("{count} forwards and routes of VMs that run");
     if arguments.dry_run {
@@ -124,11 +124,11 @@ fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Programs, telle
         return true;
     }
     let holder = OsStr::new("virt-hooks uninstall");
-    let withdrawn = Ledger::lock(paths.state(), holder, PATIENCE, &mut || programs.interrupted().is_some())
+    let withdrawn = Ledger::lock(paths.state(), holder, TIMEOUT, &mut || programs.interrupted().is_some())
         .map_err(|why| why.to_string())
         .and_then(|_lock| {
-            let mut kernel = Kernel::of_this_host(programs, paths, PATIENCE);
-            host_wide::withdraw(&mut kernel, paths).map_err(|silence| silence.to_string())
+            let mut kernel = Kernel::of_this_host(programs, paths, TIMEOUT);
+            all_domains::remove_all(&mut kernel, paths).map_err(|tool_error| tool_error.to_string())
         });
     let failed: Vec<String> = match withdrawn {
         Err(why) => vec![why],

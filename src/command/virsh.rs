@@ -3,16 +3,16 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::process::{Programs, Silence};
+use crate::process::{Programs, ToolError};
 
 /// How long an answer may take. While a hook runs, libvirt answers nothing about its VM.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What `virsh` prints when it is called with these arguments for the system's libvirt.
 ///
 /// # Errors
 /// Where it is not there, fails, or does not answer in time.
-pub(super) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Vec<u8>, Silence> {
+pub(super) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Vec<u8>, ToolError> {
     ask_by(&mut Programs::for_nothing_else(), arguments)
 }
 
@@ -23,7 +23,7 @@ pub(super) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> 
 pub(super) fn ask_by<A: Into<OsString>>(
     programs: &mut Programs,
     arguments: impl IntoIterator<Item = A>,
-) -> Result<Vec<u8>, Silence> {
+) -> Result<Vec<u8>, ToolError> {
     let system = ["-c", "qemu:///system", "-q"].map(OsString::from);
-    programs.ask("virsh", system.into_iter().chain(arguments.into_iter().map(Into::into)), PATIENCE)
+    programs.ask("virsh", system.into_iter().chain(arguments.into_iter().map(Into::into)), TIMEOUT)
 }

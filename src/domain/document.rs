@@ -21,7 +21,7 @@ use crate::process::sealed;
 pub const MAXIMUM_BYTES: u64 = 64 << 20;
 
 /// The longest that a document is waited for. libvirt writes it before it does anything else.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much room there is for a document at first, in bytes. Most have less.
 const CHUNK: usize = 32 << 10;
@@ -71,10 +71,10 @@ impl Document {
             self.content = Some(match std::mem::replace(&mut self.input, Input::Nothing) {
                 Input::Nothing => Content::default(),
                 Input::Text(bytes) => Content { bytes, fault: None },
-                Input::File(file) => read(&file, PATIENCE, interrupted),
+                Input::File(file) => read(&file, TIMEOUT, interrupted),
                 // A person at a terminal has no XML to type.
                 Input::Stdin if io::stdin().is_terminal() => Content::default(),
-                Input::Stdin => read(&io::stdin(), PATIENCE, interrupted),
+                Input::Stdin => read(&io::stdin(), TIMEOUT, interrupted),
             });
         }
     }
@@ -150,7 +150,7 @@ fn read_into(
         let left = end.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left.min(SLICE)).map_err(|error| unreadable(io::Error::other(error)))?;
         match rustix::event::poll(&mut [PollFd::new(input, PollFlags::IN)], Some(&timeout)) {
-            Ok(_) if left.is_zero() => return Err(format!("did not end within {} s", PATIENCE.as_secs())),
+            Ok(_) if left.is_zero() => return Err(format!("did not end within {} s", TIMEOUT.as_secs())),
             // A signal that came just before the wait does not end it.
             Ok(0) | Err(Errno::INTR) if interrupted() => {
                 return Err("was not waited for, since the hook was told to end".to_owned());

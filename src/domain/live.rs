@@ -9,14 +9,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::document::MAXIMUM_BYTES;
-use crate::state::{Drawer, StateError};
+use crate::state::{Directory, StateError};
 
 /// The place of one domain's live XML.
 #[derive(Debug)]
 pub struct LiveXml {
-    drawer: Drawer,
+    directory: Directory,
     /// Where a rehearsal finds that of a VM that really runs, which it leaves alone.
-    real: Option<Drawer>,
+    real: Option<Directory>,
     name: Vec<u8>,
 }
 
@@ -26,29 +26,29 @@ impl LiveXml {
         let domain = domain.as_bytes();
         let fits = !domain.is_empty() && !domain.contains(&b'/');
         // The ending keeps every domain apart from `.`, `..` and drafts.
-        fits.then(|| Self { drawer: Drawer::new(state, "live"), real: None, name: [domain, b".xml"].concat() })
+        fits.then(|| Self { directory: Directory::new(state, "live"), real: None, name: [domain, b".xml"].concat() })
     }
 
     /// The same for an event that libvirt does not know of: what is kept has a place of its own, and where nothing is kept
     /// there, that of the real VM is shown.
     pub fn rehearsed(state: &Path, domain: &OsStr) -> Option<Self> {
-        let Self { drawer, name, .. } = Self::of(state, domain)?;
-        Some(Self { drawer: Drawer::new(state, "rehearsed"), real: Some(drawer), name })
+        let Self { directory, name, .. } = Self::of(state, domain)?;
+        Some(Self { directory: Directory::new(state, "rehearsed"), real: Some(directory), name })
     }
 
     /// That of every domain that has one, by name.
     pub fn all(state: &Path) -> Vec<(OsString, Vec<u8>)> {
-        let drawer = Drawer::new(state, "live");
-        let domains = drawer.names().into_iter().filter_map(|name| {
+        let directory = Directory::new(state, "live");
+        let domains = directory.names().into_iter().filter_map(|name| {
             let domain = name.strip_suffix(b".xml").filter(|domain| !domain.is_empty())?;
-            Some((OsString::from_vec(domain.to_vec()), drawer.kept_up_to(&name, MAXIMUM_BYTES)?))
+            Some((OsString::from_vec(domain.to_vec()), directory.kept_up_to(&name, MAXIMUM_BYTES)?))
         });
         domains.collect()
     }
 
     /// Where the file is, or would be.
     pub fn place(&self) -> PathBuf {
-        self.drawer.path(&self.name)
+        self.directory.path(&self.name)
     }
 
     /// The file, if there is one.
@@ -60,7 +60,7 @@ impl LiveXml {
 
     /// Whether it is kept, and says just this.
     pub fn is(&self, xml: &[u8]) -> bool {
-        self.drawer.kept_up_to(&self.name, MAXIMUM_BYTES).is_some_and(|kept| kept == xml)
+        self.directory.kept_up_to(&self.name, MAXIMUM_BYTES).is_some_and(|kept| kept == xml)
     }
 
     /// Keeps `xml` in place of what was kept before.
@@ -68,7 +68,7 @@ impl LiveXml {
     /// # Errors
     /// Where it can't be written; what was kept before stays.
     pub fn keep(&self, xml: &[u8]) -> Result<(), StateError> {
-        self.drawer.keep(&self.name, xml)
+        self.directory.keep(&self.name, xml)
     }
 
     /// Drops what is kept.
@@ -76,6 +76,6 @@ impl LiveXml {
     /// # Errors
     /// Where it is there and can't be removed.
     pub fn forget(&self) -> Result<(), StateError> {
-        self.drawer.forget(&self.name)
+        self.directory.forget(&self.name)
     }
 }

@@ -7,7 +7,7 @@ mod unreadable;
 mod weight;
 mod xml;
 
-pub use self::document::{Document, Input, MAXIMUM_BYTES, PATIENCE};
+pub use self::document::{Document, Input, MAXIMUM_BYTES, TIMEOUT};
 pub use self::live::LiveXml;
 pub use self::splice::{Edit, splice};
 pub use self::unreadable::{MAXIMUM_PARSED, Unreadable, Weight};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::driver::Event;
 use crate::record::outcome::{Outcome, Seconds};
 use crate::record::{Journal, Quoted};
-use crate::state::Drawer;
+use crate::state::Directory;
 
 pub(super) use crate::state::Lock;
 
@@ -44,7 +44,7 @@ impl Wait<'_> {
         let not_started = |why: &dyn std::fmt::Display| Outcome::NotStarted {
             reason: format!("exclusive = true is set for it, and its lock can't be had: {why}"),
         };
-        let lock = Drawer::new(self.state, "locks").lock(&file_name(label)).map_err(|error| not_started(&error))?;
+        let lock = Directory::new(self.state, "locks").lock(&file_name(label)).map_err(|error| not_started(&error))?;
         let holder = [format!("{}\n", std::process::id()).as_bytes(), self.event.domain().as_bytes()].concat();
         let mut waits = false;
         loop {

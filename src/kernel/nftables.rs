@@ -49,7 +49,7 @@ const FORWARD: u32 = 2;
 const DROP: u32 = 0;
 
 /// How long the kernel may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often it is asked again where something was changed while it answered.
 const TRIES: usize = 4;
@@ -198,7 +198,7 @@ fn request(family: u8, names: &[(u16, &str)]) -> Vec<u8> {
 fn ask<T>(kind: u16, request: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
     for _ in 0..TRIES {
         let mut told = Vec::new();
-        let answer = Netlink::open(NETFILTER, PATIENCE)?.dump(kind, request, |body| told.extend(parse(body)));
+        let answer = Netlink::open(NETFILTER, TIMEOUT)?.dump(kind, request, |body| told.extend(parse(body)));
         match answer {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             answer => return answer.map(|()| told),

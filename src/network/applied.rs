@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::given::{Forward, Route};
-use crate::process::Silence;
+use super::allocation::{Forward, Route};
+use crate::process::ToolError;
 use crate::record::Quoted;
 use crate::state::StateError;
 
@@ -15,9 +15,9 @@ pub struct Done {
     /// Forwards that were the VM's before, and are gone.
     pub closed: Vec<Forward>,
     /// Routes that are there now, and were not before.
-    pub laid: Vec<Route>,
+    pub added_routes: Vec<Route>,
     /// Routes that are gone.
-    pub taken_up: Vec<Route>,
+    pub removed_routes: Vec<Route>,
     /// How many open connections through forwards that are gone were cut.
     pub cut: usize,
     /// Whether anything was not as it was to be.
@@ -33,8 +33,8 @@ impl Done {
     pub fn follow(&mut self, before: Self) {
         self.opened.extend(before.opened);
         self.closed.extend(before.closed);
-        self.laid.extend(before.laid);
-        self.taken_up.extend(before.taken_up);
+        self.added_routes.extend(before.added_routes);
+        self.removed_routes.extend(before.removed_routes);
         self.cut += before.cut;
         self.changed |= before.changed;
         self.warnings.extend(before.warnings);
@@ -51,16 +51,16 @@ pub enum Fault {
     #[error(
         "the table inet virt-hooks could not be changed, so nothing was: {0}; to see what is wrong: virt-hooks network check"
     )]
-    Table(Silence),
+    Table(ToolError),
     /// Routes could not be put in place.
     #[error("the routes could not be put in place, so nothing was changed: {0}; to see what is there: ip route show")]
-    Routes(Silence),
+    Routes(ToolError),
     /// A program did not tell whether it has changed anything.
     #[error(
         "{0}, so that it is not known what has been changed; that is looked into at the VM's next event, or by: virt-hooks \
          network apply"
     )]
-    Unknown(Silence),
+    Unknown(ToolError),
     /// A device can't be made to answer.
     #[error("{} can't be made to answer NDP for others, so nothing was changed: {error}; to mend it, name a device of this host with IPv6", Quoted::bytes(.device.as_bytes()))]
     Answering {

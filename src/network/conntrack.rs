@@ -11,7 +11,7 @@ use rustix::net::AddressFamily;
 use rustix::net::netlink::NETFILTER;
 
 use super::address::Protocol;
-use super::given::Forward;
+use super::allocation::Forward;
 use super::mark::MARK;
 use crate::kernel::host_addresses;
 use crate::kernel::netlink::{FAMILY, Netlink, attribute, attributes, be16_at, put, put_nested};
@@ -41,7 +41,7 @@ const CTA_PROTO_SRC_PORT: u16 = 2;
 const CTA_PROTO_DST_PORT: u16 = 3;
 
 /// How long it may take in all.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many connections are held at a time. Where there are more, it is asked again.
 const AT_A_TIME: usize = 10_000;
@@ -53,7 +53,7 @@ const AT_A_TIME: usize = 10_000;
 /// Where the kernel does not tell them, or not all can be cut within two seconds; the error tells what stays open.
 pub fn cut<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> io::Result<usize> {
     let forwards: Vec<&Forward> = forwards.into_iter().collect();
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let mut cut = 0;
     // The mark alone is no reason to ask the kernel, which takes a while where it tracks many.
     while !forwards.is_empty() {
@@ -100,7 +100,7 @@ pub fn clear_the_way<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> io:
     if forwards.is_empty() {
         return Ok(0);
     }
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let own = host_addresses::addresses(end.saturating_duration_since(Instant::now()))?;
     let mut found = Vec::new();
     let mut netlink = Netlink::open(NETFILTER, end.saturating_duration_since(Instant::now()))?;

@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::guard::{Refusal, Tools};
-use super::reconcile::{Holdings, Lane, Proxy};
+use super::firewall::{Refusal, Tools};
+use super::reconcile::{KernelRoute, KernelState, Proxy};
 use super::table::{self, Listing};
 use crate::kernel::nftables::{self, Family};
 use crate::paths::Paths;
-use crate::process::{Programs, Silence};
+use crate::process::{Programs, ToolError};
 
 /// How long all that is done for a VM at an event may take. Of it each program has what is left.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest that one program is waited for.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -39,8 +39,8 @@ pub struct Kernel<'a> {
 
 impl<'a> Kernel<'a> {
     /// Those of this host, for so long.
-    pub fn of_this_host(programs: &'a mut Programs, paths: &'a Paths, patience: Duration) -> Self {
-        Self { programs, paths, end: Instant::now() + patience }
+    pub fn of_this_host(programs: &'a mut Programs, paths: &'a Paths, timeout: Duration) -> Self {
+        Self { programs, paths, end: Instant::now() + timeout }
     }
 
     /// Whoever calls the programs, and how long the next one may take.
@@ -53,7 +53,7 @@ impl<'a> Kernel<'a> {
     ///
     /// # Errors
     /// Where nft is not there, or does not say.
-    pub fn table(&mut self) -> Result<Option<Listing>, Silence> {
+    pub fn table(&mut self) -> Result<Option<Listing>, ToolError> {
         // Where the kernel does not tell, nft says why.
         if nftables::has_table(Family::Inet, "virt-hooks").is_ok_and(|there| !there) {
             return Ok(None);
@@ -78,7 +78,7 @@ impl<'a> Kernel<'a> {
     ///
     /// # Errors
     /// Where it is refused; then nothing has been changed.
-    pub fn transact(&mut self, transaction: &str) -> Result<(), Silence> {
+    pub fn transact(&mut self, transaction: &str) -> Result<(), ToolError> {
         let (programs, time) = self.programs();
         programs.tell("nft", ["-f", "-"], transaction.as_bytes(), time).map(drop)
     }
@@ -87,16 +87,16 @@ impl<'a> Kernel<'a> {
     ///
     /// # Errors
     /// Where `ip` is not there, or does not say.
-    pub fn routing(&mut self) -> Result<Holdings, Silence> {
-        let mut seen = Holdings::default();
+    pub fn routing(&mut self) -> Result<KernelState, ToolError> {
+        let mut seen = KernelState::default();
         for family in ["-4", "-6"] {
             let routes = ["-j", family, "route", "show", "proto", ROUTE_PROTOCOL];
-            seen.lanes.extend(self.ip::<Shown>(&routes)?.into_iter().filter_map(Shown::lane));
+            seen.routes.extend(self.ip::<Shown>(&routes)?.into_iter().filter_map(Shown::route));
             for shown in self.ip::<Shown>(&["-j", family, "neigh", "show", "proxy"])? {
                 let is_lent = shown.protocol.as_deref() != Some(ROUTE_PROTOCOL);
                 let Some(proxy) = shown.proxy() else { continue };
                 if is_lent {
-                    seen.lent.insert(proxy.clone());
+                    seen.third_party.insert(proxy.clone());
                 }
                 seen.proxies.insert(proxy);
             }
@@ -104,21 +104,21 @@ impl<'a> Kernel<'a> {
         Ok(seen)
     }
 
-    fn ip<T: for<'de> Deserialize<'de>>(&mut self, arguments: &[&str]) -> Result<Vec<T>, Silence> {
+    fn ip<T: for<'de> Deserialize<'de>>(&mut self, arguments: &[&str]) -> Result<Vec<T>, ToolError> {
         let (programs, time) = self.programs();
         let said = programs.ask("ip", arguments, time)?;
         if said.trim_ascii().is_empty() {
             return Ok(Vec::new());
         }
         serde_json::from_slice(&said)
-            .map_err(|error| Silence::Failed("ip".to_owned(), format!("says what can't be read: {error}")))
+            .map_err(|error| ToolError::Failed("ip".to_owned(), format!("says what can't be read: {error}")))
     }
 
     /// Puts routes and proxies in place, one after another.
     ///
     /// # Errors
     /// Where one is refused; then those before it are in place.
-    pub fn lay(&mut self, new: &Holdings) -> Result<(), Silence> {
+    pub fn add_routes(&mut self, new: &KernelState) -> Result<(), ToolError> {
         self.batch("add", new, &[])
     }
 
@@ -126,17 +126,17 @@ impl<'a> Kernel<'a> {
     ///
     /// # Errors
     /// Where `ip` is not there, or does not end.
-    pub fn take_up(&mut self, gone: &Holdings) -> Result<(), Silence> {
+    pub fn remove_routes(&mut self, gone: &KernelState) -> Result<(), ToolError> {
         match self.batch("del", gone, &["-force"]) {
             // It was not there.
-            Err(Silence::Complained(..) | Silence::Failed(..)) => Ok(()),
+            Err(ToolError::Complained(..) | ToolError::Failed(..)) => Ok(()),
             done => done,
         }
     }
 
-    fn batch(&mut self, verb: &str, things: &Holdings, options: &[&str]) -> Result<(), Silence> {
+    fn batch(&mut self, verb: &str, things: &KernelState, options: &[&str]) -> Result<(), ToolError> {
         let mut lines = String::new();
-        for Lane { to, device } in &things.lanes {
+        for KernelRoute { to, device } in &things.routes {
             // Writing to a String can't fail.
             _ = writeln!(lines, "route {verb} {to} dev {device} proto {ROUTE_PROTOCOL}");
         }
@@ -152,7 +152,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// Whether the host answers NDP for others on a device.
-    pub fn answers_ndp(&self, device: &str) -> bool {
+    pub fn proxies_ndp(&self, device: &str) -> bool {
         fs::read_to_string(self.proxy_ndp(device)).is_ok_and(|value| value.trim() != "0")
     }
 
@@ -160,8 +160,8 @@ impl<'a> Kernel<'a> {
     ///
     /// # Errors
     /// Where there is no such device, or it has no IPv6.
-    pub fn answer_ndp(&self, device: &str, answer: bool) -> io::Result<()> {
-        fs::write(self.proxy_ndp(device), if answer { "1" } else { "0" })
+    pub fn set_ndp_proxy(&self, device: &str, enabled: bool) -> io::Result<()> {
+        fs::write(self.proxy_ndp(device), if enabled { "1" } else { "0" })
     }
 
     fn proxy_ndp(&self, device: &str) -> PathBuf {
@@ -172,8 +172,8 @@ impl<'a> Kernel<'a> {
 impl Tools for Kernel<'_> {
     fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal> {
         let (programs, time) = self.programs();
-        programs.tell(program, arguments, input.as_bytes(), time).map_err(|silence| match silence {
-            Silence::Missing(program) => Refusal::Missing(program),
+        programs.tell(program, arguments, input.as_bytes(), time).map_err(|tool_error| match tool_error {
+            ToolError::Missing(program) => Refusal::Missing(program),
             other => Refusal::Failed(other.to_string()),
         })
     }
@@ -192,9 +192,9 @@ struct Shown {
 }
 
 impl Shown {
-    fn lane(self) -> Option<Lane> {
+    fn route(self) -> Option<KernelRoute> {
         let to = self.dst.parse::<IpNet>().ok().or_else(|| self.dst.parse::<IpAddr>().ok().map(IpNet::from))?;
-        Some(Lane { to, device: self.dev? })
+        Some(KernelRoute { to, device: self.dev? })
     }
 
     fn proxy(self) -> Option<Proxy> {

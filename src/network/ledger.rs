@@ -20,9 +20,9 @@ pub use self::entry::Entry;
 use self::text::{entry, escaped, first_word, forward, lines, name, route, unescaped};
 
 use super::address::{Ports, Protocol};
-use super::given::{Forward, Given, Route};
+use super::allocation::{Allocation, Forward, Route};
 use crate::record::Quoted;
-use crate::state::{Drawer, Lock, StateError};
+use crate::state::{Directory, Lock, StateError};
 
 /// The most that is read of it, in bytes: several hundred thousand forwards.
 const MAXIMUM_BYTES: u64 = 64 << 20;
@@ -62,7 +62,7 @@ pub enum NotAlone {
 pub struct Ledger {
     entries: BTreeMap<OsString, Slot>,
     /// Devices on which the host answers NDP for others since this program said so, and did not before.
-    pub answering: Vec<String>,
+    pub ndp_proxy: Vec<String>,
 }
 
 /// What the ledger says of one VM.
@@ -88,7 +88,7 @@ impl Slot {
     /// What it says, if that can be read. Of whom nothing can be, it is not known what they have, and not known that they
     /// have nothing.
     fn known(&self) -> Option<&Entry> {
-        Some(self.entry()).filter(|entry| entry.given != Given::default())
+        Some(self.entry()).filter(|entry| entry.allocation != Allocation::default())
     }
 
     /// What stands behind this word in its lines.
@@ -125,13 +125,13 @@ impl<'a> ForwardsOfOthers<'a> {
 
 impl Ledger {
     /// The drawer that it lies in.
-    pub fn drawer(state: &Path) -> Drawer {
-        Drawer::new(state, "network")
+    pub fn directory(state: &Path) -> Directory {
+        Directory::new(state, "network")
     }
 
     /// Whether there is one: whether any VM has been given anything.
     pub fn is_there(state: &Path) -> bool {
-        Self::drawer(state).path(NAME).symlink_metadata().is_ok()
+        Self::directory(state).path(NAME).symlink_metadata().is_ok()
     }
 
     /// The lock under which everything is looked at and changed, for whoever is `holder`. The programs that are called
@@ -143,14 +143,14 @@ impl Ledger {
     pub fn lock(
         state: &Path,
         holder: &OsStr,
-        patience: Duration,
+        timeout: Duration,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Lock, NotAlone> {
-        let lock = Self::drawer(state).lock(LOCK)?;
-        let end = Instant::now() + patience;
+        let lock = Self::directory(state).lock(LOCK)?;
+        let end = Instant::now() + timeout;
         while !lock.take(holder.as_bytes()).map_err(NotAlone::Lock)? {
             if Instant::now() >= end {
-                return Err(NotAlone::Held { seconds: patience.as_secs(), holder: lock.holder() });
+                return Err(NotAlone::Held { seconds: timeout.as_secs(), holder: lock.holder() });
             }
             if interrupted() {
                 return Err(NotAlone::Interrupted);
@@ -172,7 +172,7 @@ impl Ledger {
     /// # Errors
     /// Where it is there and can't be read.
     pub fn load_to_change(state: &Path) -> Result<Self, StateError> {
-        let bytes = Self::drawer(state).read(NAME, MAXIMUM_BYTES)?.unwrap_or_default();
+        let bytes = Self::directory(state).read(NAME, MAXIMUM_BYTES)?.unwrap_or_default();
         Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
     }
 
@@ -181,12 +181,12 @@ impl Ledger {
     /// # Errors
     /// Where it can't be written.
     pub fn keep(&self, state: &Path) -> Result<(), StateError> {
-        let drawer = Self::drawer(state);
+        let directory = Self::directory(state);
         // Of whom nothing can be read, nothing is kept alone.
-        if self.answering.is_empty() && self.entries().next().is_none() {
-            return drawer.forget(NAME);
+        if self.ndp_proxy.is_empty() && self.entries().next().is_none() {
+            return directory.forget(NAME);
         }
-        drawer.keep_pieces(NAME, self.pieces().iter().map(|piece| piece.as_bytes()))
+        directory.keep_pieces(NAME, self.pieces().iter().map(|piece| piece.as_bytes()))
     }
 
     /// What a VM has been given.
@@ -196,7 +196,7 @@ impl Ledger {
 
     /// Notes what a VM has been given; nothing, and it is forgotten.
     pub fn note(&mut self, domain: &OsStr, entry: Entry) {
-        if entry.given == Given::default() {
+        if entry.allocation == Allocation::default() {
             self.entries.remove(domain);
         } else {
             let slot = Slot { text: lines(domain, &entry), entry: OnceCell::from(entry) };
@@ -266,9 +266,9 @@ impl Ledger {
     }
 
     fn pieces(&self) -> Vec<Cow<'_, str>> {
-        let answering =
-            self.answering.iter().map(|device| format!("answering {}\n", escaped(device.as_bytes())).into());
-        answering.chain(self.entries.values().map(|slot| slot.text.as_str().into())).collect()
+        let ndp_proxy =
+            self.ndp_proxy.iter().map(|device| format!("answering {}\n", escaped(device.as_bytes())).into());
+        ndp_proxy.chain(self.entries.values().map(|slot| slot.text.as_str().into())).collect()
     }
 
     /// Takes [`Ledger::text`] back. A line that can't be read is of no VM.
@@ -280,7 +280,7 @@ impl Ledger {
         };
         let first = if text.starts_with("vm ") { Some(0) } else { next(0) };
         let before = text.get(..first.unwrap_or(text.len())).unwrap_or_default();
-        ledger.answering = before.lines().filter_map(|line| name(line.strip_prefix("answering ")?)).collect();
+        ledger.ndp_proxy = before.lines().filter_map(|line| name(line.strip_prefix("answering ")?)).collect();
         let mut start = first;
         while let Some(from) = start {
             start = next(from);
@@ -315,17 +315,17 @@ mod tests {
             device: "virbr0".to_owned(),
             proxy: proxy.map(str::to_owned),
         };
-        let mut ledger = Ledger { answering: vec!["eth0.5".to_owned()], ..Ledger::default() };
-        for (domain, unsettled) in [(&b"i-2-10-VM"[..], false), (b"-", true), (b"a b%\n\xff\xc3\xa4", false)] {
+        let mut ledger = Ledger { ndp_proxy: vec!["eth0.5".to_owned()], ..Ledger::default() };
+        for (domain, incomplete) in [(&b"i-2-10-VM"[..], false), (b"-", true), (b"a b%\n\xff\xc3\xa4", false)] {
             let forwards = [forward(1, None, &[]), forward(9, Some("::1"), &["2001:db8::/32", "fd00::1/128"])];
             let routes = [route(None), route(Some("eth0"))];
-            let given = Given {
+            let allocation = Allocation {
                 forwards: forwards.into_iter().collect(),
                 routes: routes.into_iter().collect(),
                 links: ["virbr0".to_owned(), "a-b".to_owned()].into_iter().collect(),
-                reflecting: ["vnet0".to_owned()].into_iter().collect(),
+                hairpin_taps: ["vnet0".to_owned()].into_iter().collect(),
             };
-            ledger.note(OsStr::from_bytes(domain), Entry { given, unsettled });
+            ledger.note(OsStr::from_bytes(domain), Entry { allocation, incomplete });
         }
         assert_eq!(Ledger::parse(&ledger.text()), ledger);
         assert!(ledger.text().is_ascii());
@@ -337,9 +337,12 @@ mod tests {
                     forward tcp * 81 10.0.0.1 81\nroute x\nlink\nvm b\nvm c\nlink br0\n";
         let ledger = Ledger::parse(text);
         let a = ledger.of(OsStr::new("a")).expect("a VM");
-        assert_eq!((a.given.forwards.len(), a.given.routes.len(), a.given.links.len(), a.unsettled), (1, 0, 0, false));
+        assert_eq!(
+            (a.allocation.forwards.len(), a.allocation.routes.len(), a.allocation.links.len(), a.incomplete),
+            (1, 0, 0, false)
+        );
         assert_eq!(ledger.of(OsStr::new("b")), None);
-        assert!(ledger.of(OsStr::new("c")).is_some_and(|c| c.unsettled));
+        assert!(ledger.of(OsStr::new("c")).is_some_and(|c| c.incomplete));
     }
 
     #[test]

@@ -13,14 +13,14 @@
 use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
+use super::allocation::Allocation;
 use super::applied::Done;
+use super::apply_plan::{self, Basis};
 use super::declaration::{self, Declarations};
-use super::given::Given;
-use super::kernel::{Kernel, PATIENCE};
+use super::kernel::{Kernel, TIMEOUT};
 use super::ledger::Ledger;
 use super::marker::Marker;
 use super::plan::{self, Plan};
-use super::settle::{self, Belief};
 use crate::domain::{Document, DomainXml};
 use crate::driver::{Event, Operation, Stage};
 use crate::paths::Paths;
@@ -31,27 +31,27 @@ use crate::settings::OnFailure;
 use crate::state::Lock;
 use crate::trust::Judge;
 
-/// How long of [`PATIENCE`] it may be waited for others to be done: what is left is for what is to be done then.
-const LOCK_PATIENCE: Duration = Duration::from_secs(18);
+/// How long of [`TIMEOUT`] it may be waited for others to be done: what is left is for what is to be done then.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(18);
 
 /// What there is to do for a VM's declared network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// To look whether what is declared can be given.
-    Foresee,
+    Preflight,
     /// To give it.
-    Give,
+    Apply,
     /// To take away what was given.
-    Take,
+    Remove,
 }
 
 impl Step {
     /// What there is to do at an operation.
     pub const fn at(operation: Operation) -> Option<Self> {
         match operation.stage() {
-            Stage::Starting => Some(Self::Foresee),
-            Stage::Running => Some(Self::Give),
-            Stage::Preparing | Stage::Stopped | Stage::Released => Some(Self::Take),
+            Stage::Starting => Some(Self::Preflight),
+            Stage::Running => Some(Self::Apply),
+            Stage::Preparing | Stage::Stopped | Stage::Released => Some(Self::Remove),
             Stage::Arriving => None,
         }
     }
@@ -62,9 +62,9 @@ impl Step {
         let has_been_given = || Marker::of(paths.state(), event.domain()).is_there();
         let step = Self::at(operation)?;
         let matters = match step {
-            Self::Foresee => declaration::are_there(paths),
-            Self::Give => declaration::are_there(paths) || has_been_given(),
-            Self::Take => has_been_given(),
+            Self::Preflight => declaration::are_there(paths),
+            Self::Apply => declaration::are_there(paths) || has_been_given(),
+            Self::Remove => has_been_given(),
         };
         matters.then_some(step)
     }
@@ -80,20 +80,20 @@ pub fn perform(
     programs: &mut Programs,
     journal: &mut Journal,
 ) -> Option<String> {
-    if step == Step::Take {
+    if step == Step::Remove {
         take(event.domain(), paths, programs, journal);
         return None;
     }
     let declared = Declared::load(event, document, paths, programs, journal);
-    if step == Step::Foresee {
-        return foresee(event.domain(), &declared, document, paths, journal);
+    if step == Step::Preflight {
+        return preflight(event.domain(), &declared, document, paths, journal);
     }
     give(event.domain(), &declared.declarations, document, paths, programs, journal);
     None
 }
 
 /// Takes away what a VM was given between the beginning of its last event and the end of what is known of it.
-pub fn take_what_came_late(event: &Event, paths: &Paths, journal: &mut Journal) {
+pub fn remove_late(event: &Event, paths: &Paths, journal: &mut Journal) {
     if Marker::of(paths.state(), event.domain()).is_seen() {
         take(event.domain(), paths, &mut Programs::for_nothing_else(), journal);
     }
@@ -108,25 +108,25 @@ pub fn rehearse(
     programs: &mut Programs,
     journal: &mut Journal,
 ) -> Option<String> {
-    if step == Step::Take {
+    if step == Step::Remove {
         let ledger = Ledger::load(paths.state());
-        let given = ledger.of(event.domain()).map(|entry| entry.given.clone()).unwrap_or_default();
-        for forward in &given.forwards {
+        let allocation = ledger.of(event.domain()).map(|entry| entry.allocation.clone()).unwrap_or_default();
+        for forward in &allocation.forwards {
             journal.info(None, format_args!("would close the forward {forward}"));
         }
-        for route in &given.routes {
+        for route in &allocation.routes {
             journal.info(None, format_args!("would take up the route {route}"));
         }
         return None;
     }
     let declared = Declared::load(event, document, paths, programs, journal);
-    if step == Step::Foresee {
-        return foresee(event.domain(), &declared, document, paths, journal);
+    if step == Step::Preflight {
+        return preflight(event.domain(), &declared, document, paths, journal);
     }
     let ledger = Ledger::load(paths.state());
     // What can't even be planned has been told, and refuses nothing here.
     let plan = planned(event.domain(), &declared.declarations, document, &ledger, paths, journal)?;
-    let has = ledger.of(event.domain()).map(|entry| entry.given.clone()).unwrap_or_default();
+    let has = ledger.of(event.domain()).map(|entry| entry.allocation.clone()).unwrap_or_default();
     for (forward, _) in plan.forwards.iter().filter(|(forward, _)| !has.forwards.contains(forward)) {
         journal.info(None, format_args!("would open the forward {forward}"));
     }
@@ -192,7 +192,7 @@ fn planned(
     }
 }
 
-fn foresee(
+fn preflight(
     domain: &OsStr,
     declared: &Declared,
     document: &Document,
@@ -229,13 +229,13 @@ fn give(
     if declarations.say_nothing() && !Marker::of(paths.state(), domain).is_there() {
         return;
     }
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let Some((_lock, ledger)) = locked(domain, paths, programs, journal) else { return };
     let Some(plan) = planned(domain, declarations, document, &ledger, paths, journal) else { return };
     for fault in &plan.faults {
         journal.error(None, fault);
     }
-    let desired = plan.given();
+    let desired = plan.allocation();
     if desired.is_empty() && !Marker::of(paths.state(), domain).is_there() {
         return;
     }
@@ -243,15 +243,15 @@ fn give(
 }
 
 fn take(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut Journal) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let Some((_lock, ledger)) = locked(domain, paths, programs, journal) else { return };
-    change(domain, Given::default(), ledger, end, paths, programs, journal);
+    change(domain, Allocation::default(), ledger, end, paths, programs, journal);
 }
 
 /// Brings the VM to what it is to have, by this moment.
 fn change(
     domain: &OsStr,
-    desired: Given,
+    desired: Allocation,
     mut ledger: Ledger,
     end: Instant,
     paths: &Paths,
@@ -266,7 +266,7 @@ fn change(
              virt-hooks network apply",
         );
     }
-    match settle::settle(domain, desired, &mut ledger, Belief::Ledger, &mut kernel, paths) {
+    match apply_plan::apply_plan(domain, desired, &mut ledger, Basis::Ledger, &mut kernel, paths) {
         Ok(done) => tell(&done, journal),
         Err(fault) => journal.error(None, format_args!("networking: {fault}")),
     }
@@ -274,7 +274,7 @@ fn change(
 
 /// The ledger, and nobody else changes it meanwhile.
 fn locked(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut Journal) -> Option<(Lock, Ledger)> {
-    let locked = Ledger::lock(paths.state(), domain, LOCK_PATIENCE, &mut || programs.interrupted().is_some());
+    let locked = Ledger::lock(paths.state(), domain, LOCK_TIMEOUT, &mut || programs.interrupted().is_some());
     let loaded = locked.map_err(|why| why.to_string()).and_then(|lock| {
         let ledger = Ledger::load_to_change(paths.state()).map_err(|why| why.to_string())?;
         Ok((lock, ledger))
@@ -292,14 +292,14 @@ fn tell(done: &Done, journal: &mut Journal) {
     for forward in &done.closed {
         journal.info(None, format_args!("closed the forward {forward}"));
     }
-    for route in &done.taken_up {
+    for route in &done.removed_routes {
         journal.info(None, format_args!("took up the route {route}"));
     }
     if done.cut > 0 {
         let connections = if done.cut == 1 { "connection" } else { "connections" };
         journal.info(None, format_args!("cut {} open {connections} through what was closed", done.cut));
     }
-    for route in &done.laid {
+    for route in &done.added_routes {
         journal.info(None, format_args!("laid the route {route}"));
     }
     for forward in &done.opened {

@@ -13,7 +13,7 @@ use rustix::net::AddressFamily;
 use rustix::net::netlink::SOCK_DIAG;
 
 use super::address::Protocol;
-use super::given::Forward;
+use super::allocation::Forward;
 use crate::kernel::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attribute, be16_at, u32_at};
 use crate::process::{processes, sockets};
 use crate::record::Quoted;
@@ -29,7 +29,7 @@ const UDP_IS_UNCONNECTED: u32 = 1 << 7;
 const SOCKET: usize = 72;
 
 /// How long the kernel may take to tell all sockets.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long it is looked for the process that holds one.
 const SEARCH: Duration = Duration::from_millis(500);
@@ -78,7 +78,7 @@ impl Listeners {
     pub fn now(protocol: Protocol) -> io::Result<Self> {
         let mut sockets = Vec::new();
         for family in [AddressFamily::INET, AddressFamily::INET6] {
-            let mut netlink = Netlink::open(SOCK_DIAG, PATIENCE)?;
+            let mut netlink = Netlink::open(SOCK_DIAG, TIMEOUT)?;
             netlink
                 .dump(SOCK_DIAG_BY_FAMILY, &request(family, protocol), |body| sockets.extend(Socket::parse(body)))?;
         }

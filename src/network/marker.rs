@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::state::{Drawer, StateError};
+use crate::state::{Directory, StateError};
 
 /// A file by which it is known at once whether a VM has been given anything. Most have not, and the ledger is long.
 #[derive(Debug)]
 pub struct Marker {
-    drawer: Drawer,
+    directory: Directory,
     name: Vec<u8>,
 }
 
@@ -19,7 +19,7 @@ impl Marker {
         // libvirt takes no name with a slash, which would lead to another folder.
         let domain: Vec<u8> = domain.as_bytes().iter().map(|byte| if *byte == b'/' { b'%' } else { *byte }).collect();
         // The ending keeps every domain apart from `.`, `..` and drafts.
-        Self { drawer: Drawer::new(state, "given"), name: [domain.as_slice(), b".vm"].concat() }
+        Self { directory: Directory::new(state, "given"), name: [domain.as_slice(), b".vm"].concat() }
     }
 
     /// Whether it is there. For a name that is too long for a file the ledger itself has to be asked.
@@ -30,7 +30,7 @@ impl Marker {
 
     /// Whether it is there for certain.
     pub fn is_seen(&self) -> bool {
-        self.drawer.path(&self.name).symlink_metadata().is_ok()
+        self.directory.path(&self.name).symlink_metadata().is_ok()
     }
 
     /// Puts it there.
@@ -38,7 +38,7 @@ impl Marker {
     /// # Errors
     /// Where it can't be.
     pub fn put(&self) -> Result<(), StateError> {
-        if self.is_there() { Ok(()) } else { self.drawer.keep(&self.name, b"") }
+        if self.is_there() { Ok(()) } else { self.directory.keep(&self.name, b"") }
     }
 
     /// Takes it away.
@@ -46,7 +46,7 @@ impl Marker {
     /// # Errors
     /// Where it is there and stays.
     pub fn take_away(&self) -> Result<(), StateError> {
-        self.drawer.forget(&self.name)
+        self.directory.forget(&self.name)
     }
 }
 

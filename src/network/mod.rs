@@ -4,13 +4,14 @@
 //! for that, a VM from starting.
 
 pub mod address;
-mod answering;
+pub mod all_domains;
+pub mod allocation;
 pub mod applied;
+pub mod apply_plan;
 pub mod conntrack;
 pub mod declaration;
-pub mod given;
-pub mod guard;
-pub mod host_wide;
+pub mod firewall;
+pub mod hairpin;
 pub mod kernel;
 pub mod ledger;
 pub mod libvirt_network;
@@ -18,15 +19,14 @@ mod lifecycle;
 pub mod listener;
 pub mod mark;
 pub mod marker;
+mod ndp_proxy;
 pub mod plan;
 pub mod reconcile;
-pub mod reflection;
+pub mod reserved;
 pub mod resolve;
-pub mod settle;
 pub mod status;
 pub mod table;
-pub mod taken;
 pub mod traffic;
 pub mod watch;
 
-pub use self::lifecycle::{Step, perform, rehearse, take_what_came_late};
+pub use self::lifecycle::{Step, perform, rehearse, remove_late};

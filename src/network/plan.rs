@@ -9,12 +9,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::address::Protocol;
+use super::allocation::{Allocation, Forward, Route};
 use super::declaration::{Declarations, Source};
-use super::given::{Forward, Given, Route};
+use super::hairpin;
 use super::ledger::{ForwardsOfOthers, Ledger};
 use super::libvirt_network::{Network, Networks, ThisHostsNetworks};
 use super::listener::Listeners;
-use super::reflection;
 use super::resolve::{self, Resolved};
 use crate::domain::{DomainXml, Interface};
 use crate::kernel::host_addresses;
@@ -22,7 +22,7 @@ use crate::paths::Paths;
 use crate::record::Quoted;
 
 /// How long the kernel may take to tell the host's addresses.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many elements a VM's forwards may come to in nftables: as many as there are ports.
 const MAXIMUM_ELEMENTS: usize = 1 << 16;
@@ -40,7 +40,7 @@ pub struct Plan {
     /// Its bridges and taps.
     pub links: BTreeSet<String>,
     /// Those of its taps that have to give back what comes by them.
-    pub reflecting: BTreeSet<String>,
+    pub hairpin_taps: BTreeSet<String>,
     /// What is declared and can't be given.
     pub faults: Vec<Unplanned>,
     /// What is declared, will be given, and will hardly be of use.
@@ -75,9 +75,9 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
     let mut declarations = declarations.clone();
     let refused = declarations.take_metadata(xml);
     let Resolved { forwards, routes, links, faults } = resolve::resolve(&declarations, domain, &interfaces, &networks);
-    let has = ledger.of(domain).map(|entry| entry.given.clone()).unwrap_or_default();
-    let reflecting = reflection::needed(&interfaces, &has.reflecting, paths);
-    let mut plan = Plan { links, reflecting, ..Plan::default() };
+    let has = ledger.of(domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
+    let hairpin_taps = hairpin::needed(&interfaces, &has.hairpin_taps, paths);
+    let mut plan = Plan { links, hairpin_taps, ..Plan::default() };
     plan.faults.extend(refused.into_iter().map(|refused| Unplanned::of(&refused.source, refused.to_string())));
     plan.faults.extend(faults.into_iter().map(|fault| Unplanned::of(&fault.source, fault.to_string())));
     let others = ledger.forwards_of_others(domain, forwards.iter().map(|(forward, _)| forward));
@@ -110,7 +110,7 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
 
 impl Plan {
     /// Adds what nobody else has.
-    fn add_forwards(&mut self, forwards: &[(Forward, Source)], has: &Given, others: &ForwardsOfOthers<'_>) {
+    fn add_forwards(&mut self, forwards: &[(Forward, Source)], has: &Allocation, others: &ForwardsOfOthers<'_>) {
         let mut occupants = Occupants::default();
         let mut elements = Elements::default();
         let mut refused: Vec<(Source, String)> = Vec::new();
@@ -131,7 +131,7 @@ impl Plan {
 
     /// Keeps what the VM has, as far as nothing else is planned in its place: where a file can't be read, nothing is closed
     /// for that.
-    fn keep(&mut self, has: Given) {
+    fn keep(&mut self, has: Allocation) {
         for forward in has.forwards {
             if !self.forwards.iter().any(|(planned, _)| planned.overlaps(&forward)) {
                 self.forwards.push((forward, Source::Unread));
@@ -166,19 +166,19 @@ impl Plan {
     }
 
     /// What the VM is given by it.
-    pub fn given(&self) -> Given {
+    pub fn allocation(&self) -> Allocation {
         let forwards: BTreeSet<Forward> = self.forwards.iter().map(|(forward, _)| forward.clone()).collect();
         let routes: BTreeSet<Route> = self.routes.iter().map(|(route, _)| route.clone()).collect();
         let links = if forwards.is_empty() && routes.is_empty() { BTreeSet::new() } else { self.links.clone() };
-        let reflecting = if forwards.is_empty() { BTreeSet::new() } else { self.reflecting.clone() };
-        Given { forwards, routes, links, reflecting }
+        let hairpin_taps = if forwards.is_empty() { BTreeSet::new() } else { self.hairpin_taps.clone() };
+        Allocation { forwards, routes, links, hairpin_taps }
     }
 }
 
 /// What no route may take away from the host: its addresses, and its gateways'.
 fn of_the_host(paths: &Paths) -> Vec<IpAddr> {
     // Where the kernel does not tell, the operator has said what is to be routed.
-    let own = host_addresses::addresses(PATIENCE).unwrap_or_default();
+    let own = host_addresses::addresses(TIMEOUT).unwrap_or_default();
     own.into_iter().chain(host_addresses::gateways(paths)).collect()
 }
 

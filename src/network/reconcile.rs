@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::given::{Given, Route};
+use super::allocation::{Allocation, Route};
 use super::table::{Element, Place};
 
 /// A destination and the device that it leads to, in the kernel's routing table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lane {
+pub struct KernelRoute {
     /// The destination.
     pub to: IpNet,
     /// The device.
@@ -28,24 +28,24 @@ pub struct Proxy {
 
 /// Things of the kernel's that belong to VMs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Holdings {
+pub struct KernelState {
     /// In nftables.
     pub elements: BTreeSet<Element>,
     /// In the routing table.
-    pub lanes: BTreeSet<Lane>,
+    pub routes: BTreeSet<KernelRoute>,
     /// In the table of proxies.
     pub proxies: BTreeSet<Proxy>,
     /// Those of `proxies` that somebody else put there, and who will take them away.
-    pub lent: BTreeSet<Proxy>,
+    pub third_party: BTreeSet<Proxy>,
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
     /// What is there and is to go.
-    pub gone: Holdings,
+    pub gone: KernelState,
     /// What is not there and is to come.
-    pub new: Holdings,
+    pub new: KernelState,
     /// Forwards of which open connections are to be cut: the VM had them, and is to have them no more, whether or not the
     /// table has them still.
     pub cut: BTreeSet<Element>,
@@ -54,23 +54,26 @@ pub struct Change {
 /// What is to be changed so that a VM that is known to have had `kept` has `desired`, where `actual` is what there is. What
 /// is there besides, and was never this VM's, is somebody else's and stays, unless it stands in the place of what is
 /// desired.
-pub fn reconcile(desired: &Holdings, kept: &Holdings, actual: &Holdings) -> Change {
-    let mut gone = Holdings {
+pub fn reconcile(desired: &KernelState, kept: &KernelState, actual: &KernelState) -> Change {
+    let mut gone = KernelState {
         elements: in_vain(&desired.elements, &kept.elements, &actual.elements),
-        lanes: in_vain(&desired.lanes, &kept.lanes, &actual.lanes),
-        proxies: in_vain(&desired.proxies, &kept.proxies, &actual.proxies).difference(&actual.lent).cloned().collect(),
-        lent: BTreeSet::new(),
+        routes: in_vain(&desired.routes, &kept.routes, &actual.routes),
+        proxies: in_vain(&desired.proxies, &kept.proxies, &actual.proxies)
+            .difference(&actual.third_party)
+            .cloned()
+            .collect(),
+        third_party: BTreeSet::new(),
     };
     let places: BTreeSet<Place> = desired.elements.iter().filter_map(Element::place).collect();
     let strange = actual.elements.iter().filter(|there| there.place().is_some_and(|place| places.contains(&place)));
     gone.elements.extend(strange.filter(|there| !desired.elements.contains(there)).cloned());
     Change {
         gone,
-        new: Holdings {
+        new: KernelState {
             elements: desired.elements.difference(&actual.elements).cloned().collect(),
-            lanes: desired.lanes.difference(&actual.lanes).cloned().collect(),
+            routes: desired.routes.difference(&actual.routes).cloned().collect(),
             proxies: desired.proxies.difference(&actual.proxies).cloned().collect(),
-            lent: BTreeSet::new(),
+            third_party: BTreeSet::new(),
         },
         cut: kept
             .elements
@@ -93,44 +96,48 @@ impl Change {
     }
 }
 
-impl Holdings {
+impl KernelState {
     /// What a VM has where it has been given this.
-    pub fn of(given: &Given) -> Self {
-        let forwards = given.forwards.iter().flat_map(Element::of);
+    pub fn of(allocation: &Allocation) -> Self {
+        let forwards = allocation.forwards.iter().flat_map(Element::of);
         // The set takes no prefix that is in another one, which covers it.
         let is_covered =
-            |route: &Route| given.routes.iter().any(|other| other.to != route.to && other.to.contains(&route.to));
-        let routed = given.routes.iter().filter(|route| !is_covered(route)).map(|route| Element::Routed(route.to));
-        let links = given.routes.iter().map(|route| Element::Link(route.device.clone()));
-        let addresses: BTreeSet<IpAddr> = given.forwards.iter().map(|forward| forward.to).collect();
-        let within = given
+            |route: &Route| allocation.routes.iter().any(|other| other.to != route.to && other.to.contains(&route.to));
+        let routed = allocation.routes.iter().filter(|route| !is_covered(route)).map(|route| Element::Routed(route.to));
+        let links = allocation.routes.iter().map(|route| Element::Link(route.device.clone()));
+        let addresses: BTreeSet<IpAddr> = allocation.forwards.iter().map(|forward| forward.to).collect();
+        let within = allocation
             .links
             .iter()
             .flat_map(|link| addresses.iter().map(move |address| Element::Within(link.clone(), *address)));
         Self {
             elements: forwards.chain(routed).chain(links).chain(within).collect(),
-            lanes: given.routes.iter().map(|route| Lane { to: route.to, device: route.device.clone() }).collect(),
-            proxies: given.routes.iter().flat_map(proxies).collect(),
-            lent: BTreeSet::new(),
+            routes: allocation
+                .routes
+                .iter()
+                .map(|route| KernelRoute { to: route.to, device: route.device.clone() })
+                .collect(),
+            proxies: allocation.routes.iter().flat_map(proxies).collect(),
+            third_party: BTreeSet::new(),
         }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.elements.is_empty() && self.lanes.is_empty() && self.proxies.is_empty()
+        self.elements.is_empty() && self.routes.is_empty() && self.proxies.is_empty()
     }
 
     /// Lets go of others.
     pub fn leave(&mut self, others: &Self) {
         self.elements.retain(|element| !others.elements.contains(element));
-        self.lanes.retain(|lane| !others.lanes.contains(lane));
+        self.routes.retain(|route| !others.routes.contains(route));
         self.proxies.retain(|proxy| !others.proxies.contains(proxy));
     }
 
     /// Takes in others.
     pub fn extend(&mut self, others: Self) {
         self.elements.extend(others.elements);
-        self.lanes.extend(others.lanes);
+        self.routes.extend(others.routes);
         self.proxies.extend(others.proxies);
     }
 }

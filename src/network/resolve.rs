@@ -12,10 +12,10 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::address::Family;
+use super::allocation::{Forward, Route};
 use super::declaration::{Declarations, DeclaredForward, DeclaredRoute, Source};
-use super::given::{Forward, Route};
 use super::libvirt_network::{Mac, Network, Networks, Unknown};
-use super::taken::{Taken, Taking};
+use super::reserved::{ReserveResult, Reserved};
 use crate::domain::Interface;
 use crate::kernel::devices::is_device_name;
 use crate::record::Escaped;
@@ -86,7 +86,7 @@ pub enum Reason {
         /// What it wants.
         wanted: Box<Forward>,
         /// What there is.
-        taken: Box<Forward>,
+        reserved: Box<Forward>,
         /// The other declaration.
         by: Source,
     },
@@ -116,9 +116,10 @@ pub fn resolve(
         return resolved;
     };
     let mut addresses = Addresses { domain, interfaces, networks, known: BTreeMap::new(), reserved: None };
-    let mut taken = Taken::default();
+    let mut reserved = Reserved::default();
     for declared in &declarations.forwards {
-        let forwards = forwards(declared, &mut addresses).and_then(|forwards| untaken(forwards, declared, &mut taken));
+        let forwards =
+            forwards(declared, &mut addresses).and_then(|forwards| untaken(forwards, declared, &mut reserved));
         match forwards {
             Ok(forwards) => {
                 let of = |forward| (forward, declared.source.clone());
@@ -128,7 +129,7 @@ pub fn resolve(
         }
     }
     for declared in &declarations.routes {
-        match route(declared, device, &mut taken) {
+        match route(declared, device, &mut reserved) {
             Ok(route) => resolved.routes.extend(route.map(|route| (route, declared.source.clone()))),
             Err(reason) => resolved.faults.push(Fault { source: declared.source.clone(), reason }),
         }
@@ -240,32 +241,32 @@ fn forwards(declared: &DeclaredForward, addresses: &mut Addresses<'_>) -> Result
 fn untaken(
     forwards: Vec<Forward>,
     declared: &DeclaredForward,
-    taken: &mut Taken<Source>,
+    reserved: &mut Reserved<Source>,
 ) -> Result<Vec<Forward>, Reason> {
     let mut free = Vec::new();
     for forward in &forwards {
-        if let Some((other, by)) = taken.overlapping(forward).filter(|(other, _)| *other != forward) {
+        if let Some((other, by)) = reserved.overlapping(forward).filter(|(other, _)| *other != forward) {
             return Err(Reason::PortTaken {
                 wanted: Box::new(forward.clone()),
-                taken: Box::new(other.clone()),
+                reserved: Box::new(other.clone()),
                 by: by.clone(),
             });
         }
     }
     for forward in forwards {
-        if taken.forward(&forward, declared.source.clone()) == Taking::New {
+        if reserved.forward(&forward, declared.source.clone()) == ReserveResult::New {
             free.push(forward);
         }
     }
     Ok(free)
 }
 
-fn route(declared: &DeclaredRoute, device: &str, taken: &mut Taken<Source>) -> Result<Option<Route>, Reason> {
+fn route(declared: &DeclaredRoute, device: &str, reserved: &mut Reserved<Source>) -> Result<Option<Route>, Reason> {
     let route = Route { to: declared.to, device: device.to_owned(), proxy: declared.proxy.clone() };
-    match taken.route(&route, declared.source.clone()) {
-        Taking::New => Ok(Some(route)),
-        Taking::Same(_) => Ok(None),
-        Taking::Overlaps(_, by) => Err(Reason::DestinationTaken { by: by.clone() }),
+    match reserved.route(&route, declared.source.clone()) {
+        ReserveResult::New => Ok(Some(route)),
+        ReserveResult::Same(_) => Ok(None),
+        ReserveResult::Overlaps(_, by) => Err(Reason::DestinationTaken { by: by.clone() }),
     }
 }
 
@@ -321,9 +322,9 @@ impl fmt::Display for Reason {
                 "a VM's metadata may forward only to what a libvirt network reserves for one of its MAC addresses, and {to} \
                  is not; to mend it, reserve it, or declare the forward in virt-hooks-network.toml"
             ),
-            Self::PortTaken { wanted, taken, by } => write!(
+            Self::PortTaken { wanted, reserved, by } => write!(
                 formatter,
-                "{wanted} overlaps what {by} has declared for the same VM before, {taken}; to mend it, change one of them"
+                "{wanted} overlaps what {by} has declared for the same VM before, {reserved}; to mend it, change one of them"
             ),
             Self::DestinationTaken { by } => write!(
                 formatter,

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use super::all_domains::{Running, plan_of, traffic};
+use super::allocation::{Allocation, Forward, Route};
+use super::apply_plan;
 use super::declaration::{Declaration, Everything, Source, Table};
-use super::given::{Forward, Given, Route};
-use super::guard::{Guards, Traffic};
-use super::host_wide::{Running, plan_of, traffic};
+use super::firewall::{ThirdPartyChains, Traffic};
 use super::kernel::Kernel;
 use super::ledger::Ledger;
 use super::plan::{Plan, Unplanned};
-use super::reconcile::Holdings;
-use super::settle;
+use super::reconcile::KernelState;
 use super::table::{Element, Listing};
 use crate::configuration::matches;
 use crate::paths::Paths;
-use crate::process::Silence;
+use crate::process::ToolError;
 
 /// What a row is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,9 +101,9 @@ pub fn look(
     everything: &Everything,
     kernel: &mut Kernel<'_>,
     paths: &Paths,
-) -> Result<Status, Silence> {
+) -> Result<Status, ToolError> {
     let ledger = Ledger::load(paths.state());
-    let (seen, listing) = settle::seen(kernel)?;
+    let (seen, listing) = apply_plan::seen(kernel)?;
     let table = match &listing {
         None => TableState::Absent,
         Some(listing) => kernel.frame().map_or(TableState::Unknown, |frame| match frame == listing.frame {
@@ -120,12 +120,12 @@ pub fn look(
         domains.entry(domain.to_owned()).or_default();
     }
     let mut rows = Vec::new();
-    let mut known = Holdings::default();
+    let mut known = KernelState::default();
     for (domain, plan) in &domains {
-        let given = ledger.of(domain).map(|entry| entry.given.clone()).unwrap_or_default();
-        known.extend(Holdings::of(&given));
-        known.extend(Holdings::of(&plan.given()));
-        rows.extend(of_vm(domain, plan, &given, &seen, &listing));
+        let allocation = ledger.of(domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
+        known.extend(KernelState::of(&allocation));
+        known.extend(KernelState::of(&plan.allocation()));
+        rows.extend(of_vm(domain, plan, &allocation, &seen, &listing));
     }
     rows.extend(waiting(everything, running));
     rows.extend(strange(&known, &seen, &listing));
@@ -133,10 +133,11 @@ pub fn look(
         .into_iter()
         .flat_map(|(domain, plan)| plan.doubts.into_iter().map(move |doubt| (domain.clone(), doubt)));
     let traffic = traffic(&ledger);
-    let guards = if traffic == Traffic::default() { Ok(Guards::default()) } else { Guards::look(kernel) };
-    let (unguarded, unseen) = match guards {
-        Ok(guards) => {
-            (guards.missing(traffic).map(ToString::to_string).collect(), guards.unseen().map(str::to_owned).collect())
+    let chains =
+        if traffic == Traffic::default() { Ok(ThirdPartyChains::default()) } else { ThirdPartyChains::look(kernel) };
+    let (unguarded, unseen) = match chains {
+        Ok(chains) => {
+            (chains.missing(traffic).map(ToString::to_string).collect(), chains.unseen().map(str::to_owned).collect())
         }
         Err(refusal) => {
             (Vec::new(), vec![format!("whether others' chains refuse what is forwarded can't be seen: {refusal}")])
@@ -145,7 +146,7 @@ pub fn look(
     Ok(Status { rows, table, doubts: doubts.collect(), unguarded, unseen })
 }
 
-fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &Listing) -> Vec<Row> {
+fn of_vm(domain: &OsStr, plan: &Plan, allocation: &Allocation, seen: &KernelState, listing: &Listing) -> Vec<Row> {
     let row = |thing, state, connections, source: Option<&Source>| Row {
         domain: Some(domain.to_owned()),
         thing,
@@ -160,12 +161,12 @@ fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &
         rows.push(row(Thing::Forward(forward.clone()), state, connections(forward, listing), Some(source)));
     }
     // A prefix that is in another of the VM's has no element of its own.
-    let elements = Holdings::of(&plan.given()).elements;
+    let elements = KernelState::of(&plan.allocation()).elements;
     for (route, source) in &plan.routes {
-        let holdings = Holdings::of(&Given { routes: [route.clone()].into(), ..Given::default() });
-        let all = holdings.lanes.is_subset(&seen.lanes)
-            && holdings.proxies.is_subset(&seen.proxies)
-            && holdings.elements.intersection(&elements).all(|element| seen.elements.contains(element));
+        let kernel_state = KernelState::of(&Allocation { routes: [route.clone()].into(), ..Allocation::default() });
+        let all = kernel_state.routes.is_subset(&seen.routes)
+            && kernel_state.proxies.is_subset(&seen.proxies)
+            && kernel_state.elements.intersection(&elements).all(|element| seen.elements.contains(element));
         rows.push(row(
             Thing::Route(route.clone()),
             if all { State::Applied } else { State::Missing },
@@ -173,11 +174,11 @@ fn of_vm(domain: &OsStr, plan: &Plan, given: &Given, seen: &Holdings, listing: &
             Some(source),
         ));
     }
-    let planned = plan.given();
-    for forward in given.forwards.difference(&planned.forwards) {
+    let planned = plan.allocation();
+    for forward in allocation.forwards.difference(&planned.forwards) {
         rows.push(row(Thing::Forward(forward.clone()), State::LeftOver, connections(forward, listing), None));
     }
-    for route in given.routes.difference(&planned.routes) {
+    for route in allocation.routes.difference(&planned.routes) {
         rows.push(row(Thing::Route(route.clone()), State::LeftOver, None, None));
     }
     rows.extend(
@@ -214,12 +215,12 @@ fn waiting(everything: &Everything, running: &[Running]) -> Vec<Row> {
 }
 
 /// What is there and belongs to no VM.
-fn strange(known: &Holdings, seen: &Holdings, listing: &Listing) -> Vec<Row> {
+fn strange(known: &KernelState, seen: &KernelState, listing: &Listing) -> Vec<Row> {
     let elements = seen.elements.difference(&known.elements).map(Element::shown);
-    let lanes = seen.lanes.difference(&known.lanes).map(|lane| format!("route {} to {}", lane.to, lane.device));
-    let proxies = seen.proxies.difference(&seen.lent).filter(|proxy| !known.proxies.contains(proxy));
+    let routes = seen.routes.difference(&known.routes).map(|route| format!("route {} to {}", route.to, route.device));
+    let proxies = seen.proxies.difference(&seen.third_party).filter(|proxy| !known.proxies.contains(proxy));
     let proxies = proxies.map(|proxy| format!("proxy {} on {}", proxy.address, proxy.device));
-    let all = elements.chain(listing.foreign.iter().cloned()).chain(lanes).chain(proxies);
+    let all = elements.chain(listing.foreign.iter().cloned()).chain(routes).chain(proxies);
     let row = |what| Row {
         domain: None,
         thing: Thing::Strange(what),

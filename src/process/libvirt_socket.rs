@@ -18,7 +18,7 @@ const UNIX_DIAG_NAME: u16 = 0;
 const UNIX_DIAG_PEER: u16 = 2;
 
 /// How long the kernel may take, which answers at once, or something is wrong.
-const PATIENCE: Duration = Duration::from_millis(200);
+const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Connections to libvirt's daemons.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl LibvirtClients {
     /// Where the kernel does not tell, or something (a security module) keeps it from telling.
     pub(super) fn now() -> io::Result<Self> {
         let mut sockets = Sockets::default();
-        Netlink::open(SOCK_DIAG, PATIENCE)?.dump(SOCK_DIAG_BY_FAMILY, &request(), |body| sockets.take(body))?;
+        Netlink::open(SOCK_DIAG, TIMEOUT)?.dump(SOCK_DIAG_BY_FAMILY, &request(), |body| sockets.take(body))?;
         Ok(Self { sockets: sockets.clients() })
     }
 

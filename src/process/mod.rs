@@ -21,4 +21,4 @@ pub(crate) use self::process_table::{processes, sockets};
 pub use self::run::kill_running;
 pub use self::running::{Launch, Progress, Remaining, Why};
 pub use self::supervisor::Supervisor;
-pub use self::tool::{Answer, Programs, Silence, find};
+pub use self::tool::{Answer, Programs, ToolError, find};

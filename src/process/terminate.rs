@@ -15,7 +15,7 @@ use super::running::{Progress, Remaining, Running, Show, Why};
 use super::supervisor::Supervisor;
 
 /// How long SIGKILL is given. What has not ended then sleeps in the kernel and can't be ended by anybody.
-const KILL_PATIENCE: Duration = Duration::from_millis(800);
+const KILL_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// How often it is looked whether a group whose leader has ended is empty, and whether SIGKILL has done its work.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -45,7 +45,7 @@ impl Supervisor {
 
     /// Ends with SIGKILL what is left, until nothing is or patience is over.
     fn kill(&mut self, running: &mut Running, show: Show<'_, '_>) {
-        let end = Instant::now() + KILL_PATIENCE;
+        let end = Instant::now() + KILL_TIMEOUT;
         let mut told = false;
         loop {
             // Without a process table nothing but the group can be found.

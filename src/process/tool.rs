@@ -33,7 +33,7 @@ pub struct Programs {
 
 /// Why a program gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Silence {
+pub enum ToolError {
     /// There is none.
     #[error("there is no {0} here")]
     Missing(String),
@@ -90,7 +90,7 @@ impl Programs {
         name: &str,
         arguments: impl IntoIterator<Item = A>,
         timeout: Duration,
-    ) -> Result<Vec<u8>, Silence> {
+    ) -> Result<Vec<u8>, ToolError> {
         self.tell(name, arguments, b"", timeout)
     }
 
@@ -104,7 +104,7 @@ impl Programs {
         arguments: impl IntoIterator<Item = A>,
         input: &[u8],
         timeout: Duration,
-    ) -> Result<Vec<u8>, Silence> {
+    ) -> Result<Vec<u8>, ToolError> {
         let Answer { said, complaint } = self.hear(name, arguments, input, timeout)?;
         complaint.map_or(Ok(said), Err)
     }
@@ -119,8 +119,8 @@ impl Programs {
         arguments: impl IntoIterator<Item = A>,
         input: &[u8],
         timeout: Duration,
-    ) -> Result<Answer, Silence> {
-        let program = find(name).ok_or_else(|| Silence::Missing(name.to_owned()))?;
+    ) -> Result<Answer, ToolError> {
+        let program = find(name).ok_or_else(|| ToolError::Missing(name.to_owned()))?;
         let stdin = match input {
             b"" => Stdio::null(),
             input => sealed::file(name, input).map_err(|error| not_started(name, &error))?.into(),
@@ -143,11 +143,11 @@ impl Programs {
         });
         let complaint = match ended {
             Ok((Outcome::Exited { code: 0, .. }, _)) => None,
-            Ok((outcome, _)) => Some(silence(name, &outcome, &complaint.bytes)),
+            Ok((outcome, _)) => Some(tool_error(name, &outcome, &complaint.bytes)),
             Err(error) => return Err(not_started(name, &error)),
         };
         if answer.is_cut {
-            return Err(Silence::Failed(name.to_owned(), format!("says more than {} MiB", MAXIMUM_ANSWER >> 20)));
+            return Err(ToolError::Failed(name.to_owned(), format!("says more than {} MiB", MAXIMUM_ANSWER >> 20)));
         }
         Ok(Answer { said: answer.bytes, complaint })
     }
@@ -159,24 +159,24 @@ pub struct Answer {
     /// What it printed.
     pub said: Vec<u8>,
     /// What went wrong besides, if something did.
-    pub complaint: Option<Silence>,
+    pub complaint: Option<ToolError>,
 }
 
-fn silence(name: &str, outcome: &Outcome, complaint: &[u8]) -> Silence {
+fn tool_error(name: &str, outcome: &Outcome, complaint: &[u8]) -> ToolError {
     let name = name.to_owned();
     let lines = complaint.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let lines: Vec<String> = lines.map(|line| Escaped(line).to_string()).collect();
     match outcome {
-        Outcome::Exited { .. } if !lines.is_empty() => Silence::Complained(name, lines.join(" ")),
-        Outcome::Exited { code, .. } => Silence::Failed(name, format!("exited with {code}")),
-        Outcome::TimedOut { limit, .. } => Silence::Late(name, *limit),
-        Outcome::Interrupted { signal, .. } => Silence::Interrupted(name, *signal),
-        outcome => Silence::Failed(name, outcome.to_string()),
+        Outcome::Exited { .. } if !lines.is_empty() => ToolError::Complained(name, lines.join(" ")),
+        Outcome::Exited { code, .. } => ToolError::Failed(name, format!("exited with {code}")),
+        Outcome::TimedOut { limit, .. } => ToolError::Late(name, *limit),
+        Outcome::Interrupted { signal, .. } => ToolError::Interrupted(name, *signal),
+        outcome => ToolError::Failed(name, outcome.to_string()),
     }
 }
 
-fn not_started(name: &str, error: &io::Error) -> Silence {
-    Silence::Failed(name.to_owned(), format!("can't be started: {error}"))
+fn not_started(name: &str, error: &io::Error) -> ToolError {
+    ToolError::Failed(name.to_owned(), format!("can't be started: {error}"))
 }
 
 /// Where a program is, if this host has one of that name.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Settings, parse};
 use crate::configuration::{Cost, Problem, files, text};
 use crate::paths::Paths;
-use crate::state::Drawer;
+use crate::state::Directory;
 use crate::trust::Judge;
 
 /// The most that is read of a settings file, in bytes.
@@ -26,7 +26,7 @@ pub enum Keep {
 
 /// The settings of a host, and what is wrong in which of the files.
 pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf, Problem)>) {
-    let kept = Kept { drawer: Drawer::new(paths.state(), "settings"), keep };
+    let kept = Kept { directory: Directory::new(paths.state(), "settings"), keep };
     let mut settings = Settings::default();
     let mut problems = Vec::new();
     let (files, unread) = files(paths.settings(), &paths.settings_drop_ins());
@@ -54,13 +54,13 @@ fn take(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec
             return Vec::new();
         }
         Err(problem) => {
-            return vec![fall_back(problem, kept.drawer.kept(name), settings)];
+            return vec![fall_back(problem, kept.directory.kept(name), settings)];
         }
     };
     let mut problems = parse(&text, settings);
     if let Some(index) = problems.iter().position(|problem| problem.cost == Cost::File) {
         let problem = problems.swap_remove(index);
-        problems.push(fall_back(problem, kept.drawer.kept(name), settings));
+        problems.push(fall_back(problem, kept.directory.kept(name), settings));
     } else {
         kept.keep(name, text.as_bytes());
     }
@@ -69,16 +69,16 @@ fn take(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec
 
 /// What the files said when they were last valid.
 struct Kept {
-    drawer: Drawer,
+    directory: Directory,
     keep: Keep,
 }
 
 impl Kept {
     fn keep(&self, name: &[u8], text: &[u8]) {
-        if self.keep == Keep::Valid && self.drawer.kept(name).as_deref() != Some(text) {
+        if self.keep == Keep::Valid && self.directory.kept(name).as_deref() != Some(text) {
             // Without it a later mistake costs more. That the state folder can't be written to is told where live XML is
             // kept.
-            _ = self.drawer.keep(name, text);
+            _ = self.directory.keep(name, text);
         }
     }
 
@@ -86,12 +86,12 @@ impl Kept {
     fn forget(&self, name: &[u8]) {
         if self.keep == Keep::Valid {
             // It may be gone already.
-            _ = self.drawer.forget(name);
+            _ = self.directory.forget(name);
         }
     }
 
     fn forget_all_but(&self, files: &[PathBuf]) {
-        for name in self.drawer.names() {
+        for name in self.directory.names() {
             if !files.iter().any(|file| kept_name(file) == name) {
                 self.forget(&name);
             }

@@ -49,7 +49,7 @@ const MAXIMUM_KEPT: u64 = 1 << 20;
 
 /// One drawer of the state folder.
 #[derive(Debug, Clone)]
-pub struct Drawer {
+pub struct Directory {
     state: PathBuf,
     folder: PathBuf,
 }
@@ -58,7 +58,7 @@ pub struct Drawer {
 const FOLDER_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-impl Drawer {
+impl Directory {
     /// The drawer `name` of the state folder `state`. Nothing is made before something is kept.
     pub fn new(state: &Path, name: &str) -> Self {
         Self { state: state.to_owned(), folder: state.join(name) }

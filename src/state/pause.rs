@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::record;
-use crate::state::{Drawer, StateError};
+use crate::state::{Directory, StateError};
 
 /// The file's name; what it holds is the end, in seconds since 1970, or nothing where there is none.
 const UNTIL: &[u8] = b"until";
@@ -23,7 +23,7 @@ pub struct Pause {
 impl Pause {
     /// The pause that is in force, if one is.
     pub fn in_force(state: &Path) -> Option<Self> {
-        let kept = drawer(state).kept(UNTIL)?;
+        let kept = directory(state).kept(UNTIL)?;
         // What can't be read as a time was begun by somebody all the same.
         let seconds = std::str::from_utf8(&kept).ok().and_then(|text| text.trim().parse().ok());
         let until = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -36,7 +36,7 @@ impl Pause {
     /// Where the state folder can't be written to.
     pub fn begin(self, state: &Path) -> Result<(), StateError> {
         let text = self.until.map(|until| until.as_second().to_string()).unwrap_or_default();
-        drawer(state).keep(UNTIL, text.as_bytes())
+        directory(state).keep(UNTIL, text.as_bytes())
     }
 
     /// Ends whatever pause there is.
@@ -44,17 +44,17 @@ impl Pause {
     /// # Errors
     /// Where the state folder can't be written to.
     pub fn end(state: &Path) -> Result<(), StateError> {
-        drawer(state).forget(UNTIL)
+        directory(state).forget(UNTIL)
     }
 
     /// The file that it consists of.
     pub fn place(state: &Path) -> PathBuf {
-        drawer(state).path(UNTIL)
+        directory(state).path(UNTIL)
     }
 }
 
-fn drawer(state: &Path) -> Drawer {
-    Drawer::new(state, "pause")
+fn directory(state: &Path) -> Directory {
+    Directory::new(state, "pause")
 }
 
 impl fmt::Display for Pause {

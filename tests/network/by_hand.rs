@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use virt_hooks::network::address::Protocol;
-use virt_hooks::network::given::Forward;
+use virt_hooks::network::allocation::Forward;
 
 use crate::machine::Machine;
 

@@ -4,8 +4,8 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use virt_hooks::network::address::Protocol::{Tcp, Udp};
+use virt_hooks::network::allocation::Forward;
 use virt_hooks::network::conntrack::cut;
-use virt_hooks::network::given::Forward;
 
 use crate::by_hand::{forward, forwards};
 use crate::world::World;

@@ -72,10 +72,10 @@ fn a_restore_or_a_migration_that_libvirt_refuses_since_the_vm_runs_closes_nothin
     let host = Machine::declaring("[[forward]]\ndomain = \"web-1\"\nport = 8080\n");
     let vm = Vm::new("web-1");
     host.starts(&vm);
-    let given = host.left();
+    let allocation = host.left();
     for refused in ["restore", "migrate"] {
         host.takes_through(&vm, &[refused]);
-        assert_eq!(host.left(), given, "{refused}");
+        assert_eq!(host.left(), allocation, "{refused}");
         assert!(host.virt_hooks("network apply").success && host.virt_hooks("network status").success, "{refused}");
     }
     host.stops(&vm);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, UdpSocket};
 
 use virt_hooks::network::address::Ports;
 use virt_hooks::network::address::Protocol::{self, Tcp, Udp};
-use virt_hooks::network::given::Forward;
+use virt_hooks::network::allocation::Forward;
 use virt_hooks::network::listener::Listeners;
 
 use crate::by_hand::forward;

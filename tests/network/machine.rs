@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// How long a command may take, in seconds, on a machine that is busy with other tests.
-const PATIENCE: &str = "60";
+const TIMEOUT: &str = "60";
 
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -95,7 +95,7 @@ impl Machine {
         let mut child = Command::new("timeout")
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .args([PATIENCE, "nsenter"])
+            .args([TIMEOUT, "nsenter"])
             .arg(format!("--mount={namespaces}/mnt"))
             .arg(format!("--net={namespaces}/net"))
             .arg(format!("--uts={namespaces}/uts"))

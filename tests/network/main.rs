@@ -14,6 +14,7 @@ mod traffic;
 mod vm;
 mod world;
 
+mod chains;
 mod conflicts;
 mod conntrack;
 mod crowd;
@@ -21,7 +22,6 @@ mod declarations;
 mod edits;
 mod faults;
 mod forwards;
-mod guards;
 mod listener;
 mod meddling;
 mod names;

@@ -27,8 +27,11 @@ fn a_vm_of_any_name_gets_and_loses_what_is_its_own() {
         let vm = Vm::new(name);
         host.starts(&vm);
         assert!(!host.log().contains("ERROR"), "{name:?}: {}", host.log());
-        let given = host.shell("nft list table inet virt-hooks");
-        assert!(given.contains("tcp . 8080") && given.contains(": 192.168.122.10 . 8080"), "{name:?}: {given}");
+        let allocation = host.shell("nft list table inet virt-hooks");
+        assert!(
+            allocation.contains("tcp . 8080") && allocation.contains(": 192.168.122.10 . 8080"),
+            "{name:?}: {allocation}"
+        );
         let applied = host.virt_hooks("network apply");
         assert!(applied.success && applied.stdout.contains("Nothing was changed"), "{name:?}: {applied:?}");
         assert_eq!(applied.stdout.lines().filter(|line| line.contains("removed")).count(), 0, "{applied:?}");

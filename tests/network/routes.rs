@@ -217,9 +217,9 @@ fn what_is_the_hosts_own_or_its_gateways_is_routed_to_no_vm() {
     );
     let vm = Vm::new("r");
     host.starts(&vm);
-    let laid = host.shell("ip -4 route show proto 118; ip -6 route show proto 118");
-    assert_eq!(laid.lines().count(), 1, "{laid}\n{}", host.log());
-    assert!(laid.starts_with("192.0.2.0/28 "), "{laid}");
+    let added_routes = host.shell("ip -4 route show proto 118; ip -6 route show proto 118");
+    assert_eq!(added_routes.lines().count(), 1, "{added_routes}\n{}", host.log());
+    assert!(added_routes.starts_with("192.0.2.0/28 "), "{added_routes}");
     assert_eq!(host.log().matches("is the host's own or its gateway's").count(), 8, "{}", host.log());
     host.stops(&vm);
     assert_eq!(host.left(), "");

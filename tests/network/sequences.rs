@@ -18,13 +18,13 @@ struct Item {
     toml: &'static str,
     elements: &'static [&'static str],
     /// Its destination.
-    lane: Option<&'static str>,
+    route: Option<&'static str>,
     /// The addresses that the host answers for.
     proxies: &'static [&'static str],
 }
 
 const fn forward(vm: usize, toml: &'static str, elements: &'static [&'static str]) -> Item {
-    Item { vm, toml, elements, lane: None, proxies: &[] }
+    Item { vm, toml, elements, route: None, proxies: &[] }
 }
 
 const ITEMS: [Item; 13] = [
@@ -61,28 +61,28 @@ const ITEMS: [Item; 13] = [
         vm: 1,
         toml: "to = \"203.0.113.0/30\"\nproxy = \"eth0\"",
         elements: &["routed4 { 203.0.113.0/30 }"],
-        lane: Some("203.0.113.0/30"),
+        route: Some("203.0.113.0/30"),
         proxies: &["203.0.113.0", "203.0.113.1", "203.0.113.2", "203.0.113.3"],
     },
     Item {
         vm: 2,
         toml: "to = \"203.0.113.2/32\"",
         elements: &["routed4 { 203.0.113.2 }"],
-        lane: Some("203.0.113.2"),
+        route: Some("203.0.113.2"),
         proxies: &[],
     },
     Item {
         vm: 0,
         toml: "to = \"2001:db8:51::a/128\"\nproxy = \"eth0\"",
         elements: &["routed6 { 2001:db8:51::a }"],
-        lane: Some("2001:db8:51::a"),
+        route: Some("2001:db8:51::a"),
         proxies: &["2001:db8:51::a"],
     },
     Item {
         vm: 2,
         toml: "to = \"2001:db8:51::c/128\"\nproxy = \"eth0\"",
         elements: &["routed6 { 2001:db8:51::c }"],
-        lane: Some("2001:db8:51::c"),
+        route: Some("2001:db8:51::c"),
         proxies: &["2001:db8:51::c"],
     },
     forward(
@@ -237,7 +237,7 @@ impl Story {
                 self.declared = self.below(DECLARED.len());
                 self.note(&format!("declare {}", self.declared));
                 let table = |item: &Item| {
-                    let kind = if item.lane.is_some() { "route" } else { "forward" };
+                    let kind = if item.route.is_some() { "route" } else { "forward" };
                     format!("[[{kind}]]\ndomain = \"{}\"\n{}\n", self.vms[item.vm].name, item.toml)
                 };
                 let text: String = DECLARED[self.declared].iter().map(|item| table(&ITEMS[*item])).collect();
@@ -260,11 +260,11 @@ impl Story {
         let listed = self.host.shell("nft list tables | grep -q virt-hooks && nft list table inet virt-hooks || true");
         let listing = table::read(&listed);
         let elements: BTreeSet<String> = listing.elements.iter().map(Element::shown).collect();
-        let lanes = lines("{ ip -4 route show proto 118; ip -6 route show proto 118; } | cut -d' ' -f1,2,3");
+        let routes = lines("{ ip -4 route show proto 118; ip -6 route show proto 118; } | cut -d' ' -f1,2,3");
         let proxies = lines("ip neigh show proxy | cut -d' ' -f1,2,3,4");
         let answers = self.host.shell("cat /proc/sys/net/ipv6/conf/eth0/proxy_ndp");
         let tale = format!(
-            "{}\nruns {:?}\n{listed}\n{lanes:?}\n{proxies:?}\nproxy_ndp {answers}{told}\n{}",
+            "{}\nruns {:?}\n{listed}\n{routes:?}\n{proxies:?}\nproxy_ndp {answers}{told}\n{}",
             self.history,
             self.runs,
             self.host.log()
@@ -278,9 +278,9 @@ impl Story {
         });
         let mut expected = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
         for item in there.iter().map(|item| &ITEMS[*item]) {
-            let [elements, lanes, proxies] = &mut expected;
+            let [elements, routes, proxies] = &mut expected;
             elements.extend(item.elements.iter().map(|element| (*element).to_owned()));
-            match item.lane {
+            match item.route {
                 Some(_) => _ = elements.insert("links { \"virbr0\" }".to_owned()),
                 None => elements.extend(item.elements.iter().map(|element| {
                     let (address, _port) = element.split_once(" : ").unwrap().1.split_once(" . ").unwrap();
@@ -288,10 +288,10 @@ impl Story {
                     format!("{room} {{ \"virbr0\" . {address} }}")
                 })),
             }
-            lanes.extend(item.lane.iter().map(|to| format!("{to} dev virbr0")));
+            routes.extend(item.route.iter().map(|to| format!("{to} dev virbr0")));
             proxies.extend(item.proxies.iter().map(|address| format!("{address} dev eth0 proxy")));
         }
-        assert_eq!([elements, lanes, proxies], expected, "{tale}");
+        assert_eq!([elements, routes, proxies], expected, "{tale}");
         let conflict = |one: usize, other: usize| CONFLICTS.contains(&(one.min(other), one.max(other)));
         for item in refused {
             assert!(there.iter().any(|other| conflict(item, *other)), "{item} is not there\n{tale}");
@@ -299,8 +299,8 @@ impl Story {
         for item in &there {
             assert!(!there.iter().any(|other| conflict(*item, *other)), "{item} is there\n{tale}");
         }
-        let answering = there.iter().any(|item| matches!(item, 9 | 10));
-        assert_eq!(answers.trim(), if answering { "1" } else { "0" }, "{tale}");
+        let ndp_proxy = there.iter().any(|item| matches!(item, 9 | 10));
+        assert_eq!(answers.trim(), if ndp_proxy { "1" } else { "0" }, "{tale}");
         if there.is_empty() {
             assert_eq!(self.host.left(), "", "{tale}");
         }

@@ -12,7 +12,7 @@ use virt_hooks::network::address::Protocol;
 use crate::machine::Machine;
 
 /// How long an answer is waited for. None comes where packets are dropped.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// How often a service looks whether it is to end.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -115,7 +115,7 @@ impl Machine {
         let address: SocketAddr = address.parse().unwrap();
         let mut socket = self.within(|| match protocol {
             Protocol::Tcp => {
-                TcpStream::connect_timeout(&address, PATIENCE).map(|stream| Socket::Tcp(BufReader::new(stream)))
+                TcpStream::connect_timeout(&address, TIMEOUT).map(|stream| Socket::Tcp(BufReader::new(stream)))
             }
             Protocol::Udp => {
                 let any: IpAddr = if address.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
@@ -142,14 +142,14 @@ impl Socket {
         let mut answer = String::new();
         match self {
             Self::Tcp(stream) => {
-                stream.get_ref().set_read_timeout(Some(PATIENCE))?;
+                stream.get_ref().set_read_timeout(Some(TIMEOUT))?;
                 stream.get_mut().write_all(b"?\n")?;
                 if stream.read_line(&mut answer)? == 0 {
                     return Err(ErrorKind::ConnectionReset.into());
                 }
             }
             Self::Udp(socket) => {
-                socket.set_read_timeout(Some(PATIENCE))?;
+                socket.set_read_timeout(Some(TIMEOUT))?;
                 socket.send(b"?\n")?;
                 let mut bytes = [0; 200];
                 let count = socket.recv(&mut bytes)?;

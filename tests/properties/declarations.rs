@@ -5,11 +5,11 @@ use std::path::Path;
 
 use virt_hooks::domain::DomainXml;
 use virt_hooks::network::address::Family;
+use virt_hooks::network::allocation::Forward;
 use virt_hooks::network::declaration::{
     Declaration, Declarations, DeclaredForward, Everything, Rules, Table, forward_as_toml, parse, parse_for,
     route_as_toml,
 };
-use virt_hooks::network::given::Forward;
 use virt_hooks::network::libvirt_network::{Mac, Network, Networks, Unknown};
 use virt_hooks::network::resolve::resolve;
 

@@ -11,9 +11,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use virt_hooks::network::address::{Ports, Protocol};
-use virt_hooks::network::given::{Forward, Given, Route};
+use virt_hooks::network::allocation::{Allocation, Forward, Route};
 use virt_hooks::network::ledger::{Entry, Ledger};
-use virt_hooks::network::reconcile::{Change, Holdings, Lane, Proxy, reconcile};
+use virt_hooks::network::reconcile::{Change, KernelRoute, KernelState, Proxy, reconcile};
 use virt_hooks::network::table::{self, Element};
 
 use crate::foreign;
@@ -58,23 +58,23 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn given()(
+    fn allocation()(
         forwards in btree_set(forward(), 0..4),
         routes in btree_set(route(), 0..3),
         links in btree_set(select(vec!["virbr0", "virbr1", "vnet0"]).prop_map(str::to_owned), 0..3),
-        reflecting in btree_set("[a-z]{1,5}", 0..2),
-    ) -> Given {
-        Given { forwards, routes, links, reflecting }
+        hairpin_taps in btree_set("[a-z]{1,5}", 0..2),
+    ) -> Allocation {
+        Allocation { forwards, routes, links, hairpin_taps }
     }
 }
 
 prop_compose! {
     /// What a host has, of which some may be the proxies of others.
-    fn holdings()(of in given(), lent in vec(any::<Index>(), 0..3)) -> Holdings {
-        let mut holdings = Holdings::of(&of);
-        let proxies: Vec<Proxy> = holdings.proxies.iter().cloned().collect();
-        holdings.lent = lent.iter().filter(|_| !proxies.is_empty()).map(|index| index.get(&proxies).clone()).collect();
-        holdings
+    fn kernel_state()(of in allocation(), third_party in vec(any::<Index>(), 0..3)) -> KernelState {
+        let mut kernel_state = KernelState::of(&of);
+        let proxies: Vec<Proxy> = kernel_state.proxies.iter().cloned().collect();
+        kernel_state.third_party = third_party.iter().filter(|_| !proxies.is_empty()).map(|index| index.get(&proxies).clone()).collect();
+        kernel_state
     }
 }
 
@@ -84,17 +84,17 @@ fn placed(elements: &BTreeSet<Element>) -> BTreeSet<Element> {
     elements.iter().filter(|element| element.place().is_none_or(|place| places.insert(place))).cloned().collect()
 }
 
-fn changed(actual: &Holdings, change: &Change) -> Holdings {
+fn changed(actual: &KernelState, change: &Change) -> KernelState {
     fn set<T: Ord + Clone>(actual: &BTreeSet<T>, gone: &BTreeSet<T>, new: &BTreeSet<T>) -> BTreeSet<T> {
         assert!(gone.is_subset(actual), "what is not there can't go");
         assert!(new.is_disjoint(actual), "what is there can't come");
         actual.difference(gone).chain(new).cloned().collect()
     }
-    Holdings {
+    KernelState {
         elements: set(&actual.elements, &change.gone.elements, &change.new.elements),
-        lanes: set(&actual.lanes, &change.gone.lanes, &change.new.lanes),
+        routes: set(&actual.routes, &change.gone.routes, &change.new.routes),
         proxies: set(&actual.proxies, &change.gone.proxies, &change.new.proxies),
-        lent: actual.lent.clone(),
+        third_party: actual.third_party.clone(),
     }
 }
 
@@ -114,9 +114,9 @@ proptest! {
 
     #[test]
     fn a_change_brings_about_what_is_desired_and_leaves_what_was_never_the_vms(
-        desired in given(), kept in holdings(), others in holdings(), there in any::<[bool; 8]>(), whole in any::<bool>(),
+        desired in allocation(), kept in kernel_state(), others in kernel_state(), there in any::<[bool; 8]>(), whole in any::<bool>(),
     ) {
-        let mut desired = Holdings::of(&desired);
+        let mut desired = KernelState::of(&desired);
         desired.elements = placed(&desired.elements);
         // Of what the VM had some may be lost, of what it is to have some may be there, and others have things, too.
         let mut actual = others;
@@ -124,7 +124,7 @@ proptest! {
         for from in [&kept, &desired] {
             let mut is_there = || whole || *some.next().expect("it has no end");
             actual.elements.extend(from.elements.iter().filter(|_| is_there()).cloned());
-            actual.lanes.extend(from.lanes.iter().filter(|_| is_there()).cloned());
+            actual.routes.extend(from.routes.iter().filter(|_| is_there()).cloned());
             actual.proxies.extend(from.proxies.iter().filter(|_| is_there()).cloned());
         }
         actual.elements = placed(&actual.elements);
@@ -135,14 +135,14 @@ proptest! {
         let elements = is_as_desired([&desired.elements, &kept.elements, &actual.elements, &after.elements], |element| {
             !kept.elements.contains(element) && element.place().is_none_or(|place| !places.contains(&place))
         });
-        let lanes = is_as_desired([&desired.lanes, &kept.lanes, &actual.lanes, &after.lanes], |lane: &Lane| {
-            !kept.lanes.contains(lane)
+        let routes = is_as_desired([&desired.routes, &kept.routes, &actual.routes, &after.routes], |route: &KernelRoute| {
+            !kept.routes.contains(route)
         });
         let proxies =
             is_as_desired([&desired.proxies, &kept.proxies, &actual.proxies, &after.proxies], |proxy: &Proxy| {
-                !kept.proxies.contains(proxy) || actual.lent.contains(proxy)
+                !kept.proxies.contains(proxy) || actual.third_party.contains(proxy)
             });
-        prop_assert_eq!([elements, lanes, proxies], [true; 3], "{:?}\n{:?}", change, after);
+        prop_assert_eq!([elements, routes, proxies], [true; 3], "{:?}\n{:?}", change, after);
         prop_assert_eq!(&placed(&after.elements), &after.elements, "one element for each place");
         for cut in &change.cut {
             prop_assert!(kept.elements.contains(cut) && !desired.elements.contains(cut));
@@ -162,15 +162,15 @@ proptest! {
 
     #[test]
     fn the_ledger_is_read_as_it_was_written(
-        entries in vec((foreign(), given(), any::<bool>(), foreign_device(), foreign_device()), 0..5),
-        answering in vec(foreign_device(), 0..3),
+        entries in vec((foreign(), allocation(), any::<bool>(), foreign_device(), foreign_device()), 0..5),
+        ndp_proxy in vec(foreign_device(), 0..3),
     ) {
         let mut ledger = Ledger::default();
-        ledger.answering = answering;
-        for (domain, mut given, unsettled, device, link) in entries {
-            given.routes = given.routes.into_iter().map(|route| Route { device: device.clone(), ..route }).collect();
-            given.links.insert(link);
-            ledger.note(&OsString::from_vec(domain), Entry { given, unsettled });
+        ledger.ndp_proxy = ndp_proxy;
+        for (domain, mut allocation, incomplete, device, link) in entries {
+            allocation.routes = allocation.routes.into_iter().map(|route| Route { device: device.clone(), ..route }).collect();
+            allocation.links.insert(link);
+            ledger.note(&OsString::from_vec(domain), Entry { allocation, incomplete });
         }
         let text = ledger.text();
         prop_assert!(text.is_ascii());

@@ -21,7 +21,7 @@ use crate::record::Quoted;
 use crate::trust::shell;
 
 /// How long it may take to look at the kernel's tables.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many pairs of declarations that overlap are told.
 const TOLD: usize = 20;
@@ -154,11 +154,11 @@ fn forwarding(everything: &Everything, status: Option<&Status>, findings: &mut F
 fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) -> Option<Status> {
     let mut programs = Programs::for_nothing_else();
     let known = running::ask(&mut programs, paths);
-    let mut kernel = Kernel::of_this_host(&mut programs, paths, PATIENCE);
+    let mut kernel = Kernel::of_this_host(&mut programs, paths, TIMEOUT);
     let status = match status::look(&known.running, everything, &mut kernel, paths) {
         Ok(status) => status,
-        Err(silence) => {
-            let message = format!("it can't be seen whether what is declared is there: {silence}");
+        Err(tool_error) => {
+            let message = format!("it can't be seen whether what is declared is there: {tool_error}");
             findings.error("inet virt-hooks", message, "nft list table inet virt-hooks");
             return None;
         }

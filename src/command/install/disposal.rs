@@ -14,7 +14,7 @@ use crate::process::Programs;
 use crate::record::Quoted;
 
 /// How long a program may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first libvirt that runs what is in `qemu.d`.
 const RUNS_LATER_HOOKS: (u32, u32) = (6, 5);
@@ -122,7 +122,7 @@ fn can_run_later(found: &HookFile, paths: &Paths, programs: &mut Programs) -> Re
 /// Which libvirt there is, as the first of its programs tells. That of an image can't be asked.
 fn libvirt(paths: &Paths, programs: &mut Programs) -> Option<(&'static str, (u32, u32))> {
     ["libvirtd", "virtqemud", "virsh"].into_iter().filter(|_| paths.is_host()).find_map(|program| {
-        let told = programs.ask(program, ["--version"], PATIENCE).ok()?;
+        let told = programs.ask(program, ["--version"], TIMEOUT).ok()?;
         Some((program, version(&String::from_utf8_lossy(&told))?))
     })
 }

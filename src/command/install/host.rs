@@ -11,7 +11,7 @@ use crate::process::Programs;
 use crate::record::Quoted;
 
 /// How long SELinux' tools may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long systemd may take to reload a daemon.
 const RELOAD: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ pub(in crate::command) enum Notice {
     /// There is nothing new to it.
     NotNeeded,
     /// It does, now or when it starts.
-    Taken,
+    Reserved,
     /// It could not be told.
     Failed,
 }
@@ -39,11 +39,11 @@ pub(in crate::command) struct Host<'a> {
 impl Host<'_> {
     /// Gives files the labels that libvirt may use them by, where SELinux is on.
     pub(super) fn label(&mut self, files: &[&Path]) {
-        if self.dry_run || self.programs.ask("selinuxenabled", [""; 0], PATIENCE).is_err() {
+        if self.dry_run || self.programs.ask("selinuxenabled", [""; 0], TIMEOUT).is_err() {
             return;
         }
         for file in files {
-            if let Err(error) = self.programs.ask("restorecon", [file], PATIENCE) {
+            if let Err(error) = self.programs.ask("restorecon", [file], TIMEOUT) {
                 self.teller.warn(format!("{error}; libvirt may not run what has another label than its hooks' own"));
             }
         }
@@ -51,7 +51,7 @@ impl Host<'_> {
 
     /// Has libvirt look for its hooks, and tells what that brings.
     pub(in crate::command) fn reload(&mut self, running: &[Daemon], now: &str, later: &str) -> Notice {
-        let mut notice = Notice::Taken;
+        let mut notice = Notice::Reserved;
         for daemon in running {
             match self.reload_one(daemon) {
                 Ok(()) => {
@@ -103,7 +103,7 @@ impl Host<'_> {
         if running.is_empty() {
             return self.reload(&[], NOW, LATER);
         }
-        let mut notice = Notice::Taken;
+        let mut notice = Notice::Reserved;
         for daemon in running {
             if self.reload(std::slice::from_ref(daemon), NOW, LATER) == Notice::Failed {
                 notice = Notice::Failed;

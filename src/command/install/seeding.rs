@@ -6,7 +6,7 @@ use super::host::Host;
 use super::step::Said;
 use crate::command::{call, virsh};
 use crate::domain::{DomainXml, LiveXml};
-use crate::process::Silence;
+use crate::process::ToolError;
 use crate::record::Escaped;
 use crate::state::StateError;
 
@@ -14,7 +14,7 @@ use crate::state::StateError;
 #[derive(Debug, thiserror::Error)]
 enum Missed {
     #[error("{0}")]
-    Silent(#[from] Silence),
+    Silent(#[from] ToolError),
     #[error("what virsh says of it is no VM's XML")]
     Unreadable,
     #[error("{0}")]
@@ -65,7 +65,7 @@ fn warn(host: &mut Host<'_>, why: &str, whose: &str, condition: &str) {
     ));
 }
 
-fn list(host: &mut Host<'_>) -> Result<String, Silence> {
+fn list(host: &mut Host<'_>) -> Result<String, ToolError> {
     let list = virsh::ask_by(host.programs, ["list", "--uuid"])?;
     Ok(String::from_utf8_lossy(&list).into_owned())
 }
@@ -74,9 +74,9 @@ fn list(host: &mut Host<'_>) -> Result<String, Silence> {
 /// the others.
 fn holds_for_all(host: &mut Host<'_>, why: &Missed) -> bool {
     match why {
-        Missed::Silent(Silence::Late(..)) => list(host).is_err(),
-        Missed::Silent(Silence::Missing(_) | Silence::Interrupted(..)) => true,
-        Missed::Silent(Silence::Complained(..) | Silence::Failed(..)) | Missed::Unreadable | Missed::Refused(_) => {
+        Missed::Silent(ToolError::Late(..)) => list(host).is_err(),
+        Missed::Silent(ToolError::Missing(_) | ToolError::Interrupted(..)) => true,
+        Missed::Silent(ToolError::Complained(..) | ToolError::Failed(..)) | Missed::Unreadable | Missed::Refused(_) => {
             false
         }
     }

@@ -11,7 +11,7 @@ use crate::hook;
 use crate::record::Escaped;
 
 /// The longest that it may take. It does nothing but answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most that is read of its answer, in bytes.
 const MAXIMUM_ANSWER: u64 = 4096;
@@ -29,7 +29,7 @@ pub(super) fn of(program: &Path) -> Result<(), String> {
             "it can't be started: {error}; perhaps the file system is mounted noexec, or a security policy forbids it"
         )
     })?;
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
@@ -37,7 +37,7 @@ pub(super) fn of(program: &Path) -> Result<(), String> {
             Ok(None) => {
                 _ = child.kill();
                 _ = child.wait();
-                return Err(format!("it did not answer within {} s", PATIENCE.as_secs()));
+                return Err(format!("it did not answer within {} s", TIMEOUT.as_secs()));
             }
             Err(error) => return Err(format!("it can't be waited for: {error}")),
         }

@@ -13,9 +13,9 @@ use crate::command::failure::Failure;
 use crate::command::hook_file::HookFile;
 use crate::command::judge;
 use crate::command::screen::{Meaning, Screen};
+use crate::network::all_domains::{self, Applied, DomainResult};
 use crate::network::applied::Done;
 use crate::network::declaration;
-use crate::network::host_wide::{self, Applied, OfVm};
 use crate::network::kernel::Kernel;
 use crate::network::ledger::Ledger;
 use crate::network::watch::Watch;
@@ -24,7 +24,7 @@ use crate::process::Programs;
 use crate::record::{Escaped, Quoted};
 
 /// How long all of it may take. A hook that waits meanwhile gives up long before.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often it is done at once while each time something is found to be changed: somebody else may be at it, too.
 const TRIES: u32 = 3;
@@ -126,13 +126,13 @@ fn once(arguments: &Arguments, programs: &mut Programs, paths: &Paths) -> Result
     let known = running::ask(programs, paths);
     let mut notes = known.notes();
     let holder = OsStr::new("virt-hooks network apply");
-    let _lock = Ledger::lock(paths.state(), holder, PATIENCE, &mut || programs.interrupted().is_some())
+    let _lock = Ledger::lock(paths.state(), holder, TIMEOUT, &mut || programs.interrupted().is_some())
         .map_err(|why| Failure::failed(format_args!("nothing was changed: {why}")))?;
     let running = known.still(paths);
     let (everything, problems) = declaration::load_all(paths, &judge(paths));
-    let mut kernel = Kernel::of_this_host(programs, paths, PATIENCE);
-    let applied = host_wide::apply(&running, &everything, &mut kernel, paths)
-        .map_err(|silence| Failure::failed(format_args!("it can't be seen what there is: {silence}")))?;
+    let mut kernel = Kernel::of_this_host(programs, paths, TIMEOUT);
+    let applied = all_domains::apply(&running, &everything, &mut kernel, paths)
+        .map_err(|tool_error| Failure::failed(format_args!("it can't be seen what there is: {tool_error}")))?;
 
     for (file, problem) in &problems {
         notes.push(format!("{}: {problem}", Quoted::path(file)));
@@ -159,7 +159,7 @@ fn show(out: &mut impl Write, applied: &Applied, notes: &[String], quiet: bool) 
     if !quiet && applied.orphans > 0 {
         writeln!(out, "removed  {} that no VM has been given", applied.orphans)?;
     }
-    for OfVm { domain, faults, done } in &applied.vms {
+    for DomainResult { domain, faults, done } in &applied.vms {
         let name = Quoted::name(domain);
         match done {
             Ok(done) => {
@@ -198,13 +198,13 @@ fn lines(out: &mut impl Write, name: &str, done: &Done) -> io::Result<()> {
     for forward in &done.closed {
         writeln!(out, "closed   {name}: the forward {forward}")?;
     }
-    for route in &done.taken_up {
+    for route in &done.removed_routes {
         writeln!(out, "taken up {name}: the route {route}")?;
     }
     if done.cut > 0 {
         writeln!(out, "cut      {name}: {} open through what was closed", done.cut)?;
     }
-    for route in &done.laid {
+    for route in &done.added_routes {
         writeln!(out, "laid     {name}: the route {route}")?;
     }
     for forward in &done.opened {
@@ -213,8 +213,8 @@ fn lines(out: &mut impl Write, name: &str, done: &Done) -> io::Result<()> {
     if done.changed
         && done.opened.is_empty()
         && done.closed.is_empty()
-        && done.laid.is_empty()
-        && done.taken_up.is_empty()
+        && done.added_routes.is_empty()
+        && done.removed_routes.is_empty()
     {
         writeln!(out, "mended   {name}: some of what it had been given was not there")?;
     }

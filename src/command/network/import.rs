@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 
 use crate::command::failure::Failure;
 use crate::network::address::{Ports, Protocol};
+use crate::network::allocation::Forward;
 use crate::network::declaration::{DeclaredForward, Source, forward_as_toml, parse};
-use crate::network::given::Forward;
-use crate::network::taken::{Taken, Taking};
+use crate::network::reserved::{ReserveResult, Reserved};
 use crate::record::{Escaped, Quoted};
 
 /// From which file.
@@ -83,11 +83,11 @@ fn import(text: &str) -> Result<Imported, String> {
     let mut import = Import {
         imported: Imported { toml, warnings: Vec::new(), left_out: false },
         domain: String::new(),
-        taken: Taken::default(),
+        reserved: Reserved::default(),
     };
     for (domain, value) in domains {
         import.domain = domain;
-        import.taken = Taken::default();
+        import.reserved = Reserved::default();
         match value {
             Value::Object(one) => import.entry(&one),
             Value::Array(several) => {
@@ -149,7 +149,7 @@ struct Import {
     /// The VM whose entry is read.
     domain: String,
     /// What has been declared for it.
-    taken: Taken<()>,
+    reserved: Reserved<()>,
 }
 
 /// A port of the host with the VM's.
@@ -298,7 +298,7 @@ impl Import {
     /// Prints a declaration, if it is one that will be taken.
     fn declare(&mut self, forward: &DeclaredForward, to: IpAddr) {
         let DeclaredForward { protocol, ports, .. } = *forward;
-        let given = Forward {
+        let allocation = Forward {
             protocol,
             listen: forward.listen,
             ports,
@@ -306,9 +306,9 @@ impl Import {
             to_port: forward.to_port.unwrap_or(ports.first()),
             from: forward.from.clone(),
         };
-        if let Taking::Overlaps(other, ()) = self.taken.forward(&given, ()) {
+        if let ReserveResult::Overlaps(other, ()) = self.reserved.forward(&allocation, ()) {
             let why = format!("an earlier entry has {other}, and one port leads to one address");
-            return self.leave_out(&format!("{given} is left out: {why}"));
+            return self.leave_out(&format!("{allocation} is left out: {why}"));
         }
         let table = forward_as_toml(&[glob::Pattern::escape(&self.domain)], forward);
         let (_, problems) = parse(&table, Path::new(""));

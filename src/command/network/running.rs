@@ -2,9 +2,9 @@
 
 use crate::command::virsh;
 use crate::domain::DomainXml;
-use crate::network::host_wide::{self, Running};
+use crate::network::all_domains::{self, Running};
 use crate::paths::Paths;
-use crate::process::{Programs, Silence};
+use crate::process::{Programs, ToolError};
 
 /// Which VMs run.
 #[derive(Debug)]
@@ -16,15 +16,15 @@ pub(in crate::command) struct Known {
     /// How many run of which the hook knows nothing, since it came later.
     pub(in crate::command) unseen: usize,
     /// Why libvirt could not be asked; then what the hook has seen counts.
-    pub(in crate::command) unasked: Option<Silence>,
+    pub(in crate::command) unasked: Option<ToolError>,
 }
 
 /// Asks libvirt. Whoever does so must not hold a lock that a hook waits for: libvirt answers only when that hook ends.
 pub(in crate::command) fn ask(programs: &mut Programs, paths: &Paths) -> Known {
-    let seen = host_wide::running(paths);
+    let seen = all_domains::running(paths);
     let list = match virsh::ask_by(programs, ["list", "--uuid"]) {
         Ok(list) => String::from_utf8_lossy(&list).into_owned(),
-        Err(silence) => return Known { running: seen, ended: Vec::new(), unseen: 0, unasked: Some(silence) },
+        Err(tool_error) => return Known { running: seen, ended: Vec::new(), unseen: 0, unasked: Some(tool_error) },
     };
     let uuids: Vec<String> = list.split_whitespace().map(|uuid| uuid.replace('-', "").to_lowercase()).collect();
     let uuid_of = |vm: &Running| DomainXml::parse(&vm.xml).ok().and_then(|xml| xml.identity().uuid);
@@ -38,9 +38,9 @@ impl Known {
     /// What a person should know of it.
     pub(in crate::command) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Some(silence) = &self.unasked {
+        if let Some(tool_error) = &self.unasked {
             notes.push(format!(
-                "libvirt can't be asked which VMs run ({silence}): those count that the hook has seen start"
+                "libvirt can't be asked which VMs run ({tool_error}): those count that the hook has seen start"
             ));
         }
         if self.unseen > 0 {
@@ -55,7 +55,7 @@ impl Known {
     /// Those that run, now that the lock is held: a VM that has been started or ended since has been seen to by its own hook,
     /// or that waits for the lock.
     pub(in crate::command) fn still(self, paths: &Paths) -> Vec<Running> {
-        let now = host_wide::running(paths);
+        let now = all_domains::running(paths);
         now.into_iter().filter(|vm| !self.ended.contains(vm)).collect()
     }
 }

@@ -21,7 +21,7 @@ use crate::process::Programs;
 use crate::record::Quoted;
 
 /// How long all of it may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How it is shown.
 #[derive(Debug, Args)]
@@ -48,9 +48,9 @@ pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, F
     let notes = known.notes();
     let running = known.running;
     let (everything, problems) = declaration::load_all(paths, &judge(paths));
-    let mut kernel = Kernel::of_this_host(&mut programs, paths, PATIENCE);
+    let mut kernel = Kernel::of_this_host(&mut programs, paths, TIMEOUT);
     let status = status::look(&running, &everything, &mut kernel, paths)
-        .map_err(|silence| Failure::failed(format_args!("it can't be seen what there is: {silence}")))?;
+        .map_err(|tool_error| Failure::failed(format_args!("it can't be seen what there is: {tool_error}")))?;
     let wrong = |row: &Row| !matches!(row.state, State::Applied | State::Waiting);
     let is_wrong = status.table == TableState::Changed
         || !status.unguarded.is_empty()

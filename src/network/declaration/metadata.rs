@@ -66,11 +66,11 @@ impl Declarations {
         let mut ports_left = MAXIMUM_PORTS;
         for (index, element) in elements(xml).enumerate() {
             let source = Source::Metadata { number: index + 1 };
-            let taken = match index < MAXIMUM_DECLARATIONS {
+            let reserved = match index < MAXIMUM_DECLARATIONS {
                 false => Err(Why::TooMany),
                 true => self.take(element, source.clone(), &mut ports_left),
             };
-            if let Err(why) = taken {
+            if let Err(why) = reserved {
                 refused.push(Refused { source, why });
             }
             if index >= MAXIMUM_DECLARATIONS {

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use ipnet::IpNet;
 
 use super::entry::Entry;
-use crate::network::given::{Forward, Given, Route};
+use crate::network::allocation::{Allocation, Forward, Route};
 
 /// What stands before the first blank, and behind it.
 pub(super) fn first_word(text: &str) -> Option<(&str, &str)> {
@@ -17,12 +17,12 @@ pub(super) fn first_word(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The lines that say what a VM has been given.
-pub(super) fn lines(domain: &OsStr, Entry { given, unsettled }: &Entry) -> String {
+pub(super) fn lines(domain: &OsStr, Entry { allocation, incomplete }: &Entry) -> String {
     let mut text = String::new();
-    let state = if *unsettled { "unsettled" } else { "settled" };
+    let state = if *incomplete { "unsettled" } else { "settled" };
     // Writing to a String can't fail.
     _ = writeln!(text, "vm {} {state}", escaped(domain.as_bytes()));
-    for Forward { protocol, listen, ports, to, to_port, from } in &given.forwards {
+    for Forward { protocol, listen, ports, to, to_port, from } in &allocation.forwards {
         let listen = listen.map_or_else(|| "*".to_owned(), |listen| listen.to_string());
         _ = write!(text, "forward {protocol} {listen} {ports} {to} {to_port}");
         for from in from {
@@ -30,14 +30,14 @@ pub(super) fn lines(domain: &OsStr, Entry { given, unsettled }: &Entry) -> Strin
         }
         text.push('\n');
     }
-    for Route { to, device, proxy } in &given.routes {
+    for Route { to, device, proxy } in &allocation.routes {
         let proxy = proxy.as_ref().map_or_else(|| "-".to_owned(), |proxy| escaped(proxy.as_bytes()));
         _ = writeln!(text, "route {to} {} {proxy}", escaped(device.as_bytes()));
     }
-    for link in &given.links {
+    for link in &allocation.links {
         _ = writeln!(text, "link {}", escaped(link.as_bytes()));
     }
-    for tap in &given.reflecting {
+    for tap in &allocation.hairpin_taps {
         _ = writeln!(text, "reflecting {}", escaped(tap.as_bytes()));
     }
     text
@@ -45,15 +45,15 @@ pub(super) fn lines(domain: &OsStr, Entry { given, unsettled }: &Entry) -> Strin
 
 /// What a VM's lines say.
 pub(super) fn entry(text: &str) -> Entry {
-    let mut entry = Entry { given: Given::default(), unsettled: true };
+    let mut entry = Entry { allocation: Allocation::default(), incomplete: true };
     for line in text.lines() {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
-            "vm" => entry.unsettled = rest.split_once(' ').is_none_or(|(_, state)| state != "settled"),
-            "forward" => entry.given.forwards.extend(forward(rest)),
-            "route" => entry.given.routes.extend(route(rest)),
-            "link" => entry.given.links.extend(name(rest)),
-            "reflecting" => entry.given.reflecting.extend(name(rest)),
+            "vm" => entry.incomplete = rest.split_once(' ').is_none_or(|(_, state)| state != "settled"),
+            "forward" => entry.allocation.forwards.extend(forward(rest)),
+            "route" => entry.allocation.routes.extend(route(rest)),
+            "link" => entry.allocation.links.extend(name(rest)),
+            "reflecting" => entry.allocation.hairpin_taps.extend(name(rest)),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 use crate::network::address::{Ports, Protocol};
-use crate::network::given::Forward;
+use crate::network::allocation::Forward;
 
 /// By what a forwarded packet is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

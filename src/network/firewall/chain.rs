@@ -65,7 +65,7 @@ pub(super) struct Chain {
 }
 
 /// How long it may take to look at all of them.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A chain, and its rules where they can be read.
 type Found = (Chain, Result<Rules, Refusal>);
@@ -76,7 +76,7 @@ type Found = (Chain, Result<Rules, Refusal>);
 /// Where the kernel does not list its chains. A chain of which the rules can't be read has its own error.
 pub(super) fn read_all() -> Result<Vec<Found>, Refusal> {
     let failed = |error| Refusal::Failed(format!("the kernel does not tell its chains: {error}"));
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let all = nftables::chains_at_forward().map_err(failed)?.into_iter();
     let others = all.filter(|found| found.family != Family::Inet || found.table != OWN_TABLE);
     Ok(others.map(|found| read(found, end)).collect())

@@ -3,21 +3,21 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-use super::answering;
+use super::allocation::Allocation;
 use super::applied::{Done, Fault};
+use super::apply_plan::{self, Basis};
 use super::declaration::Everything;
-use super::given::Given;
-use super::guard::{self, Guards, Traffic};
+use super::firewall::{self, ThirdPartyChains, Traffic};
 use super::kernel::Kernel;
 use super::ledger::Ledger;
 use super::marker::Marker;
+use super::ndp_proxy;
 use super::plan::{self, Plan, Unplanned};
-use super::reconcile::Holdings;
-use super::settle::{self, Belief};
+use super::reconcile::KernelState;
 use super::table::{self, Element, Listing};
 use crate::domain::{DomainXml, LiveXml};
 use crate::paths::Paths;
-use crate::process::Silence;
+use crate::process::ToolError;
 
 /// A VM that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Running {
 
 /// What became of one VM.
 #[derive(Debug)]
-pub struct OfVm {
+pub struct DomainResult {
     /// Its name.
     pub domain: OsString,
     /// What is declared and can't be given.
@@ -43,7 +43,7 @@ pub struct OfVm {
 #[derive(Debug, Default)]
 pub struct Applied {
     /// For each VM that has something or is to have it.
-    pub vms: Vec<OfVm>,
+    pub vms: Vec<DomainResult>,
     /// The table was not as this program makes it, and has been made anew.
     pub mended: bool,
     /// In how many chains of others there was no rule, or not at the top, that lets through what is given. Now there is.
@@ -74,36 +74,39 @@ pub fn apply(
     everything: &Everything,
     kernel: &mut Kernel<'_>,
     paths: &Paths,
-) -> Result<Applied, Silence> {
+) -> Result<Applied, ToolError> {
     let mut ledger = Ledger::load_to_change(paths.state()).map_err(|error| {
-        Silence::Failed("the ledger of what VMs were given".to_owned(), format!("can't be read: {error}"))
+        ToolError::Failed("the ledger of what VMs were given".to_owned(), format!("can't be read: {error}"))
     })?;
     let mut applied = Applied::default();
-    let (mut seen, listing) = settle::seen(kernel)?;
-    let nothing_given = ledger.entries().next().is_none();
+    let (mut seen, listing) = apply_plan::seen(kernel)?;
+    let nothing_allocated = ledger.entries().next().is_none();
     applied.mend_the_table(listing.as_ref(), &ledger, &mut seen, kernel)?;
     applied.take_from_the_others(running, &mut ledger, &mut seen, kernel, paths)?;
     applied.give(&running.iter().collect::<Vec<_>>(), everything, &mut ledger, &mut seen, kernel, paths)?;
     // What one has given up may be what another that came before it was refused.
-    if applied.vms.iter().any(OfVm::has_given_up) {
+    if applied.vms.iter().any(DomainResult::has_lost_something) {
         let refused: Vec<&Running> = running.iter().filter(|vm| applied.has_refused(&vm.domain)).collect();
         applied.give(&refused, everything, &mut ledger, &mut seen, kernel, paths)?;
     }
-    if applied.vms.iter().any(OfVm::has_changed) {
-        seen = settle::seen(kernel)?.0;
+    if applied.vms.iter().any(DomainResult::has_changed) {
+        seen = apply_plan::seen(kernel)?.0;
     }
     applied.sweep(&ledger, &seen, kernel)?;
-    if nothing_given && ledger.entries().next().is_none() {
+    if nothing_allocated && ledger.entries().next().is_none() {
         applied.leave_nothing(listing.is_some(), &mut ledger, kernel, paths)?;
     }
     let traffic = traffic(&ledger);
     if traffic != Traffic::default() {
         // Where it can't be seen, that is told by what follows.
-        let mut in_the_way = || Guards::look(kernel).map_or(0, |guards| guards.missing(traffic).count());
+        let mut in_the_way = || ThirdPartyChains::look(kernel).map_or(0, |chains| chains.missing(traffic).count());
         let before = in_the_way();
-        let told = settle::let_through(traffic, kernel);
-        applied.in_the_way =
-            if before == 0 { 0 } else { Guards::look(kernel).map_or(0, |guards| guards.missing(traffic).count()) };
+        let told = apply_plan::pass_third_party(traffic, kernel);
+        applied.in_the_way = if before == 0 {
+            0
+        } else {
+            ThirdPartyChains::look(kernel).map_or(0, |chains| chains.missing(traffic).count())
+        };
         applied.opened = before.saturating_sub(applied.in_the_way);
         applied.warnings.extend(told);
     }
@@ -114,7 +117,7 @@ pub fn apply(
 ///
 /// # Errors
 /// Where it can't even be seen what there is.
-pub fn withdraw(kernel: &mut Kernel<'_>, paths: &Paths) -> Result<Applied, Silence> {
+pub fn remove_all(kernel: &mut Kernel<'_>, paths: &Paths) -> Result<Applied, ToolError> {
     apply(&[], &Everything::default(), kernel, paths)
 }
 
@@ -135,10 +138,10 @@ pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &P
 
 /// All that has to pass the rules of others.
 pub fn traffic(ledger: &Ledger) -> Traffic {
-    let all = ledger.entries().map(|(_, entry)| &entry.given);
-    let all = all.fold(Given::default(), |mut all, given| {
-        all.forwards.extend(given.forwards.iter().cloned());
-        all.routes.extend(given.routes.iter().cloned());
+    let all = ledger.entries().map(|(_, entry)| &entry.allocation);
+    let all = all.fold(Allocation::default(), |mut all, allocation| {
+        all.forwards.extend(allocation.forwards.iter().cloned());
+        all.routes.extend(allocation.routes.iter().cloned());
         all
     });
     all.traffic()
@@ -151,15 +154,15 @@ impl Running {
     }
 }
 
-impl OfVm {
+impl DomainResult {
     /// Whether anything was not as it was to be.
     fn has_changed(&self) -> bool {
         self.done.as_ref().is_ok_and(|done| done.changed)
     }
 
     /// Whether there is something that it has no more.
-    fn has_given_up(&self) -> bool {
-        self.done.as_ref().is_ok_and(|done| !done.closed.is_empty() || !done.taken_up.is_empty())
+    fn has_lost_something(&self) -> bool {
+        self.done.as_ref().is_ok_and(|done| !done.closed.is_empty() || !done.removed_routes.is_empty())
     }
 }
 
@@ -169,19 +172,19 @@ impl Applied {
         &mut self,
         listing: Option<&Listing>,
         ledger: &Ledger,
-        seen: &mut Holdings,
+        seen: &mut KernelState,
         kernel: &mut Kernel<'_>,
-    ) -> Result<(), Silence> {
-        let nothing_given = ledger.entries().next().is_none();
+    ) -> Result<(), ToolError> {
+        let nothing_allocated = ledger.entries().next().is_none();
         self.mended = match listing {
             Some(listing) => !listing.foreign.is_empty() || kernel.frame().is_some_and(|frame| frame != listing.frame),
-            None => !nothing_given,
+            None => !nothing_allocated,
         };
         if self.mended {
             // What a VM has that is not settled may contradict itself, and is brought in order with that VM.
-            let settled = ledger.entries().filter(|(_, entry)| !entry.unsettled);
-            let all = settled.flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
-            kernel.transact(&if nothing_given { table::removal() } else { table::whole(&all) })?;
+            let settled = ledger.entries().filter(|(_, entry)| !entry.incomplete);
+            let all = settled.flat_map(|(_, entry)| KernelState::of(&entry.allocation).elements).collect();
+            kernel.transact(&if nothing_allocated { table::removal() } else { table::whole(&all) })?;
             seen.elements = all;
         }
         Ok(())
@@ -192,17 +195,17 @@ impl Applied {
         &mut self,
         running: &[Running],
         ledger: &mut Ledger,
-        seen: &mut Holdings,
+        seen: &mut KernelState,
         kernel: &mut Kernel<'_>,
         paths: &Paths,
-    ) -> Result<(), Silence> {
-        let given: BTreeSet<OsString> = ledger.entries().map(|(domain, _)| domain.to_owned()).collect();
+    ) -> Result<(), ToolError> {
+        let allocation: BTreeSet<OsString> = ledger.entries().map(|(domain, _)| domain.to_owned()).collect();
         let run: BTreeSet<OsString> = running.iter().map(|vm| vm.domain.clone()).collect();
-        for domain in given.difference(&run) {
-            let before = ledger.of(domain).map(|entry| entry.given.clone()).unwrap_or_default();
-            let done = settle::settle(domain, Given::default(), ledger, Belief::Seen(seen), kernel, paths);
-            let vm = OfVm { domain: domain.clone(), faults: Vec::new(), done };
-            self.note(vm, (&before, &Given::default()), seen, kernel)?;
+        for domain in allocation.difference(&run) {
+            let before = ledger.of(domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
+            let done = apply_plan::apply_plan(domain, Allocation::default(), ledger, Basis::Seen(seen), kernel, paths);
+            let vm = DomainResult { domain: domain.clone(), faults: Vec::new(), done };
+            self.note(vm, (&before, &Allocation::default()), seen, kernel)?;
         }
         Ok(())
     }
@@ -213,13 +216,13 @@ impl Applied {
         running: &[&Running],
         everything: &Everything,
         ledger: &mut Ledger,
-        seen: &mut Holdings,
+        seen: &mut KernelState,
         kernel: &mut Kernel<'_>,
         paths: &Paths,
-    ) -> Result<(), Silence> {
+    ) -> Result<(), ToolError> {
         for vm in running {
             let plan = plan_of(vm, everything, ledger, paths);
-            let (desired, faults) = (plan.given(), plan.faults);
+            let (desired, faults) = (plan.allocation(), plan.faults);
             if desired.is_empty() && faults.is_empty() && ledger.of(&vm.domain).is_none() {
                 continue;
             }
@@ -232,10 +235,10 @@ impl Applied {
                 }
                 continue;
             }
-            let before = ledger.of(&vm.domain).map(|entry| entry.given.clone()).unwrap_or_default();
-            let done = settle::settle(&vm.domain, desired, ledger, Belief::Seen(seen), kernel, paths);
-            let now = ledger.of(&vm.domain).map(|entry| entry.given.clone()).unwrap_or_default();
-            self.note(OfVm { domain: vm.domain.clone(), faults, done }, (&before, &now), seen, kernel)?;
+            let before = ledger.of(&vm.domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
+            let done = apply_plan::apply_plan(&vm.domain, desired, ledger, Basis::Seen(seen), kernel, paths);
+            let now = ledger.of(&vm.domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
+            self.note(DomainResult { domain: vm.domain.clone(), faults, done }, (&before, &now), seen, kernel)?;
         }
         Ok(())
     }
@@ -247,10 +250,10 @@ impl Applied {
         ledger: &mut Ledger,
         kernel: &mut Kernel<'_>,
         paths: &Paths,
-    ) -> Result<(), Silence> {
+    ) -> Result<(), ToolError> {
         if Ledger::is_there(paths.state()) {
             // What can't be read in it is of use to nobody. A device that answers NDP for nobody is seen to with it.
-            answering::stop_answering(ledger, kernel, &mut self.warnings);
+            ndp_proxy::stop_proxying(ledger, kernel, &mut self.warnings);
             if let Err(error) = ledger.keep(paths.state()) {
                 self.warnings.push(format!("the ledger of what VMs were given can't be put in order: {error}"));
             }
@@ -260,7 +263,7 @@ impl Applied {
             kernel.transact(&table::removal())?;
             self.mended = true;
         }
-        self.warnings.extend(guard::take_away(kernel).unwrap_or_default());
+        self.warnings.extend(firewall::take_away(kernel).unwrap_or_default());
         Ok(())
     }
 
@@ -273,46 +276,46 @@ impl Applied {
     /// as there are VMs.
     fn note(
         &mut self,
-        vm: OfVm,
-        (had, has): (&Given, &Given),
-        seen: &mut Holdings,
+        vm: DomainResult,
+        (had, has): (&Allocation, &Allocation),
+        seen: &mut KernelState,
         kernel: &mut Kernel<'_>,
-    ) -> Result<(), Silence> {
-        let OfVm { domain, faults, mut done } = vm;
+    ) -> Result<(), ToolError> {
+        let DomainResult { domain, faults, mut done } = vm;
         match &done {
             Ok(done) if done.changed => {
-                seen.leave(&Holdings::of(had));
-                seen.extend(Holdings::of(has));
+                seen.leave(&KernelState::of(had));
+                seen.extend(KernelState::of(has));
             }
             Ok(_) => {}
-            Err(_) => *seen = settle::seen(kernel)?.0,
+            Err(_) => *seen = apply_plan::seen(kernel)?.0,
         }
         let before = self.vms.iter().position(|vm| vm.domain == domain).map(|index| self.vms.remove(index).done);
         if let (Some(Ok(before)), Ok(done)) = (before, &mut done) {
             done.follow(before);
         }
-        self.vms.push(OfVm { domain, faults, done });
+        self.vms.push(DomainResult { domain, faults, done });
         Ok(())
     }
 
     /// Takes away what belongs to no VM: the table is this program's alone, and so are routes of its number.
-    fn sweep(&mut self, ledger: &Ledger, seen: &Holdings, kernel: &mut Kernel<'_>) -> Result<(), Silence> {
-        let mut all = Holdings::default();
+    fn sweep(&mut self, ledger: &Ledger, seen: &KernelState, kernel: &mut Kernel<'_>) -> Result<(), ToolError> {
+        let mut all = KernelState::default();
         for (_, entry) in ledger.entries() {
-            all.extend(Holdings::of(&entry.given));
+            all.extend(KernelState::of(&entry.allocation));
         }
         let elements: Vec<&Element> = seen.elements.difference(&all.elements).collect();
-        let ours = seen.proxies.difference(&seen.lent);
-        let routing = Holdings {
-            lanes: seen.lanes.difference(&all.lanes).cloned().collect(),
+        let ours = seen.proxies.difference(&seen.third_party);
+        let routing = KernelState {
+            routes: seen.routes.difference(&all.routes).cloned().collect(),
             proxies: ours.filter(|proxy| !all.proxies.contains(proxy)).cloned().collect(),
-            ..Holdings::default()
+            ..KernelState::default()
         };
-        self.orphans = elements.len() + routing.lanes.len() + routing.proxies.len();
+        self.orphans = elements.len() + routing.routes.len() + routing.proxies.len();
         if !elements.is_empty() {
             let nothing_is_left = all.elements.is_empty();
             kernel.transact(&if nothing_is_left { table::removal() } else { table::delta(elements, []) })?;
         }
-        if routing.is_empty() { Ok(()) } else { kernel.take_up(&routing) }
+        if routing.is_empty() { Ok(()) } else { kernel.remove_routes(&routing) }
     }
 }

@@ -6,14 +6,14 @@ use std::collections::hash_map::Entry;
 use ipnet::IpNet;
 
 use super::address::{Family, Protocol};
-use super::given::{Forward, Route};
+use super::allocation::{Forward, Route};
 
 /// How many ports in a row are looked through together.
 const BUCKET: u16 = 64;
 
 /// What has been given away, to owners that are told where somebody else wants it.
 #[derive(Debug)]
-pub struct Taken<Owner> {
+pub struct Reserved<Owner> {
     forwards: Vec<(Forward, Owner)>,
     /// Where in `forwards` those are that have a port in a bucket.
     buckets: HashMap<(Protocol, Family, u16), Vec<usize>>,
@@ -22,7 +22,7 @@ pub struct Taken<Owner> {
 
 /// What became of something that was to be taken.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Taking<'a, T, Owner> {
+pub enum ReserveResult<'a, T, Owner> {
     /// It was free.
     New,
     /// The same was given away before, to this owner.
@@ -31,13 +31,13 @@ pub enum Taking<'a, T, Owner> {
     Overlaps(&'a T, &'a Owner),
 }
 
-impl<Owner> Default for Taken<Owner> {
+impl<Owner> Default for Reserved<Owner> {
     fn default() -> Self {
         Self { forwards: Vec::new(), buckets: HashMap::new(), routes: HashMap::new() }
     }
 }
 
-impl<Owner> Taken<Owner> {
+impl<Owner> Reserved<Owner> {
     /// What has been given away and overlaps a forward, the first of it, and to whom.
     pub fn overlapping(&self, forward: &Forward) -> Option<(&Forward, &Owner)> {
         let before = keys(forward).filter_map(|key| self.buckets.get(&key)).flatten().copied();
@@ -46,18 +46,18 @@ impl<Owner> Taken<Owner> {
     }
 
     /// Takes a forward, if nothing that has been given away overlaps it.
-    pub fn forward(&mut self, forward: &Forward, owner: Owner) -> Taking<'_, Forward, Owner> {
+    pub fn forward(&mut self, forward: &Forward, owner: Owner) -> ReserveResult<'_, Forward, Owner> {
         if self.overlapping(forward).is_none() {
             for key in keys(forward) {
                 self.buckets.entry(key).or_default().push(self.forwards.len());
             }
             self.forwards.push((forward.clone(), owner));
-            return Taking::New;
+            return ReserveResult::New;
         }
         match self.overlapping(forward) {
-            Some((other, owner)) if other == forward => Taking::Same(owner),
-            Some((other, owner)) => Taking::Overlaps(other, owner),
-            None => Taking::New,
+            Some((other, owner)) if other == forward => ReserveResult::Same(owner),
+            Some((other, owner)) => ReserveResult::Overlaps(other, owner),
+            None => ReserveResult::New,
         }
     }
 
@@ -70,15 +70,15 @@ impl<Owner> Taken<Owner> {
 
     /// Takes a route, if its destination has not been given away. One destination in another is no conflict: the longer
     /// prefix wins.
-    pub fn route(&mut self, route: &Route, owner: Owner) -> Taking<'_, Route, Owner> {
+    pub fn route(&mut self, route: &Route, owner: Owner) -> ReserveResult<'_, Route, Owner> {
         match self.routes.entry(route.to) {
             Entry::Vacant(vacant) => {
                 vacant.insert((route.clone(), owner));
-                Taking::New
+                ReserveResult::New
             }
             Entry::Occupied(occupied) => {
                 let (other, owner) = &*occupied.into_mut();
-                if other == route { Taking::Same(owner) } else { Taking::Overlaps(other, owner) }
+                if other == route { ReserveResult::Same(owner) } else { ReserveResult::Overlaps(other, owner) }
             }
         }
     }
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn forwards_overlap_where_one_packet_could_be_for_both() {
-        let taken = forward("tcp", "", "8000-8100", "10.0.0.1", &[]);
+        let reserved = forward("tcp", "", "8000-8100", "10.0.0.1", &[]);
         for (other, overlaps) in [
             (forward("tcp", "", "8100", "10.0.0.2", &[]), true),
             (forward("tcp", "", "8101", "10.0.0.2", &[]), false),
@@ -117,11 +117,11 @@ mod tests {
             (forward("tcp", "203.0.113.7", "8100", "10.0.0.2", &[]), true),
             (forward("tcp", "", "8100", "10.0.0.2", &["192.0.2.0/24"]), true),
         ] {
-            let mut all = Taken::default();
-            assert_eq!(all.forward(&taken, 1), Taking::New);
-            let expected = if overlaps { Taking::Overlaps(&taken, &1) } else { Taking::New };
+            let mut all = Reserved::default();
+            assert_eq!(all.forward(&reserved, 1), ReserveResult::New);
+            let expected = if overlaps { ReserveResult::Overlaps(&reserved, &1) } else { ReserveResult::New };
             assert_eq!(all.forward(&other, 2), expected, "{other}");
-            assert_eq!(all.forward(&taken, 3), Taking::Same(&1));
+            assert_eq!(all.forward(&reserved, 3), ReserveResult::Same(&1));
         }
         let one = forward("tcp", "203.0.113.7", "80", "10.0.0.1", &["192.0.2.0/24"]);
         for (other, overlaps) in [
@@ -130,9 +130,9 @@ mod tests {
             (forward("tcp", "203.0.113.7", "80", "10.0.0.2", &["192.0.2.128/25"]), true),
             (forward("tcp", "", "80", "10.0.0.2", &["192.0.0.0/8"]), true),
         ] {
-            let mut all = Taken::default();
-            assert_eq!(all.forward(&one, 1), Taking::New);
-            assert_eq!(all.forward(&other, 2) != Taking::New, overlaps, "{other}");
+            let mut all = Reserved::default();
+            assert_eq!(all.forward(&one, 1), ReserveResult::New);
+            assert_eq!(all.forward(&other, 2) != ReserveResult::New, overlaps, "{other}");
         }
     }
 
@@ -140,13 +140,13 @@ mod tests {
     fn a_destination_is_given_away_once() {
         let route =
             |to: &str, device: &str| Route { to: to.parse().expect("a prefix"), device: device.into(), proxy: None };
-        let mut taken = Taken::default();
-        assert_eq!(taken.route(&route("198.51.100.9/32", "virbr0"), 1), Taking::New);
-        assert_eq!(taken.route(&route("198.51.100.0/24", "virbr1"), 2), Taking::New);
-        assert_eq!(taken.route(&route("198.51.100.9/32", "virbr0"), 3), Taking::Same(&1));
+        let mut reserved = Reserved::default();
+        assert_eq!(reserved.route(&route("198.51.100.9/32", "virbr0"), 1), ReserveResult::New);
+        assert_eq!(reserved.route(&route("198.51.100.0/24", "virbr1"), 2), ReserveResult::New);
+        assert_eq!(reserved.route(&route("198.51.100.9/32", "virbr0"), 3), ReserveResult::Same(&1));
         let first = route("198.51.100.9/32", "virbr0");
-        assert_eq!(taken.route(&route("198.51.100.9/32", "virbr1"), 3), Taking::Overlaps(&first, &1));
-        let owner = |to: &str| taken.touching(&to.parse().expect("a prefix")).map(|(_, owner)| *owner);
+        assert_eq!(reserved.route(&route("198.51.100.9/32", "virbr1"), 3), ReserveResult::Overlaps(&first, &1));
+        let owner = |to: &str| reserved.touching(&to.parse().expect("a prefix")).map(|(_, owner)| *owner);
         assert_eq!((owner("198.51.100.8/32"), owner("198.51.101.0/24")), (Some(2), None));
         assert!(owner("198.51.0.0/16").is_some());
     }

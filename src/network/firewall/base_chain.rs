@@ -10,7 +10,7 @@ use crate::network::traffic::{Families, Traffic};
 
 /// A chain of others through which all must pass that is forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gate {
+pub struct BaseChain {
     /// Whose it is, by which program it is dealt with.
     pub(super) owner: Owner,
     /// What it may refuse.
@@ -37,7 +37,7 @@ pub enum State {
     Displaced,
 }
 
-impl Gate {
+impl BaseChain {
     /// What of this program's there is in it.
     pub fn state(&self) -> State {
         match self.own.as_slice() {
@@ -100,7 +100,7 @@ impl Gate {
     }
 }
 
-impl fmt::Display for Gate {
+impl fmt::Display for BaseChain {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.owner.fmt(formatter)
     }

@@ -3,9 +3,9 @@
 
 use std::io;
 
-use virt_hooks::network::guard::{Refusal, Tools, put, take_away};
+use virt_hooks::network::firewall::{Refusal, Tools, put, take_away};
 
-use super::{FORWARDS, guard, guarded, host_with_bridge};
+use super::{FORWARDS, firewall, guarded, host_with_bridge};
 use crate::machine::{Machine, eventually};
 use crate::ruleset::{all, load, load_as_legacy};
 
@@ -44,7 +44,7 @@ fn a_table_that_goes_meanwhile_is_no_fault() {
         let mut tools = But { host: &host, without: &[], first: Some(first) };
         assert_eq!(host.within(|| put(&mut tools, FORWARDS)).unwrap(), [""; 0]);
         load(&host, &["written-by-hand", "libvirt-nftables"]);
-        guard(&host, FORWARDS);
+        firewall(&host, FORWARDS);
         let mut tools = But { host: &host, without: &[], first: Some(first) };
         assert_eq!(host.within(|| take_away(&mut tools)).unwrap(), [""; 0]);
         assert_eq!(guarded(&host), []);
@@ -61,7 +61,7 @@ fn without_nft_it_is_told_what_is_to_be_done() {
                     through: nft insert rule inet filter forward 'ct mark and 0x01000000 == 0x01000000 accept comment \
                     \"virt-hooks\"'";
     assert_eq!(told, [expected]);
-    guard(&host, FORWARDS);
+    firewall(&host, FORWARDS);
     let told = host.within(|| take_away(&mut But { host: &host, without: &["nft"], first: None })).unwrap();
     let expected = "the chain forward of the table inet filter still has a rule of virt-hooks', which does no harm: there is \
                     no nft here";

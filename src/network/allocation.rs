@@ -41,7 +41,7 @@ pub struct Route {
 
 /// All that a VM has been given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Given {
+pub struct Allocation {
     /// Its forwards.
     pub forwards: BTreeSet<Forward>,
     /// Its routes.
@@ -49,8 +49,8 @@ pub struct Given {
     /// The bridges and taps behind which it is, where it has something: what comes by one of them is known to come from
     /// within.
     pub links: BTreeSet<String>,
-    /// Its taps that have been told to give back to it what it sends to itself: see [`super::reflection`].
-    pub reflecting: BTreeSet<String>,
+    /// Its taps that have been told to give back to it what it sends to itself: see [`super::hairpin`].
+    pub hairpin_taps: BTreeSet<String>,
 }
 
 impl Forward {
@@ -72,7 +72,7 @@ impl Forward {
     }
 }
 
-impl Given {
+impl Allocation {
     /// What of it has to pass the rules of others.
     pub fn traffic(&self) -> Traffic {
         Traffic {

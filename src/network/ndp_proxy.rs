@@ -5,46 +5,51 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
+use super::allocation::Allocation;
 use super::applied::{Done, Fault};
-use super::given::Given;
+use super::hairpin;
 use super::kernel::Kernel;
 use super::ledger::{Entry, Ledger};
 use super::reconcile::Change;
-use super::reflection;
 use crate::paths::Paths;
 use crate::record::Quoted;
 
 /// Has devices answer NDP for others, as far as they don't.
-pub(super) fn answer(change: &Change, ledger: &mut Ledger, kernel: &Kernel<'_>, paths: &Paths) -> Result<(), Fault> {
+pub(super) fn start_proxying(
+    change: &Change,
+    ledger: &mut Ledger,
+    kernel: &Kernel<'_>,
+    paths: &Paths,
+) -> Result<(), Fault> {
     let devices: BTreeSet<&String> =
         change.new.proxies.iter().filter(|proxy| proxy.address.is_ipv6()).map(|proxy| &proxy.device).collect();
-    let silent: Vec<&String> = devices.into_iter().filter(|device| !kernel.answers_ndp(device)).collect();
+    let silent: Vec<&String> = devices.into_iter().filter(|device| !kernel.proxies_ndp(device)).collect();
     if silent.is_empty() {
         return Ok(());
     }
-    ledger.answering.extend(silent.iter().map(|device| (*device).clone()));
+    ledger.ndp_proxy.extend(silent.iter().map(|device| (*device).clone()));
     ledger.keep(paths.state())?;
     for device in silent {
-        kernel.answer_ndp(device, true).map_err(|error| Fault::Answering { device: device.clone(), error })?;
+        kernel.set_ndp_proxy(device, true).map_err(|error| Fault::Answering { device: device.clone(), error })?;
     }
     Ok(())
 }
 
 /// Has devices answer no more that do so for this program only, and for no VM any more.
-pub(super) fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, warnings: &mut Vec<String>) {
-    if ledger.answering.is_empty() {
+pub(super) fn stop_proxying(ledger: &mut Ledger, kernel: &Kernel<'_>, warnings: &mut Vec<String>) {
+    if ledger.ndp_proxy.is_empty() {
         return;
     }
     let used: BTreeSet<String> = ledger
         .entries()
-        .flat_map(|(_, entry)| &entry.given.routes)
+        .flat_map(|(_, entry)| &entry.allocation.routes)
         .filter(|route| matches!(route.to.addr(), IpAddr::V6(_)))
         .filter_map(|route| route.proxy.clone())
         .collect();
-    for device in std::mem::take(&mut ledger.answering) {
+    for device in std::mem::take(&mut ledger.ndp_proxy) {
         if used.contains(&device) {
-            ledger.answering.push(device);
-        } else if let Err(error) = kernel.answer_ndp(&device, false) {
+            ledger.ndp_proxy.push(device);
+        } else if let Err(error) = kernel.set_ndp_proxy(&device, false) {
             // A device that is gone answers nobody.
             if error.kind() != io::ErrorKind::NotFound {
                 warnings.push(format!("{} answers NDP for others still: {error}", Quoted::bytes(device.as_bytes())));
@@ -54,12 +59,12 @@ pub(super) fn stop_answering(ledger: &mut Ledger, kernel: &Kernel<'_>, warnings:
 }
 
 /// Has the VM's taps give back what comes by them, or do so no more.
-pub(super) fn reflect(before: &Given, now: Option<&Entry>, paths: &Paths, done: &mut Done) {
+pub(super) fn set_hairpin(before: &Allocation, now: Option<&Entry>, paths: &Paths, done: &mut Done) {
     let nothing = BTreeSet::new();
-    let now = now.map_or(&nothing, |entry| &entry.given.reflecting);
-    let no_more = before.reflecting.difference(now).map(|tap| (tap, false));
+    let now = now.map_or(&nothing, |entry| &entry.allocation.hairpin_taps);
+    let no_more = before.hairpin_taps.difference(now).map(|tap| (tap, false));
     for (tap, whether) in no_more.chain(now.iter().map(|tap| (tap, true))) {
-        if let Err(error) = reflection::tell(tap, whether, paths) {
+        if let Err(error) = hairpin::tell(tap, whether, paths) {
             let tap = Quoted::bytes(tap.as_bytes());
             done.warnings.push(format!(
                 "the hairpin mode of {tap} can't be set: {error}; the VM may not reach itself by its forward"

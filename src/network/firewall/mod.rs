@@ -14,57 +14,59 @@
 //! A rule of nftables' own in a chain of iptables' would do, but every later call of iptables would fail: "chain `FORWARD' in
 //! table `filter' is incompatible, use 'nft' tool", and libvirt's start with it.
 
+mod base_chain;
 mod chain;
-mod gate;
 mod legacy;
 mod rule;
 mod tools;
 
 use std::fmt;
 
-use self::gate::Owner;
-pub use self::gate::{Gate, State};
+use self::base_chain::Owner;
+pub use self::base_chain::{BaseChain, State};
 pub use self::rule::Refuses;
 use self::rule::Rules;
 pub use self::tools::{Refusal, Tools};
 pub use super::traffic::{Families, Traffic};
 
 /// The most chains of others that are dealt with. A host has a handful.
-const MAXIMUM_GATES: usize = 64;
+const MAXIMUM_CHAINS: usize = 64;
 
 /// The chains of others at the forward hook, as they are at a moment.
 #[derive(Debug, Default)]
-pub struct Guards {
-    gates: Vec<Gate>,
+pub struct ThirdPartyChains {
+    base_chains: Vec<BaseChain>,
     /// What could not be seen, and why.
     unseen: Vec<String>,
 }
 
-impl Guards {
+impl ThirdPartyChains {
     /// Those that there are now.
     ///
     /// # Errors
     /// Where it can't be seen which chains there are. What is in one of them that can't be seen is no error.
     pub fn look(tools: &mut impl Tools) -> Result<Self, Refusal> {
-        let mut guards = Self::default();
+        let mut chains = Self::default();
         for (chain, found) in chain::read_all()? {
-            guards.add_or_miss(Owner::Nftables(chain), found);
+            chains.add_or_miss(Owner::Nftables(chain), found);
         }
         for (table, found) in legacy::read_all(tools) {
-            guards.add_or_miss(Owner::Legacy(table), found);
+            chains.add_or_miss(Owner::Legacy(table), found);
         }
-        Ok(guards)
+        Ok(chains)
     }
 
     /// Every chain of others at the forward hook.
-    pub fn gates(&self) -> impl Iterator<Item = &Gate> {
-        self.gates.iter()
+    pub fn base_chains(&self) -> impl Iterator<Item = &BaseChain> {
+        self.base_chains.iter()
     }
 
     /// Those that may refuse what is to pass, and have no rule of this program's that lets it through, or not where it
     /// has to be.
-    pub fn missing(&self, traffic: Traffic) -> impl Iterator<Item = &Gate> {
-        self.gates.iter().filter(move |gate| gate.hinders(traffic) && gate.state() != State::Guarded)
+    pub fn missing(&self, traffic: Traffic) -> impl Iterator<Item = &BaseChain> {
+        self.base_chains
+            .iter()
+            .filter(move |base_chain| base_chain.hinders(traffic) && base_chain.state() != State::Guarded)
     }
 
     /// What could not be seen, and why.
@@ -83,16 +85,16 @@ impl Guards {
 
     fn add_or_miss(&mut self, owner: Owner, found: Result<Rules, Refusal>) {
         match found {
-            Ok(Rules { refuses, own }) => self.add(Gate { owner, refuses, own }),
+            Ok(Rules { refuses, own }) => self.add(BaseChain { owner, refuses, own }),
             Err(refusal) => self.miss(&owner, &refusal),
         }
     }
 
-    fn add(&mut self, gate: Gate) {
-        if self.gates.len() < MAXIMUM_GATES {
-            self.gates.push(gate);
-        } else if self.gates.len() == MAXIMUM_GATES {
-            self.unseen.push(format!("there are more than {MAXIMUM_GATES} chains of others at the forward hook"));
+    fn add(&mut self, base_chain: BaseChain) {
+        if self.base_chains.len() < MAXIMUM_CHAINS {
+            self.base_chains.push(base_chain);
+        } else if self.base_chains.len() == MAXIMUM_CHAINS {
+            self.unseen.push(format!("there are more than {MAXIMUM_CHAINS} chains of others at the forward hook"));
         }
     }
 }
@@ -103,15 +105,17 @@ impl Guards {
 /// # Errors
 /// Where it can't be seen which chains there are.
 pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, Refusal> {
-    let guards = Guards::look(tools)?;
-    let refused: Vec<_> =
-        guards.missing(traffic).filter_map(|gate| put_one(gate, tools).err().map(|refusal| (gate, refusal))).collect();
-    let mut told: Vec<String> = guards.unseen().map(str::to_owned).collect();
+    let chains = ThirdPartyChains::look(tools)?;
+    let refused: Vec<_> = chains
+        .missing(traffic)
+        .filter_map(|base_chain| put_one(base_chain, tools).err().map(|refusal| (base_chain, refusal)))
+        .collect();
+    let mut told: Vec<String> = chains.unseen().map(str::to_owned).collect();
     // Meanwhile the chain may have gone, or somebody else has put the rule.
-    let now = if refused.is_empty() { Guards::default() } else { Guards::look(tools)? };
-    for (gate, refusal) in refused {
-        if now.missing(traffic).any(|still| still.is(gate)) {
-            told.push(gate.complaint(&refusal));
+    let now = if refused.is_empty() { ThirdPartyChains::default() } else { ThirdPartyChains::look(tools)? };
+    for (base_chain, refusal) in refused {
+        if now.missing(traffic).any(|still| still.is(base_chain)) {
+            told.push(base_chain.complaint(&refusal));
         }
     }
     Ok(told)
@@ -122,32 +126,32 @@ pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, Refu
 /// # Errors
 /// Where it can't be seen which chains there are.
 pub fn take_away(tools: &mut impl Tools) -> Result<Vec<String>, Refusal> {
-    let guards = Guards::look(tools)?;
-    let refused: Vec<_> = guards
-        .gates()
-        .filter(|gate| !gate.own.is_empty())
-        .filter_map(|gate| take_one(gate, tools).err().map(|refusal| (gate, refusal)))
+    let chains = ThirdPartyChains::look(tools)?;
+    let refused: Vec<_> = chains
+        .base_chains()
+        .filter(|base_chain| !base_chain.own.is_empty())
+        .filter_map(|base_chain| take_one(base_chain, tools).err().map(|refusal| (base_chain, refusal)))
         .collect();
     let mut told = Vec::new();
-    let now = if refused.is_empty() { Guards::default() } else { Guards::look(tools)? };
-    for (gate, refusal) in refused {
-        if now.gates().any(|still| still.is(gate) && !still.own.is_empty()) {
-            told.push(format!("{gate} still has a rule of virt-hooks', which does no harm: {refusal}"));
+    let now = if refused.is_empty() { ThirdPartyChains::default() } else { ThirdPartyChains::look(tools)? };
+    for (base_chain, refusal) in refused {
+        if now.base_chains().any(|still| still.is(base_chain) && !still.own.is_empty()) {
+            told.push(format!("{base_chain} still has a rule of virt-hooks', which does no harm: {refusal}"));
         }
     }
     Ok(told)
 }
 
-fn put_one(gate: &Gate, tools: &mut impl Tools) -> Result<(), Refusal> {
-    match &gate.owner {
-        Owner::Nftables(chain) => chain.put(&gate.own, tools),
-        Owner::Legacy(table) => table.put(&gate.own, tools),
+fn put_one(base_chain: &BaseChain, tools: &mut impl Tools) -> Result<(), Refusal> {
+    match &base_chain.owner {
+        Owner::Nftables(chain) => chain.put(&base_chain.own, tools),
+        Owner::Legacy(table) => table.put(&base_chain.own, tools),
     }
 }
 
-fn take_one(gate: &Gate, tools: &mut impl Tools) -> Result<(), Refusal> {
-    match &gate.owner {
-        Owner::Nftables(chain) => chain.take_away(&gate.own, tools),
-        Owner::Legacy(table) => table.take_away(&gate.own, tools),
+fn take_one(base_chain: &BaseChain, tools: &mut impl Tools) -> Result<(), Refusal> {
+    match &base_chain.owner {
+        Owner::Nftables(chain) => chain.take_away(&base_chain.own, tools),
+        Owner::Legacy(table) => table.take_away(&base_chain.own, tools),
     }
 }

@@ -4,26 +4,26 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-use super::answering::{answer, reflect, stop_answering};
+use super::allocation::{Allocation, Forward};
 use super::applied::{Done, Fault};
 use super::conntrack;
-use super::given::{Forward, Given};
-use super::guard::{self, Traffic};
+use super::firewall::{self, Traffic};
 use super::kernel::Kernel;
 use super::ledger::{Entry, Ledger};
 use super::marker::Marker;
-use super::reconcile::{Change, Holdings, Lane, reconcile};
+use super::ndp_proxy::{set_hairpin, start_proxying, stop_proxying};
+use super::reconcile::{Change, KernelRoute, KernelState, reconcile};
 use super::table::{self, Element, Listing};
 use crate::paths::Paths;
-use crate::process::Silence;
+use crate::process::ToolError;
 
 /// What is believed of what there is.
 #[derive(Debug, Clone, Copy)]
-pub enum Belief<'a> {
+pub enum Basis<'a> {
     /// What the ledger says, as long as the kernel does not contradict it. To look costs as much as there is.
     Ledger,
     /// What was seen a moment ago.
-    Seen(&'a Holdings),
+    Seen(&'a KernelState),
 }
 
 /// Gives a VM what it is to have, and takes away what else it was given. Where routes can't be had that it had not before, it
@@ -31,19 +31,19 @@ pub enum Belief<'a> {
 ///
 /// # Errors
 /// Where that can't be done.
-pub fn settle(
+pub fn apply_plan(
     domain: &OsStr,
-    desired: Given,
+    desired: Allocation,
     ledger: &mut Ledger,
-    belief: Belief<'_>,
+    basis: Basis<'_>,
     kernel: &mut Kernel<'_>,
     paths: &Paths,
 ) -> Result<Done, Fault> {
-    let had = ledger.of(domain).map(|entry| entry.given.routes.clone()).unwrap_or_default();
-    let without = Given { routes: desired.routes.intersection(&had).cloned().collect(), ..desired.clone() };
-    match bring_to(domain, desired, ledger, belief, kernel, paths) {
+    let had = ledger.of(domain).map(|entry| entry.allocation.routes.clone()).unwrap_or_default();
+    let without = Allocation { routes: desired.routes.intersection(&had).cloned().collect(), ..desired.clone() };
+    match bring_to(domain, desired, ledger, basis, kernel, paths) {
         Err(fault @ (Fault::Routes(_) | Fault::Answering { .. })) if !without.forwards.is_empty() => {
-            let mut done = bring_to(domain, without, ledger, belief, kernel, paths)?;
+            let mut done = bring_to(domain, without, ledger, basis, kernel, paths)?;
             done.refused = Some(format!("{fault}; the forwards are there without"));
             Ok(done)
         }
@@ -53,32 +53,32 @@ pub fn settle(
 
 fn bring_to(
     domain: &OsStr,
-    desired: Given,
+    desired: Allocation,
     ledger: &mut Ledger,
-    belief: Belief<'_>,
+    basis: Basis<'_>,
     kernel: &mut Kernel<'_>,
     paths: &Paths,
 ) -> Result<Done, Fault> {
     let before = ledger.of(domain).cloned().unwrap_or_default();
-    let (wanted, mut kept) = (Holdings::of(&desired), Holdings::of(&before.given));
+    let (wanted, mut kept) = (KernelState::of(&desired), KernelState::of(&before.allocation));
     // What others have as well is not this VM's to be taken away.
     kept.elements.retain(|element| match element {
         Element::Link(device) => !ledger.others_have_routes_to(domain, device),
         Element::Within(_, address) => !ledger.others_have_forwards_to(domain, *address),
         Element::Forward { .. } | Element::Routed(_) => true,
     });
-    let actual = actual(&wanted, &kept, &before, belief, kernel)?;
+    let actual = actual(&wanted, &kept, &before, basis, kernel)?;
     let change = reconcile(&wanted, &kept, &actual);
     let mut done = Done {
-        opened: desired.forwards.difference(&before.given.forwards).cloned().collect(),
-        closed: before.given.forwards.difference(&desired.forwards).cloned().collect(),
-        laid: desired.routes.difference(&before.given.routes).cloned().collect(),
-        taken_up: before.given.routes.difference(&desired.routes).cloned().collect(),
-        changed: !change.is_nothing() || before.unsettled || before.given != desired,
+        opened: desired.forwards.difference(&before.allocation.forwards).cloned().collect(),
+        closed: before.allocation.forwards.difference(&desired.forwards).cloned().collect(),
+        added_routes: desired.routes.difference(&before.allocation.routes).cloned().collect(),
+        removed_routes: before.allocation.routes.difference(&desired.routes).cloned().collect(),
+        changed: !change.is_nothing() || before.incomplete || before.allocation != desired,
         ..Done::default()
     };
     let marker = Marker::of(paths.state(), domain);
-    if !done.changed && (matches!(belief, Belief::Seen(_)) || desired.is_empty()) {
+    if !done.changed && (matches!(basis, Basis::Seen(_)) || desired.is_empty()) {
         // A run that was ended before it changed anything may have left it; where it stays it costs a look at each event.
         if ledger.of(domain).is_none() {
             marker.take_away()?;
@@ -86,13 +86,13 @@ fn bring_to(
         return Ok(done);
     }
 
-    let both = Given {
-        forwards: before.given.forwards.union(&desired.forwards).cloned().collect(),
-        routes: before.given.routes.union(&desired.routes).cloned().collect(),
-        links: before.given.links.union(&desired.links).cloned().collect(),
-        reflecting: before.given.reflecting.union(&desired.reflecting).cloned().collect(),
+    let both = Allocation {
+        forwards: before.allocation.forwards.union(&desired.forwards).cloned().collect(),
+        routes: before.allocation.routes.union(&desired.routes).cloned().collect(),
+        links: before.allocation.links.union(&desired.links).cloned().collect(),
+        hairpin_taps: before.allocation.hairpin_taps.union(&desired.hairpin_taps).cloned().collect(),
     };
-    ledger.note(domain, Entry { given: both, unsettled: true });
+    ledger.note(domain, Entry { allocation: both, incomplete: true });
     if let Err(error) = marker.put().and_then(|()| ledger.keep(paths.state())) {
         if !change.new.is_empty() {
             return Err(error.into());
@@ -105,19 +105,19 @@ fn bring_to(
             // The VM has what it had.
             // Where only routes were refused, nothing else was begun.
             let nothing_else = matches!(fault, Fault::Routes(_) | Fault::Answering { .. });
-            ledger.note(domain, Entry { unsettled: before.unsettled || !nothing_else, ..before.clone() });
+            ledger.note(domain, Entry { incomplete: before.incomplete || !nothing_else, ..before.clone() });
         }
-        stop_answering(ledger, kernel, &mut done.warnings);
+        stop_proxying(ledger, kernel, &mut done.warnings);
         let is_nothing = ledger.of(domain).is_none();
         // Should that fail, what is kept says that the VM may have both.
         _ = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) });
         return Err(fault);
     }
-    ledger.note(domain, Entry { given: desired, unsettled: false });
-    stop_answering(ledger, kernel, &mut done.warnings);
-    reflect(&before.given, ledger.of(domain), paths, &mut done);
+    ledger.note(domain, Entry { allocation: desired, incomplete: false });
+    stop_proxying(ledger, kernel, &mut done.warnings);
+    set_hairpin(&before.allocation, ledger.of(domain), paths, &mut done);
     cut(&change, &mut done);
-    let now = ledger.of(domain).map(|entry| &entry.given.forwards);
+    let now = ledger.of(domain).map(|entry| &entry.allocation.forwards);
     if let Err(error) = conntrack::clear_the_way(now.into_iter().flatten()) {
         done.warnings.push(format!(
             "who has been sending to a UDP port before it was forwarded may not reach the VM until they pause: {error}"
@@ -146,21 +146,22 @@ fn cut(change: &Change, done: &mut Done) {
 
 /// What there is of what the VM is to have or has had.
 fn actual(
-    wanted: &Holdings,
-    kept: &Holdings,
+    wanted: &KernelState,
+    kept: &KernelState,
     before: &Entry,
-    belief: Belief<'_>,
+    basis: Basis<'_>,
     kernel: &mut Kernel<'_>,
-) -> Result<Holdings, Fault> {
-    let elements = match belief {
-        Belief::Seen(seen) => return Ok(seen.clone()),
-        Belief::Ledger if before.unsettled => kernel.table().map_err(Fault::Table)?.unwrap_or_default().elements,
-        Belief::Ledger => kept.elements.clone(),
+) -> Result<KernelState, Fault> {
+    let elements = match basis {
+        Basis::Seen(seen) => return Ok(seen.clone()),
+        Basis::Ledger if before.incomplete => kernel.table().map_err(Fault::Table)?.unwrap_or_default().elements,
+        Basis::Ledger => kept.elements.clone(),
     };
-    let mut actual = Holdings { elements, ..Holdings::default() };
-    let routes = [wanted, kept].iter().any(|holdings| !holdings.lanes.is_empty() || !holdings.proxies.is_empty());
+    let mut actual = KernelState { elements, ..KernelState::default() };
+    let routes =
+        [wanted, kept].iter().any(|kernel_state| !kernel_state.routes.is_empty() || !kernel_state.proxies.is_empty());
     if routes {
-        actual = Holdings { elements: actual.elements, ..kernel.routing().map_err(Fault::Routes)? };
+        actual = KernelState { elements: actual.elements, ..kernel.routing().map_err(Fault::Routes)? };
     }
     Ok(actual)
 }
@@ -169,84 +170,84 @@ fn actual(
 ///
 /// # Errors
 /// Where nft or ip does not tell.
-pub fn seen(kernel: &mut Kernel<'_>) -> Result<(Holdings, Option<Listing>), Silence> {
+pub fn seen(kernel: &mut Kernel<'_>) -> Result<(KernelState, Option<Listing>), ToolError> {
     let listing = kernel.table()?;
     let routing = match kernel.routing() {
         // Without it no route was ever laid.
-        Err(Silence::Missing(_)) => Holdings::default(),
+        Err(ToolError::Missing(_)) => KernelState::default(),
         routing => routing?,
     };
     let elements = listing.as_ref().map(|listing| listing.elements.clone()).unwrap_or_default();
-    Ok((Holdings { elements, ..routing }, listing))
+    Ok((KernelState { elements, ..routing }, listing))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one step of `settle`, apart for its undoing")]
 fn put_in_place(
     domain: &OsStr,
-    desired: &Given,
-    wanted: &Holdings,
-    kept: &Holdings,
+    desired: &Allocation,
+    wanted: &KernelState,
+    kept: &KernelState,
     change: &Change,
     ledger: &mut Ledger,
     kernel: &mut Kernel<'_>,
     paths: &Paths,
     done: &mut Done,
 ) -> Result<(), Fault> {
-    answer(change, ledger, kernel, paths)?;
+    start_proxying(change, ledger, kernel, paths)?;
     // The kernel has one route to a destination.
-    let moved = Holdings { lanes: moved(change), ..Holdings::default() };
-    let laid = kernel.take_up(&moved).and_then(|()| kernel.lay(&change.new));
-    if let Err(silence) = laid {
-        return Err(undone(silence, Fault::Routes, change, &moved, kernel));
+    let moved = KernelState { routes: moved(change), ..KernelState::default() };
+    let added_routes = kernel.remove_routes(&moved).and_then(|()| kernel.add_routes(&change.new));
+    if let Err(tool_error) = added_routes {
+        return Err(undone(tool_error, Fault::Routes, change, &moved, kernel));
     }
-    let is_shared = ledger.others(domain).any(|(_, entry)| !entry.given.is_empty());
+    let is_shared = ledger.others(domain).any(|(_, entry)| !entry.allocation.is_empty());
     let filled = if wanted.is_empty() && !is_shared {
         empty(kernel, done)
     } else {
-        done.warnings.extend(let_through(desired.traffic(), kernel));
+        done.warnings.extend(pass_third_party(desired.traffic(), kernel));
         // What others have that are not settled either may contradict itself.
-        let settled = || ledger.others(domain).filter(|(_, entry)| !entry.unsettled);
-        let others = || settled().flat_map(|(_, entry)| Holdings::of(&entry.given).elements).collect();
+        let settled = || ledger.others(domain).filter(|(_, entry)| !entry.incomplete);
+        let others = || settled().flat_map(|(_, entry)| KernelState::of(&entry.allocation).elements).collect();
         fill(wanted, kept, change, is_shared, &others, kernel)
     };
-    if let Err(silence) = filled {
-        return Err(undone(silence, Fault::Table, change, &moved, kernel));
+    if let Err(tool_error) = filled {
+        return Err(undone(tool_error, Fault::Table, change, &moved, kernel));
     }
-    if let Err(silence) = kernel.take_up(&change.gone) {
+    if let Err(tool_error) = kernel.remove_routes(&change.gone) {
         done.warnings.push(format!(
-            "routes that are of no use any more may still be there: {silence}; to see them: ip route show proto 118"
+            "routes that are of no use any more may still be there: {tool_error}; to see them: ip route show proto 118"
         ));
     }
     Ok(())
 }
 
 /// The routes that are in the way of new ones to the same destination.
-fn moved(change: &Change) -> BTreeSet<Lane> {
-    let is_new = |lane: &&Lane| change.new.lanes.iter().any(|new| new.to == lane.to);
-    change.gone.lanes.iter().filter(is_new).cloned().collect()
+fn moved(change: &Change) -> BTreeSet<KernelRoute> {
+    let is_new = |route: &&KernelRoute| change.new.routes.iter().any(|new| new.to == route.to);
+    change.gone.routes.iter().filter(is_new).cloned().collect()
 }
 
 /// Takes back what was done to routes before something failed, and tells what has become of it all.
 fn undone(
-    silence: Silence,
-    fault: impl FnOnce(Silence) -> Fault,
+    tool_error: ToolError,
+    fault: impl FnOnce(ToolError) -> Fault,
     change: &Change,
-    moved: &Holdings,
+    moved: &KernelState,
     kernel: &mut Kernel<'_>,
 ) -> Fault {
-    let taken_back = kernel.take_up(&change.new).and_then(|()| kernel.lay(moved));
-    match (silence, taken_back) {
-        (silence @ (Silence::Missing(_) | Silence::Complained(..)), Ok(())) => fault(silence),
+    let taken_back = kernel.remove_routes(&change.new).and_then(|()| kernel.add_routes(moved));
+    match (tool_error, taken_back) {
+        (tool_error @ (ToolError::Missing(_) | ToolError::Complained(..)), Ok(())) => fault(tool_error),
         // What is not there has not done anything before.
-        (silence @ Silence::Missing(_), Err(Silence::Missing(_))) => fault(silence),
-        (silence, _) => Fault::Unknown(silence),
+        (tool_error @ ToolError::Missing(_), Err(ToolError::Missing(_))) => fault(tool_error),
+        (tool_error, _) => Fault::Unknown(tool_error),
     }
 }
 
 /// Takes the table away, and whatever stands in other tables for it.
-fn empty(kernel: &mut Kernel<'_>, done: &mut Done) -> Result<(), Silence> {
+fn empty(kernel: &mut Kernel<'_>, done: &mut Done) -> Result<(), ToolError> {
     kernel.transact(&table::removal())?;
-    match guard::take_away(kernel) {
+    match firewall::take_away(kernel) {
         Ok(told) => done.warnings.extend(told),
         Err(refusal) => {
             done.warnings.push(format!("rules of this program's may still be in others' chains: {refusal}"))
@@ -256,8 +257,8 @@ fn empty(kernel: &mut Kernel<'_>, done: &mut Done) -> Result<(), Silence> {
 }
 
 /// Sees to it that no other table refuses what is given.
-pub fn let_through(traffic: Traffic, kernel: &mut Kernel<'_>) -> Vec<String> {
-    guard::put(kernel, traffic).unwrap_or_else(|refusal| {
+pub fn pass_third_party(traffic: Traffic, kernel: &mut Kernel<'_>) -> Vec<String> {
+    firewall::put(kernel, traffic).unwrap_or_else(|refusal| {
         vec![format!(
             "whether others' rules refuse what is forwarded can't be seen: {refusal}; to see them: nft list ruleset"
         )]
@@ -266,13 +267,13 @@ pub fn let_through(traffic: Traffic, kernel: &mut Kernel<'_>) -> Vec<String> {
 
 /// Changes the table: by what is to be changed as far as is known, else by what is seen, else anew.
 fn fill(
-    wanted: &Holdings,
-    kept: &Holdings,
+    wanted: &KernelState,
+    kept: &KernelState,
     change: &Change,
     is_shared: bool,
     others: &dyn Fn() -> BTreeSet<Element>,
     kernel: &mut Kernel<'_>,
-) -> Result<(), Silence> {
+) -> Result<(), ToolError> {
     // Where others have forwards the table is there, or nothing is done. Without a change it is made as it is to be: libvirt
     // has been restarted, and whatever else may have been.
     let transaction = match is_shared && !change.is_nothing() {
@@ -283,7 +284,7 @@ fn fill(
         return done;
     }
     if let Some(Listing { elements, .. }) = kernel.table()? {
-        let change = reconcile(wanted, kept, &Holdings { elements, ..Holdings::default() });
+        let change = reconcile(wanted, kept, &KernelState { elements, ..KernelState::default() });
         if let Some(done) = accepted(kernel, &table::delta(&change.gone.elements, &wanted.elements)) {
             return done;
         }
@@ -294,9 +295,9 @@ fn fill(
 }
 
 /// What came of a transaction; nothing where nft refuses it, so that another one is worth a try.
-fn accepted(kernel: &mut Kernel<'_>, transaction: &str) -> Option<Result<(), Silence>> {
+fn accepted(kernel: &mut Kernel<'_>, transaction: &str) -> Option<Result<(), ToolError>> {
     match kernel.transact(transaction) {
-        Err(Silence::Complained(..)) => None,
+        Err(ToolError::Complained(..)) => None,
         done => Some(done),
     }
 }

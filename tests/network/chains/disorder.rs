@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use virt_hooks::network::guard::{Guards, State};
+use virt_hooks::network::firewall::{State, ThirdPartyChains};
 
-use super::{FORWARDS, guard, guarded, host_with_bridge, look, taken_away};
+use super::{FORWARDS, firewall, guarded, host_with_bridge, look, taken_away};
 use crate::ruleset::{all, load, load_as_legacy};
 
 #[test]
@@ -14,8 +14,8 @@ fn a_rule_that_others_have_moved_doubled_or_changed_is_put_right() {
     load(&host, &["libvirt", "written-by-hand"]);
     load_as_legacy(&host, "docker");
     let loaded = all(&host);
-    guard(&host, FORWARDS);
-    let guards = all(&host);
+    firewall(&host, FORWARDS);
+    let chains = all(&host);
     let iptables = "-m connmark --mark 0x1000000/0x1000000 -m comment --comment virt-hooks -j ACCEPT";
     let nft = "insert rule inet filter forward ct mark & 0x01000000 == 0x01000000 accept comment \"virt-hooks\"\n";
     for (disorder, undo) in [
@@ -64,17 +64,17 @@ fn a_rule_that_others_have_moved_doubled_or_changed_is_put_right() {
         ),
     ] {
         host.shell(&disorder);
-        assert_ne!(all(&host), guards, "{disorder}");
-        guard(&host, FORWARDS);
+        assert_ne!(all(&host), chains, "{disorder}");
+        firewall(&host, FORWARDS);
         assert!(guarded(&host).iter().all(|(_, state)| *state == State::Guarded), "{disorder}");
         host.shell(undo);
-        assert_eq!(all(&host), guards, "{disorder}");
+        assert_eq!(all(&host), chains, "{disorder}");
         // Whatever disorder there is, nothing is left of it.
         host.shell(&disorder);
         assert_eq!(taken_away(&host), [""; 0]);
         host.shell(undo);
         assert_eq!(all(&host), loaded, "{disorder}");
-        guard(&host, FORWARDS);
+        firewall(&host, FORWARDS);
     }
 }
 
@@ -82,8 +82,10 @@ fn a_rule_that_others_have_moved_doubled_or_changed_is_put_right() {
 fn what_others_change_meanwhile_is_seen_whole() {
     let host = host_with_bridge();
     load(&host, &["firewalld-strict", "libvirt", "libvirt-nftables"]);
-    let gates = |guards: &Guards| guards.gates().map(|gate| (gate.to_string(), gate.refuses())).collect::<Vec<_>>();
-    let expected = gates(&look(&host));
+    let base_chains = |chains: &ThirdPartyChains| {
+        chains.base_chains().map(|base_chain| (base_chain.to_string(), base_chain.refuses())).collect::<Vec<_>>()
+    };
+    let expected = base_chains(&look(&host));
     let busy = AtomicBool::new(true);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -92,7 +94,7 @@ fn what_others_change_meanwhile_is_seen_whole() {
             }
         });
         for _ in 0..200 {
-            assert_eq!(gates(&look(&host)), expected);
+            assert_eq!(base_chains(&look(&host)), expected);
         }
         busy.store(false, Ordering::Relaxed);
     });

@@ -7,7 +7,7 @@ use std::thread;
 
 use virt_hooks::kernel::nftables::{Family, has_table};
 use virt_hooks::network::address::Protocol::{self, Tcp, Udp};
-use virt_hooks::network::guard::{Families, Gate, Guards, Refuses, State, Traffic, put, take_away};
+use virt_hooks::network::firewall::{BaseChain, Families, Refuses, State, ThirdPartyChains, Traffic, put, take_away};
 
 use crate::by_hand::{forward, forwards};
 use crate::machine::Machine;
@@ -21,8 +21,8 @@ const FORWARDS: Traffic = Traffic { translated: BOTH, routed: NEITHER };
 const ROUTES: Traffic = Traffic { translated: NEITHER, routed: BOTH };
 
 /// The chains of others, seen from the machine's own network.
-fn look(host: &Machine) -> Guards {
-    host.within(|| Guards::look(&mut { host })).unwrap()
+fn look(host: &Machine) -> ThirdPartyChains {
+    host.within(|| ThirdPartyChains::look(&mut { host })).unwrap()
 }
 
 fn taken_away(host: &Machine) -> Vec<String> {
@@ -31,17 +31,17 @@ fn taken_away(host: &Machine) -> Vec<String> {
 
 /// Puts this program's rules, which has to be possible.
 #[track_caller]
-fn guard(host: &Machine, traffic: Traffic) {
+fn firewall(host: &Machine, traffic: Traffic) {
     assert_eq!(host.within(|| put(&mut { host }, traffic)).unwrap(), [""; 0]);
-    let guards = look(host);
-    assert_eq!(guards.missing(traffic).map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+    let chains = look(host);
+    assert_eq!(chains.missing(traffic).map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
 }
 
 /// The chains in which there is something of this program's, and what.
 fn guarded(host: &Machine) -> Vec<(String, State)> {
-    let guards = look(host);
-    let guarded = guards.gates().filter(|gate| gate.state() != State::Bare);
-    guarded.map(|gate| (gate.to_string(), gate.state())).collect()
+    let chains = look(host);
+    let guarded = chains.base_chains().filter(|base_chain| base_chain.state() != State::Bare);
+    guarded.map(|base_chain| (base_chain.to_string(), base_chain.state())).collect()
 }
 
 /// A host alone, with the bridge that rules speak of.
@@ -104,7 +104,7 @@ fn forwards_pass(load: impl FnOnce(&Machine)) {
         assert!(*answer != by("guest") && *answer != by("another"), "{protocol} {address} is not refused");
     }
     forwards(&world.host, &forwarded);
-    guard(&world.host, FORWARDS);
+    firewall(&world.host, FORWARDS);
     for way in &WAYS {
         for protocol in [Tcp, Udp] {
             let address = format!("{}:8080", way.host);
@@ -115,7 +115,7 @@ fn forwards_pass(load: impl FnOnce(&Machine)) {
 
     // Nothing is to be done, and nothing is done.
     let with_guards = all(&world.host);
-    guard(&world.host, FORWARDS);
+    firewall(&world.host, FORWARDS);
     assert_eq!(all(&world.host), with_guards);
 
     iptables_goes_on(&world.host, &by_iptables);
@@ -199,7 +199,7 @@ fn forwards_pass_firewalld_that_accepts_only_what_it_forwards_itself() {
         let own = "chain filter_FORWARD_dnat {\n meta l4proto tcp ct original proto-dst 443 accept\n \
                    reject with icmpx admin-prohibited\n }\n";
         host.nft(&format!("{before}{own}chain filter_FORWARD {{{strict}"));
-        assert_eq!(look(host).gates().map(Gate::refuses).collect::<Vec<_>>(), [Refuses::Anything]);
+        assert_eq!(look(host).base_chains().map(BaseChain::refuses).collect::<Vec<_>>(), [Refuses::Anything]);
     });
 }
 
@@ -207,10 +207,10 @@ fn forwards_pass_firewalld_that_accepts_only_what_it_forwards_itself() {
 fn firewalld_needs_no_rule_for_what_it_accepts_anyhow() {
     let host = Machine::new("host");
     load(&host, &["firewalld"]);
-    assert_eq!(look(&host).gates().map(Gate::refuses).collect::<Vec<_>>(), [Refuses::Untranslated]);
-    guard(&host, FORWARDS);
+    assert_eq!(look(&host).base_chains().map(BaseChain::refuses).collect::<Vec<_>>(), [Refuses::Untranslated]);
+    firewall(&host, FORWARDS);
     assert_eq!(guarded(&host), []);
-    guard(&host, ROUTES);
+    firewall(&host, ROUTES);
     assert_eq!(guarded(&host).len(), 1);
 }
 
@@ -261,7 +261,7 @@ fn what_is_routed_passes(rules: &str) {
         "table inet routes { chain c { type filter hook prerouting priority -150\n \
          iifname eth0 tcp dport 80 ct mark set ct mark | 0x01000000\n }\n }",
     );
-    guard(&world.host, ROUTES);
+    firewall(&world.host, ROUTES);
     for way in &WAYS {
         assert_eq!(world.client.asks(Tcp, &format!("{}:80", way.guest)), by("guest"), "{rules} {}", way.guest);
         assert_ne!(world.far.asks(Tcp, &format!("{}:80", way.guest)), by("guest"), "{rules} {}", way.guest);
@@ -291,7 +291,7 @@ fn a_chain_that_refuses_nothing_is_left_alone() {
          table inet virt-hooks { chain forward { type filter hook forward priority 0; policy accept;\n drop\n }\n }",
     );
     let loaded = all(&host);
-    guard(&host, Traffic { routed: BOTH, ..FORWARDS });
+    firewall(&host, Traffic { routed: BOTH, ..FORWARDS });
     assert_eq!(all(&host), loaded);
 }
 
@@ -300,7 +300,7 @@ fn only_the_families_that_have_something_to_pass_are_guarded() {
     let ipv4 = Families { ipv4: true, ipv6: false };
     let host = host_with_bridge();
     load(&host, &["libvirt", "libvirt-nftables", "written-by-hand"]);
-    guard(&host, Traffic { translated: ipv4, routed: NEITHER });
+    firewall(&host, Traffic { translated: ipv4, routed: NEITHER });
     let ipv4_chains = [
         "the chain FORWARD of the table ip filter",
         "the chain forward of the table ip libvirt_network",
@@ -312,7 +312,7 @@ fn only_the_families_that_have_something_to_pass_are_guarded() {
         chains
     };
     assert_eq!(sorted(guarded(&host)), sorted(at_top(&ipv4_chains)));
-    guard(&host, FORWARDS);
+    firewall(&host, FORWARDS);
     let ipv6_chains =
         ["the chain FORWARD of the table ip6 filter", "the chain forward of the table ip6 libvirt_network"];
     assert_eq!(sorted(guarded(&host)), sorted(at_top(&[ipv4_chains.as_slice(), &ipv6_chains].concat())));
@@ -346,12 +346,12 @@ fn the_commands_that_are_told_do_what_they_say() {
     let host = host_with_bridge();
     load(&host, &["libvirt", "libvirt-nftables", "written-by-hand"]);
     load_as_legacy(&host, "docker");
-    let guards = look(&host);
-    let commands: Vec<String> = guards.missing(FORWARDS).map(Gate::command).collect();
+    let chains = look(&host);
+    let commands: Vec<String> = chains.missing(FORWARDS).map(BaseChain::command).collect();
     assert_eq!(commands.len(), 7);
     for command in commands {
         host.shell(&command);
     }
-    let guards = look(&host);
-    assert_eq!(guards.missing(FORWARDS).count(), 0);
+    let chains = look(&host);
+    assert_eq!(chains.missing(FORWARDS).count(), 0);
 }

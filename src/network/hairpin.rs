@@ -28,8 +28,8 @@ pub fn needed(interfaces: &[Interface<'_>], kept: &BTreeSet<String>, paths: &Pat
 ///
 /// # Errors
 /// Where it is there and can't be told.
-pub fn tell(tap: &str, reflect: bool, paths: &Paths) -> io::Result<()> {
-    match mode(tap, paths).map(|file| fs::write(file, if reflect { "1" } else { "0" })) {
+pub fn tell(tap: &str, enabled: bool, paths: &Paths) -> io::Result<()> {
+    match mode(tap, paths).map(|file| fs::write(file, if enabled { "1" } else { "0" })) {
         // It is gone, with its VM.
         None => Ok(()),
         Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
