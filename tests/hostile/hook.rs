@@ -158,7 +158,45 @@ fn scripts_hear_every_signal_as_if_the_hook_had_none_of_its_own() {
          signal.pthread_sigmask(signal.SIG_BLOCK, []))\n",
     );
     unharmed(host.event("start"));
-    host.log().assert_says("INFO", "start_x", "stdout: [] set()");
+    // Under nohup, SIGHUP arrives ignored.
+    unharmed(host.event("start").through("/usr/bin/env", &["--ignore-signal=HUP,INT,QUIT,TERM"]));
+    let printed: Vec<String> =
+        host.log().of("start_x").into_iter().filter(|message| message.contains("stdout")).collect();
+    assert_eq!(printed, ["stdout: [] set()"; 2]);
+}
+
+#[test]
+fn a_hook_that_inherits_sighup_ignored_still_ends_on_it() {
+    let host = host!();
+    host.settings("graceSeconds = 1\n");
+    host.bash("start_x", "trap 'echo bye; exit 1' TERM; echo $$ > /tmp/left; sleep 60 & wait");
+    let call = host.event("start").through("/usr/bin/env", &["--ignore-signal=HUP"]).spawn();
+    wait_for(&host, "/tmp/left");
+    signal(&call, Signal::HUP);
+    assert_eq!(call.output().status.code(), Some(0));
+    host.log().assert_says("WARN", "start_x", "the hook received signal 1 (SIGHUP); still running: ");
+}
+
+#[test]
+fn a_hook_whose_process_group_lies_outside_its_pid_namespace_spares_what_a_script_left_behind() {
+    let Some(host) = host!().or_leave_out() else { return };
+    host.settings("timeoutSeconds = 1\ngraceSeconds = 1\n");
+    // All of these processes end with the namespace, and their ids mean nothing outside of it.
+    host.bash("start_10", "setsid sleep 60 > /dev/null 2>&1 & echo $! > /tmp/kept");
+    host.bash("start_20", "setsid sleep 60 > /dev/null 2>&1 & echo $! > /tmp/swept; sleep 60");
+    host.bash(
+        "start_30",
+        "ps -o pgrp= -p 1 | tr -d ' '; for name in kept swept; do kill -0 $(cat /tmp/$name) 2> /dev/null && echo $name; done; :",
+    );
+    let call = host.event("start").through(
+        "/usr/bin/unshare",
+        &["--pid", "--fork", "--kill-child", "sh", "-c", "mount -t proc proc /proc; exec \"$@\"", "sh"],
+    );
+    unharmed_within(Duration::from_secs(13), call);
+    let log = host.log();
+    log.assert_says("ERROR", "start_20", "timed out after 1 s");
+    let printed: Vec<String> = log.of("start_30").into_iter().filter(|message| message.contains("stdout")).collect();
+    assert_eq!(printed, ["stdout: 0", "stdout: kept"], "{}", log.text);
 }
 
 #[test]
