@@ -131,7 +131,8 @@ put_libvirtd() {
 
 start_libvirtd() {
     put_libvirtd
-    chroot "$root" /usr/sbin/libvirtd > /dev/null 2>&1 < /dev/null &
+    # bash cannot trap a signal that it inherits ignored, as SIGHUP is under nohup.
+    env --default-signal=HUP chroot "$root" /usr/sbin/libvirtd > /dev/null 2>&1 < /dev/null &
     libvirtd=$!
     until exists /run/libvirtd.pid; do sleep 0.05; done
     : > "$root/run/reloads"

@@ -104,7 +104,8 @@ fn a_hook_that_is_another_build() {
 /// Has a daemon run that has started so long ago.
 fn with_daemon(host: &Host, started: &str) {
     host.file("/tmp/libvirtd", "#!/bin/bash\ntrap 'touch /tmp/reloaded' HUP\nwhile :; do sleep 0.1; done\n", 0o755);
-    let daemon = host.shell("exec /tmp/libvirtd").spawn();
+    // bash cannot trap a signal that it inherits ignored, as SIGHUP is under nohup.
+    let daemon = host.shell("exec env --default-signal=HUP /tmp/libvirtd").spawn();
     host.file("/tmp/left", daemon.pid().to_string(), 0o644);
     host.file("/run/libvirtd.pid", daemon.pid().to_string(), 0o644);
     host.shell(&format!("touch -d '{started}' /run/libvirtd.pid")).run();

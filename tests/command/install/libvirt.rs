@@ -22,9 +22,12 @@ const VIRSH: &str = "#!/bin/bash\n\
     esac\n";
 
 /// Shell commands that start a daemon on the host, as systemd's unit or by hand.
+///
+/// With every signal at its default, as systemd starts it: bash cannot trap a signal that it inherits ignored, and nohup
+/// ignores SIGHUP.
 fn start(name: &str, by_systemd: bool) -> String {
     let mut commands = format!(
-        "chroot \"$root\" /usr/bin/{name} > /dev/null 2>&1 & echo $! | tee \"$root/run/{name}.pid\" >> \"$root/tmp/left\"; \
+        "env --default-signal chroot \"$root\" /usr/bin/{name} > /dev/null 2>&1 & echo $! | tee \"$root/run/{name}.pid\" >> \"$root/tmp/left\"; \
          until [ -e \"$root/tmp/up\" ]; do sleep 0.01; done; "
     );
     if by_systemd {
@@ -66,6 +69,15 @@ fn a_daemon_that_runs_is_told_of_a_first_hook() {
         let told = format!("reloaded   {name} ({how}");
         assert!(finished.stdout.contains(&told), "{}", finished.stdout);
     }
+}
+
+#[test]
+fn a_daemon_is_reloaded_from_under_nohup() {
+    let host = with_libvirt(bare(), "libvirtd", VIRSH);
+    let call = waited_for(host.command(["install"])).after(&format!("trap '' HUP; {}", start("libvirtd", false)));
+    let finished = call.run();
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{}", finished.stdout);
+    assert_eq!(host.read("/tmp/reloads"), "/usr/bin/libvirtd reloaded\n", "{}", finished.stdout);
 }
 
 #[test]
