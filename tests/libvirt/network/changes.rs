@@ -48,6 +48,23 @@ impl Town {
     fn rules(&self) -> String {
         self.host.shell("nft list ruleset")
     }
+
+    /// Restarts libvirtd and waits until the hook has applied the forwards of the running guest again.
+    ///
+    /// virsh answers before libvirtd calls the hook with `reconnect`, and the forwards work meanwhile. The hook applies
+    /// them before its first script.
+    fn restart_libvirtd(&self) {
+        let reconnected = || {
+            let records = self.host.records_of("all_00-witness.sh");
+            records
+                .iter()
+                .filter(|record| record.event == "reconnect/begin" && record.message.starts_with("exited"))
+                .count()
+        };
+        let before = reconnected();
+        self.host.restart_libvirtd();
+        eventually("the hook has handled reconnect", || reconnected() > before);
+    }
 }
 
 #[test]
@@ -85,13 +102,13 @@ fn a_forward_outlives_restarts_of_libvirt_and_its_network_and_apply_mends_what_w
     town.boots(&guest);
     town.is_open("at first");
 
-    town.host.restart_libvirtd();
+    town.restart_libvirtd();
     town.is_open("libvirtd restarted");
 
     // A network that is started anew has none of its guests until libvirtd is.
     town.host.virsh(["net-destroy", "default"]);
     town.host.virsh(["net-start", "default"]);
-    town.host.restart_libvirtd();
+    town.restart_libvirtd();
     eventually("the guest is on the network again", || town.client.asks(Tcp, HOST[0]) == by("guest"));
     town.is_open("the network restarted");
 
@@ -104,8 +121,8 @@ fn a_forward_outlives_restarts_of_libvirt_and_its_network_and_apply_mends_what_w
     town.is_open("applied");
     assert!(town.virt_hooks("network apply").contains("Nothing was changed"));
 
-    // With libvirtd libvirt's own rules come back, which refuse, and then `reconnect`, for which virsh does not wait.
-    town.host.restart_libvirtd();
+    // libvirtd brings back libvirt's own rules, which refuse, and then calls the hook with `reconnect`.
+    town.restart_libvirtd();
     assert!(town.rules().contains("LIBVIRT_FWI") || town.rules().contains("libvirt_network"), "{}", town.rules());
     eventually("the forward is open again", || town.client.asks(Tcp, HOST[0]) == by("guest"));
     town.is_open("flushed, applied, libvirtd restarted");
