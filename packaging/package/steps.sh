@@ -76,7 +76,7 @@ tell_what_is_called() {
 # CloudStack's agent was installed or upgraded.
 cloudstack_came() {
     said=$(/usr/sbin/virt-hooks install --packaged --only-over-cloudstack) || {
-        tell "CloudStack's agent has put its own hook in place, and not all of the way back was made; to mend it: virt-hooks install"
+        tell "CloudStack's agent has put its own hook in place, and not all of the way back was made; fix: virt-hooks install"
         return 0
     }
     if [ -n "$said" ]; then

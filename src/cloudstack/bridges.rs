@@ -216,7 +216,7 @@ impl Finding<'_> {
             Fate::TooLong { name } => {
                 let message = format!(
                     "interface {interface}: bridge {bridge} stays as it is: here it would be {}, and no device has a \
-                     name of more than {MAXIMUM_NAME} bytes; to mend it, give the physical device a shorter name",
+                     name of more than {MAXIMUM_NAME} bytes; fix: give the physical device a shorter name",
                     shown(name)
                 );
                 journal.error(None, message);

@@ -74,7 +74,7 @@ pub enum NoGuestDevice {
         properties: PathBuf,
     },
     /// The guest bridge has only guests' taps as ports.
-    #[error("no port of the guest bridge {bridge} is a physical device; to mend it: ip link set DEVICE master {}",
+    #[error("no port of the guest bridge {bridge} is a physical device; fix: ip link set DEVICE master {}",
         shell(Path::new(.bridge)))]
     NoPort {
         /// The bridge.

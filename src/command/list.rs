@@ -270,7 +270,7 @@ fn print(out: &mut impl Write, rows: &[Row], inventory: &Inventory, paths: &Path
                 table.note(reason, row.meaning);
             }
             if let Some(remedy) = &row.remedy {
-                table.command("to mend it:", remedy);
+                table.command("fix:", remedy);
             }
         }
         table.print(out, screen)?;

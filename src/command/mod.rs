@@ -132,7 +132,7 @@ fn paths(root: Option<&Path>) -> Result<Paths, Failure> {
 fn only_as_root(paths: &Paths, verb: &str) -> Result<(), Failure> {
     if paths.is_host() && !rustix::process::geteuid().is_root() {
         return Err(Failure::failed(format_args!(
-            "{verb} needs root; to mend it: sudo virt-hooks {verb}; below a folder of yours: virt-hooks --root DIR {verb}"
+            "{verb} needs root; fix: sudo virt-hooks {verb}; below a folder of yours: virt-hooks --root DIR {verb}"
         )));
     }
     Ok(())

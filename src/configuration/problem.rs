@@ -89,7 +89,7 @@ impl fmt::Display for Problem {
             Some(place) => write!(formatter, "line {}, column {}: {}", place.line, place.column, self.message)?,
             None => formatter.write_str(&self.message)?,
         }
-        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(formatter, "; to mend it: {remedy}"))
+        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(formatter, "; fix: {remedy}"))
     }
 }
 

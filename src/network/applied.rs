@@ -62,7 +62,7 @@ pub enum Fault {
     )]
     Unknown(ToolError),
     /// A device can't be made to answer.
-    #[error("{} can't be made to answer NDP for others, so nothing was changed: {error}; to mend it, name a device of this host with IPv6", Quoted::bytes(.device.as_bytes()))]
+    #[error("{} can't be made to answer NDP for others, so nothing was changed: {error}; fix: name a device of this host with IPv6", Quoted::bytes(.device.as_bytes()))]
     Answering {
         /// Which device.
         device: String,

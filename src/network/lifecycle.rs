@@ -112,10 +112,10 @@ pub fn rehearse(
         let ledger = Ledger::load(paths.state());
         let allocation = ledger.of(event.domain()).map(|entry| entry.allocation.clone()).unwrap_or_default();
         for forward in &allocation.forwards {
-            journal.info(None, format_args!("would close the forward {forward}"));
+            journal.info(None, format_args!("would delete the forward {forward}"));
         }
         for route in &allocation.routes {
-            journal.info(None, format_args!("would take up the route {route}"));
+            journal.info(None, format_args!("would delete the route {route}"));
         }
         return None;
     }
@@ -128,10 +128,10 @@ pub fn rehearse(
     let plan = planned(event.domain(), &declared.declarations, document, &ledger, paths, journal)?;
     let has = ledger.of(event.domain()).map(|entry| entry.allocation.clone()).unwrap_or_default();
     for (forward, _) in plan.forwards.iter().filter(|(forward, _)| !has.forwards.contains(forward)) {
-        journal.info(None, format_args!("would open the forward {forward}"));
+        journal.info(None, format_args!("would add the forward {forward}"));
     }
     for (route, _) in plan.routes.iter().filter(|(route, _)| !has.routes.contains(route)) {
-        journal.info(None, format_args!("would lay the route {route}"));
+        journal.info(None, format_args!("would add the route {route}"));
     }
     for fault in &plan.faults {
         journal.error(None, fault);
@@ -290,20 +290,20 @@ fn locked(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut 
 /// Records what was done.
 fn tell(done: &Done, journal: &mut Journal) {
     for forward in &done.closed {
-        journal.info(None, format_args!("closed the forward {forward}"));
+        journal.info(None, format_args!("deleted the forward {forward}"));
     }
     for route in &done.removed_routes {
-        journal.info(None, format_args!("took up the route {route}"));
+        journal.info(None, format_args!("deleted the route {route}"));
     }
     if done.cut > 0 {
         let connections = if done.cut == 1 { "connection" } else { "connections" };
         journal.info(None, format_args!("cut {} open {connections} through what was closed", done.cut));
     }
     for route in &done.added_routes {
-        journal.info(None, format_args!("laid the route {route}"));
+        journal.info(None, format_args!("added the route {route}"));
     }
     for forward in &done.opened {
-        journal.info(None, format_args!("opened the forward {forward}"));
+        journal.info(None, format_args!("added the forward {forward}"));
     }
     if let Some(refused) = &done.refused {
         journal.error(None, format_args!("networking: {refused}"));

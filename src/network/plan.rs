@@ -86,17 +86,15 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
     for (route, source) in routes {
         let other = ledger.routes_of_others(domain).find(|(_, theirs)| theirs.overlaps(&route));
         let others = other.map(|(other, Route { to, .. })| {
-            format!("{to} is the VM {}'s; to mend it, take one of them away", Quoted::name(other))
+            format!("{to} is the VM {}'s; fix: take one of them away", Quoted::name(other))
         });
         let hosts = hosts.iter().find(|address| route.to.contains(*address));
         let why = others.or_else(|| {
-            hosts.map(|address| {
-                format!("{address} is the host's own or its gateway's; to mend it, leave that out of \"to\"")
-            })
+            hosts.map(|address| format!("{address} is the host's own or its gateway's; fix: leave that out of \"to\""))
         });
         match why {
             Some(why) => {
-                plan.faults.push(Unplanned::of(&source, format!("the route {route} ({source}) is not laid: {why}")));
+                plan.faults.push(Unplanned::of(&source, format!("the route {route} ({source}) is not added: {why}")));
             }
             None => plan.routes.push((route, source)),
         }
@@ -119,7 +117,7 @@ impl Plan {
                 .or_else(|| if has.forwards.contains(forward) { None } else { occupants.of(forward) })
                 .or_else(|| elements.too_many_with(forward));
             if let Some(why) = why {
-                refused.push((source.clone(), format!("the forward {forward} ({source}) is not opened: {why}")));
+                refused.push((source.clone(), format!("the forward {forward} ({source}) is not added: {why}")));
             }
         }
         // Of a declaration that comes to a forward of each family, half would not be what is declared.
@@ -156,8 +154,7 @@ impl Plan {
         let is_outside = |forward: &Forward| !known.is_empty() && !known.iter().any(|network| network.has(forward.to));
         let doubts = self.forwards.iter().filter(|(forward, _)| is_outside(forward)).map(|(forward, source)| {
             let message = format!(
-                "the forward {forward} ({source}) leads to an address that none of the VM's networks has: they are {}; to \
-                 mend it, correct \"to\"",
+                "the forward {forward} ({source}) leads to an address that none of the VM's networks has: they are {}; fix: correct \"to\"",
                 subnets.join(", ")
             );
             Unplanned::of(source, message)
@@ -185,7 +182,7 @@ fn of_the_host(paths: &Paths) -> Vec<IpAddr> {
 /// What another VM has of the same.
 fn conflict(forward: &Forward, others: &ForwardsOfOthers<'_>) -> Option<String> {
     let (other, theirs) = others.overlapping(forward)?;
-    Some(format!("the VM {} has {theirs} already; to mend it, give one of them another port", Quoted::name(other)))
+    Some(format!("the VM {} has {theirs} already; fix: give one of them another port", Quoted::name(other)))
 }
 
 /// What a VM's forwards come to in nftables.
@@ -204,11 +201,11 @@ impl Elements {
         if self.with_sources > MAXIMUM_WITH_SOURCES {
             return Some(format!(
                 "with it the VM's forwards that name \"from\" come to more than {MAXIMUM_WITH_SOURCES} ports, each counted for every \
-                 prefix; to mend it, name fewer or wider prefixes"
+                 prefix; fix: name fewer or wider prefixes"
             ));
         }
         (self.all > MAXIMUM_ELEMENTS).then(|| {
-            format!("with it the VM's forwards come to more than {MAXIMUM_ELEMENTS} ports; to mend it, forward fewer")
+            format!("with it the VM's forwards come to more than {MAXIMUM_ELEMENTS} ports; fix: forward fewer")
         })
     }
 }
@@ -238,6 +235,6 @@ impl Occupants {
             false => listeners.nameless_occupant(forward)?,
         };
         self.named += 1;
-        Some(format!("{occupant}; to mend it, take another port, or a listen address on which nothing listens"))
+        Some(format!("{occupant}; fix: take another port, or a listen address on which nothing listens"))
     }
 }

@@ -279,23 +279,23 @@ impl fmt::Display for Fault {
 impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoLink { kinds } if kinds.is_empty() => formatter
-                .write_str("the VM has no network interface; to mend it, attach one to a bridge or a libvirt network"),
+            Self::NoLink { kinds } if kinds.is_empty() => {
+                formatter.write_str("the VM has no network interface; fix: attach one to a bridge or a libvirt network")
+            }
             Self::NoLink { kinds } => write!(
                 formatter,
-                "the VM's interfaces lead past the host, which can't reach it by them (type {}); to mend it, attach one to a \
+                "the VM's interfaces lead past the host, which can't reach it by them (type {}); fix: attach one to a \
                  bridge or a libvirt network",
                 Escaped(kinds.join(", ").as_bytes())
             ),
             Self::NoNetwork { family } => write!(
                 formatter,
-                "it has no \"to\", and the VM is on no libvirt network that gives out {} addresses and could reserve one; to \
-                 mend it, write \"to\" with the VM's address",
+                "it has no \"to\", and the VM is on no libvirt network that gives out {} addresses and could reserve one; fix: write \"to\" with the VM's address",
                 family.map_or_else(|| "any".to_owned(), |family| family.to_string())
             ),
             Self::UnknownNetwork { network, why } => write!(
                 formatter,
-                "it has no \"to\", and what the network \"{}\" reserves for the VM is not known: {}; to mend it, write \"to\" \
+                "it has no \"to\", and what the network \"{}\" reserves for the VM is not known: {}; fix: write \"to\" \
                  with the VM's address",
                 Escaped(network.as_bytes()),
                 Escaped(why.as_bytes())
@@ -312,7 +312,7 @@ impl fmt::Display for Reason {
                 let (name, word) = (Escaped(network.as_bytes()), shell(Path::new(network)));
                 write!(
                     formatter,
-                    "it has no \"to\", and the network \"{name}\" reserves no {of}address for {mac}; to mend it, write \"to\" \
+                    "it has no \"to\", and the network \"{name}\" reserves no {of}address for {mac}; fix: write \"to\" \
                      with the VM's address, or reserve one, ADDRESS one of {subnet}{note}: virsh net-update {word} add \
                      ip-dhcp-host \"<host {host} ip='ADDRESS'/>\" --live --config{parent}"
                 )
@@ -320,15 +320,15 @@ impl fmt::Display for Reason {
             Self::NotItsOwn { to } => write!(
                 formatter,
                 "a VM's metadata may forward only to what a libvirt network reserves for one of its MAC addresses, and {to} \
-                 is not; to mend it, reserve it, or declare the forward in virt-hooks-network.toml"
+                 is not; fix: reserve it, or declare the forward in virt-hooks-network.toml"
             ),
             Self::PortTaken { wanted, reserved, by } => write!(
                 formatter,
-                "{wanted} overlaps what {by} has declared for the same VM before, {reserved}; to mend it, change one of them"
+                "{wanted} overlaps what {by} has declared for the same VM before, {reserved}; fix: change one of them"
             ),
             Self::DestinationTaken { by } => write!(
                 formatter,
-                "{by} has declared the same destination for the same VM before, with another \"proxy\"; to mend it, remove \
+                "{by} has declared the same destination for the same VM before, with another \"proxy\"; fix: remove \
                  one of them"
             ),
         }

@@ -126,7 +126,7 @@ fn terminating(journal: &mut Journal, script: &[u8], why: Why, grace: std::time:
     if let Some(process) = &remaining.calls_libvirt {
         let message = format!(
             "{} was talking to libvirt. A script can't call libvirt on its own VM: it waits for libvirt, and libvirt for \
-             this hook. To mend it, read the XML on stdin, or set wait = false for the script",
+             this hook; fix: read the XML on stdin, or set wait = false for the script",
             named(std::slice::from_ref(process)),
         );
         journal.warn(Some(script), message);

@@ -148,7 +148,7 @@ impl fmt::Display for NotStarted<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.what())?;
         match self.remedy() {
-            Some(remedy) => write!(formatter, "; to mend it: {remedy}"),
+            Some(remedy) => write!(formatter, "; fix: {remedy}"),
             None => Ok(()),
         }
     }

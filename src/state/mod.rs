@@ -29,7 +29,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// A folder belongs to somebody else or others may write to it, so that it may hold anything.
-    #[error("the folder {0} belongs to somebody else or others may write to it, and is made anew once it is away; to mend it: mv {0} {0}.old", Quoted::path(.folder))]
+    #[error("the folder {0} belongs to somebody else or others may write to it, and is made anew once it is away; fix: mv {0} {0}.old", Quoted::path(.folder))]
     Untrusted {
         /// Which one.
         folder: PathBuf,
@@ -93,7 +93,7 @@ impl Directory {
         let length = file.metadata().map_or(0, |status| status.len().min(most));
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
         if !file.metadata().map_err(failed)?.is_file() {
-            return Err(failed(io::Error::other("it is not a file; to mend it, remove it")));
+            return Err(failed(io::Error::other("it is not a file; fix: remove it")));
         }
         file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > most {
@@ -177,7 +177,7 @@ impl Directory {
         let opened = rustix::fs::openat(&folder, name, flags, FILE_MODE).map_err(io::Error::from).map(File::from);
         let checked = opened.and_then(|file| match file.metadata()?.is_file() {
             true => Ok(Lock { file }),
-            false => Err(io::Error::other("it is not a file; to mend it, remove it")),
+            false => Err(io::Error::other("it is not a file; fix: remove it")),
         });
         checked.map_err(|source| StateError::File { file: self.path(name), source })
     }

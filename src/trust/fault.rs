@@ -65,6 +65,6 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}; to mend it: {}", self.what(), self.remedy())
+        write!(formatter, "{}; fix: {}", self.what(), self.remedy())
     }
 }

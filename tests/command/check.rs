@@ -253,7 +253,7 @@ fn names_that_are_nearly_an_operation_s() {
     host.bash("strat_x", "echo another");
     let found = host.command(["check"]).run().stdout;
     assert!(found.contains("That is there, and is another: keep one of them"), "{found}");
-    let diff = "to mend it: diff /etc/libvirt/hooks/custom/strat_x /etc/libvirt/hooks/custom/start_x\n";
+    let diff = "fix: diff /etc/libvirt/hooks/custom/strat_x /etc/libvirt/hooks/custom/start_x\n";
     assert!(found.contains(diff), "nothing that somebody wrote is removed: {found}");
     host.bash("strat_x", "echo the right one");
     mended(&host, "warning", "/etc/libvirt/hooks/custom/strat_x", "That is there, and is the same");
@@ -341,7 +341,7 @@ fn scripts_that_the_kernel_would_not_start() {
         if text == "#!/usr/bin\n" {
             // What is to be done about it only its owner knows.
             let found = host.command(["check"]).run().stdout;
-            assert!(found.contains(words) && found.contains("to mend it: file /usr/bin\n"), "{found}");
+            assert!(found.contains(words) && found.contains("fix: file /usr/bin\n"), "{found}");
             continue;
         }
         mended(&host, "error", START_X, words);
@@ -362,7 +362,7 @@ fn a_script_in_another_language_gets_that_one_s_interpreter() {
         let host = host!();
         host.script(name, text);
         let found = host.command(["check"]).run().stdout;
-        assert!(found.contains("to mend it: ${EDITOR:-vi} +1 "), "{found}");
+        assert!(found.contains("fix: ${EDITOR:-vi} +1 "), "{found}");
     }
 }
 
@@ -525,7 +525,7 @@ fn who_is_not_root_is_told_that_it_is_root_s() {
     for verb in ["check", "pause", "resume"] {
         let nobody = host.command([verb]).through("/usr/bin/setpriv", &["--reuid=4711", "--clear-groups"]).run();
         assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(1), ""), "{verb}");
-        let expected = format!("virt-hooks: {verb} needs root; to mend it: sudo virt-hooks {verb}");
+        let expected = format!("virt-hooks: {verb} needs root; fix: sudo virt-hooks {verb}");
         assert!(nobody.stderr.starts_with(&expected), "{}", nobody.stderr);
     }
 }
@@ -574,7 +574,7 @@ fn a_log_that_its_owner_may_not_write_to() {
     let found = own(check);
     assert_eq!(found.code, Some(1), "{}", found.stderr);
     assert!(found.stdout.contains("it can't be written to: Permission denied"), "{}", found.stdout);
-    let remedy = found.stdout.lines().find_map(|line| line.trim().strip_prefix("to mend it: ")).expect("a remedy");
+    let remedy = found.stdout.lines().find_map(|line| line.trim().strip_prefix("fix: ")).expect("a remedy");
     assert_eq!(own(remedy).code, Some(0), "{remedy}");
     assert_eq!(own(check).stdout, "0 problems; 0 scripts run\n");
 }

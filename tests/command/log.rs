@@ -459,11 +459,7 @@ fn a_log_that_is_no_file_or_may_not_be_read_is_told() {
     std::os::unix::fs::symlink("/tmp/elsewhere", host.path(LOG)).expect("a link");
     for arguments in [[].as_slice(), &["--stats", "--json"], &["--follow"]] {
         let finished = log(&host, arguments).run();
-        assert_fails(
-            &finished,
-            1,
-            &["the log /var/log/libvirt/qemu-hook.log is a symlink", "; to mend it: rm /var/log/"],
-        );
+        assert_fails(&finished, 1, &["the log /var/log/libvirt/qemu-hook.log is a symlink", "; fix: rm /var/log/"]);
         assert_eq!(finished.stdout, "");
     }
     let Some(host) = with_log(DAY).or_leave_out() else { return };

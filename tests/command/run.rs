@@ -110,7 +110,7 @@ fn run_judges_trust_from_the_folder_downwards() {
     open(TRY, 0o777);
     let finished = run(&host, &["start", "vm"]).run();
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("to mend it: chmod go-w /srv/try\n"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("fix: chmod go-w /srv/try\n"), "{}", finished.stderr);
 }
 
 #[test]

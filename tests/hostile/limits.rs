@@ -96,7 +96,7 @@ fn a_limit_on_processes_that_is_reached_is_told_for_each_script_and_the_next_eve
     log.assert_only_records();
     for script in ["start_x", "start_y", "all_zz_witness"] {
         log.assert_says("WARN", script, "not started: ");
-        log.assert_says("WARN", script, "Resource temporarily unavailable (os error 11); to mend it: raise TasksMax");
+        log.assert_says("WARN", script, "Resource temporarily unavailable (os error 11); fix: raise TasksMax");
     }
     unharmed(with_processes(&host, 54401, "50"));
     assert!(host.path("/tmp/ran").exists(), "{}", host.log().text);

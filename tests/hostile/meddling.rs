@@ -100,7 +100,7 @@ fn a_custom_folder_that_a_script_removes_or_opens_to_others_costs_what_is_in_it_
         ("rm -r custom", "not started: it has been removed since its folder was read"),
         ("mv custom other", "not started: it has been removed since its folder was read"),
         ("rm -r custom; touch custom", "not started: "),
-        ("chmod 777 custom", "to mend it: chmod go-w /etc/libvirt/hooks/custom"),
+        ("chmod 777 custom", "fix: chmod go-w /etc/libvirt/hooks/custom"),
     ];
     for (change, words) in changes {
         let host = host!();

@@ -26,7 +26,7 @@ fn one_line(host: &Host, script: &str, level: &str, words: &str) {
 #[track_caller]
 fn follow_the_remedy(host: &Host, script: &Path) {
     let said = host.log().of("start_x").join("\n");
-    let (_, remedy) = said.rsplit_once("to mend it: ").unwrap();
+    let (_, remedy) = said.rsplit_once("fix: ").unwrap();
     let remedy = remedy.replace("/etc/libvirt/hooks/custom/start_x", &script.to_string_lossy());
     let mended = std::process::Command::new("bash").args(["-c", &remedy]).env("LC_ALL", "C.UTF-8").status();
     assert!(mended.unwrap().success(), "{remedy}");
@@ -36,7 +36,7 @@ fn follow_the_remedy(host: &Host, script: &Path) {
 fn a_script_without_an_interpreter_line_is_told_what_to_begin_with() {
     let host = host!();
     let script = host.script("start_x", "echo hi\n");
-    one_line(&host, "start_x", "WARN", "not started: it has no #! line; to mend it: sed -i '1i #!/bin/bash' ");
+    one_line(&host, "start_x", "WARN", "not started: it has no #! line; fix: sed -i '1i #!/bin/bash' ");
     follow_the_remedy(&host, &script);
     unharmed(host.event("start"));
     host.log().assert_says("INFO", "start_x", "stdout: hi");
@@ -64,7 +64,7 @@ fn a_script_for_python_where_only_python3_exists_is_told_so() {
 fn a_script_with_windows_line_ends_is_told_how_to_mend_them() {
     let host = host!();
     let script = host.script("start_x", "#!/bin/bash\r\necho hi\r\n");
-    one_line(&host, "start_x", "WARN", "to mend it: sed -i 's/[[:cntrl:]]$//' /etc/libvirt/hooks/custom/start_x");
+    one_line(&host, "start_x", "WARN", "fix: sed -i 's/[[:cntrl:]]$//' /etc/libvirt/hooks/custom/start_x");
     follow_the_remedy(&host, &script);
     unharmed(host.event("start"));
     host.log().assert_says("INFO", "start_x", "stdout: hi");
@@ -102,7 +102,7 @@ fn an_interpreter_that_is_not_executable_is_named() {
         &host,
         "start_x",
         "WARN",
-        "its interpreter /tmp/interpreter is not executable; to mend it: chmod +x /tmp/interpreter",
+        "its interpreter /tmp/interpreter is not executable; fix: chmod +x /tmp/interpreter",
     );
 }
 

@@ -15,7 +15,7 @@ fn refused_until(host: &Host, remedy: &str, mend: impl FnOnce()) {
     unharmed(host.event("start"));
     let said = host.log().of("start_x").join("\n");
     assert!(said.starts_with("not started: it can't be trusted: "), "{said}");
-    assert!(said.ends_with(&format!("; to mend it: {remedy}")), "{said}");
+    assert!(said.ends_with(&format!("; fix: {remedy}")), "{said}");
     host.log().assert_says("WARN", "start_x", "can't be trusted");
     assert!(!host.path("/tmp/ran").exists());
     mend();

@@ -115,7 +115,7 @@ fn a_name_that_no_device_can_have_is_not_given() {
         "ERROR",
         "-",
         "interface 52:54:00:00:00:00: bridge cloudVirBr123456789 stays as it is: here it would be breth1-123456789, and \
-         no device has a name of more than 15 bytes; to mend it, give the physical device a shorter name",
+         no device has a name of more than 15 bytes; fix: give the physical device a shorter name",
     );
     // In bytes, not in characters.
     becomes(&host, "cloudVirBrüüüüü", "cloudVirBrüüüüü");

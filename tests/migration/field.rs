@@ -99,7 +99,7 @@ fn a_guest_device_that_can_not_be_told_is_explained() {
             port(host, "cloudbr0", "vnet0", 1);
             port(host, "cloudbr0", "tap1", 2);
         },
-        "no port of the guest bridge cloudbr0 is a physical device; to mend it: ip link set DEVICE master cloudbr0",
+        "no port of the guest bridge cloudbr0 is a physical device; fix: ip link set DEVICE master cloudbr0",
     );
     stays(
         |host| {

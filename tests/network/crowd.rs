@@ -159,8 +159,8 @@ fn status_is_a_list_for_programs() {
         {
             "domain": "db-1", "kind": "declaration", "state": "refused",
             "what": format!(
-                "the forward tcp port 8080-8081 to 192.168.122.11:8080-8081 ({declared} line 11) is not opened: the VM web-1 \
-                 has tcp port 8080 to 192.168.122.10:8080 already; to mend it, give one of them another port"
+                "the forward tcp port 8080-8081 to 192.168.122.11:8080-8081 ({declared} line 11) is not added: the VM web-1 \
+                 has tcp port 8080 to 192.168.122.10:8080 already; fix: give one of them another port"
             ),
             "source": format!("{declared} line 11"),
         },

@@ -173,7 +173,7 @@ fn a_vm_beside_the_clients_hides_them_from_no_other_vm() {
     let bridged = Vm::numbered("bridged", 11);
     let xml = bridged.xml(true).replace("bridge='virbr0'", "bridge='eth0'");
     let reply = world.host.run_with(xml, "/etc/libvirt/hooks/qemu", ["bridged", "started", "begin", "-"]);
-    assert!(reply.success && world.host.log().contains("opened the forward tcp port 9090"), "{}", world.host.log());
+    assert!(reply.success && world.host.log().contains("added the forward tcp port 9090"), "{}", world.host.log());
     assert_eq!(world.client.connects(Tcp, "198.51.100.1:8080").seen_as.ip().to_string(), "198.51.100.7");
     assert_eq!(world.guest.asks(Tcp, "198.51.100.1:8080"), by("guest"));
 }

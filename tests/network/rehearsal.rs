@@ -29,9 +29,9 @@ fn a_rehearsal_tells_what_would_be_given_and_taken_and_changes_nothing() {
     }
     let reply = rehearses("started");
     for expected in [
-        "would open the forward tcp port 8080 to 192.168.122.10:80",
-        "would open the forward tcp port 8080 to [fd00:122::10]:80",
-        "would lay the route 2001:db8:51::9/128 to virbr0, answered for on eth0",
+        "would add the forward tcp port 8080 to 192.168.122.10:80",
+        "would add the forward tcp port 8080 to [fd00:122::10]:80",
+        "would add the route 2001:db8:51::9/128 to virbr0, answered for on eth0",
     ] {
         assert!(reply.stderr.contains(expected), "{expected}: {reply:?}");
     }
@@ -40,8 +40,8 @@ fn a_rehearsal_tells_what_would_be_given_and_taken_and_changes_nothing() {
     for operation in ["stopped", "release", "prepare"] {
         let reply = rehearses(operation);
         assert!(reply.success, "{reply:?}");
-        assert!(reply.stderr.contains("would close the forward tcp port 8080 to 192.168.122.10:80"), "{reply:?}");
-        assert!(reply.stderr.contains("would take up the route 2001:db8:51::9/128"), "{operation}: {reply:?}");
+        assert!(reply.stderr.contains("would delete the forward tcp port 8080 to 192.168.122.10:80"), "{reply:?}");
+        assert!(reply.stderr.contains("would delete the route 2001:db8:51::9/128"), "{operation}: {reply:?}");
         assert_eq!(everything(), before, "{operation}");
     }
 }

@@ -105,7 +105,7 @@ fn what_was_done_before_a_step_that_fails_is_undone() {
             assert_eq!(host.left(), "", "{log}");
         } else {
             // What has no part in it is there.
-            assert!(log.contains("opened the forward tcp port 8080 to 192.168.122.10:8080"), "{log}");
+            assert!(log.contains("added the forward tcp port 8080 to 192.168.122.10:8080"), "{log}");
             assert_eq!(host.shell("ip route show 192.0.2.64/28"), foreign);
             let applied = host.virt_hooks("network apply");
             assert!(!applied.success && applied.stdout.contains("router-1"), "{applied:?}");

@@ -107,7 +107,7 @@ mod tests {
             [
                 "man/virt-hooks.8 is not what the program's definitions say",
                 "completions/_virt-hooks is missing",
-                "to mend it: make man, and commit what it wrote",
+                "fix: make man, and commit what it wrote",
             ]
         );
     }

@@ -161,7 +161,7 @@ fn print_each(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
         };
         writeln!(out, "{severity}  {}", screen.paint(Meaning::Strong, &finding.subject))?;
         writeln!(out, "{INDENT}{}", screen.wrapped(&finding.message, INDENT.len()))?;
-        writeln!(out, "{INDENT}{} {}", screen.paint(Meaning::Faint, "to mend it:"), finding.remedy)?;
+        writeln!(out, "{INDENT}{} {}", screen.paint(Meaning::Faint, "fix:"), finding.remedy)?;
         writeln!(out)?;
     }
     Ok(())

@@ -64,7 +64,7 @@ impl Host<'_> {
                 Err(error) => {
                     notice = Notice::Failed;
                     self.teller.warn(format!(
-                        "{0} can't be reloaded: {error}; until then it does not look for its hooks; to mend it: {1}",
+                        "{0} can't be reloaded: {error}; until then it does not look for its hooks; fix: {1}",
                         daemon.name,
                         match &daemon.reload {
                             Reload::Systemctl(unit) => format!("systemctl restart {unit}"),

@@ -159,7 +159,7 @@ pub(super) fn stays_below_the_root(paths: &Paths) -> Result<(), Failure> {
         if folder.is_none_or(|folder| !folder.starts_with(paths.root())) {
             let (place, root) = (Quoted::path(place), Quoted::path(paths.root()));
             return Err(Failure::failed(format_args!(
-                "a symlink on the way to {place} leads out of {root}; nothing was changed. To mend it: make it a relative one"
+                "a symlink on the way to {place} leads out of {root}; nothing was changed; fix: make it a relative one"
             )));
         }
     }

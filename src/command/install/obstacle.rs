@@ -21,7 +21,7 @@ pub(super) fn at(place: &Path, paths: &Paths) -> Option<Failure> {
         (what.to_owned(), format!("mv {0} {0}.old", shell(place)))
     };
     Some(Failure::failed(format_args!(
-        "{} is {what}, and a folder has to be there; nothing was changed. To mend it: {remedy}",
+        "{} is {what}, and a folder has to be there; nothing was changed; fix: {remedy}",
         Quoted::path(place)
     )))
 }

@@ -60,9 +60,8 @@ pub(super) fn seed(host: &mut Host<'_>) -> bool {
 
 fn warn(host: &mut Host<'_>, why: &str, whose: &str, condition: &str) {
     let again = call(host.paths, "install");
-    host.teller.warn(format!(
-        "{why}; scripts of stopped and release have no live XML of {whose}; to mend it{condition}: {again}"
-    ));
+    host.teller
+        .warn(format!("{why}; scripts of stopped and release have no live XML of {whose}; fix{condition}: {again}"));
 }
 
 fn list(host: &mut Host<'_>) -> Result<String, ToolError> {

@@ -24,10 +24,7 @@ pub(super) fn what_runs_twice(paths: &Paths) -> Vec<Step> {
     };
     let tell = |program: PathBuf| {
         let seen = Quoted::path(&program);
-        Step::tell(
-            "warning",
-            format!("{seen} runs the same scripts, each a second time; to mend it: rm {}", shell(&program)),
-        )
+        Step::tell("warning", format!("{seen} runs the same scripts, each a second time; fix: rm {}", shell(&program)))
     };
     programs.into_iter().filter(doubled).map(tell).collect()
 }
@@ -57,7 +54,7 @@ fn change(entry: &Entry, judge: &Judge) -> Option<Step> {
         Fate::Unfit(unfit) => {
             let inspection = judge.inspect(&entry.path).ok()?;
             let untrusted = inspection.kind == Kind::Program && inspection.fault.is_some();
-            let what = format!("{seen} will not run: {}; to mend it: {}", unfit.what, unfit.remedy);
+            let what = format!("{seen} will not run: {}; fix: {}", unfit.what, unfit.remedy);
             untrusted.then(|| Step::tell("warning", what))
         }
         Fate::Leftover if entry.scope.is_some() => {

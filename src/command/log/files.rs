@@ -208,7 +208,7 @@ pub(super) fn open_current(path: &Path) -> Result<Option<(File, Metadata)>, Fail
         Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
             let (log, remove) = (Quoted::path(path), shell(path));
             let why = "is a symlink, which the hook does not follow, so that it logs nothing";
-            Err(Failure::failed(format_args!("the log {log} {why}; to mend it: rm {remove}")))
+            Err(Failure::failed(format_args!("the log {log} {why}; fix: rm {remove}")))
         }
         Err(error) => Err(Failure::failed(format_args!("the log {} can't be read: {error}", Quoted::path(path)))),
     }

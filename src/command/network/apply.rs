@@ -117,8 +117,7 @@ fn once(arguments: &Arguments, programs: &mut Programs, paths: &Paths) -> Result
     }
     if HookFile::called(paths.hook(), paths.root()) != HookFile::Ours {
         return Err(Failure::failed(format_args!(
-            "virt-hooks is not at {}: what is opened now nobody would close when its VM ends; nothing was changed; to mend \
-             it: virt-hooks install",
+            "virt-hooks is not at {}: what is opened now nobody would close when its VM ends; nothing was changed; fix: virt-hooks install",
             Quoted::path(paths.hook())
         )));
     }

@@ -45,9 +45,7 @@ impl Known {
         }
         if self.unseen > 0 {
             let vms = if self.unseen == 1 { "1 VM runs" } else { &format!("{} VMs run", self.unseen) };
-            notes.push(format!(
-                "{vms} of which the hook knows nothing, since it came later; to mend it: virt-hooks install"
-            ));
+            notes.push(format!("{vms} of which the hook knows nothing, since it came later; fix: virt-hooks install"));
         }
         notes
     }

@@ -202,7 +202,7 @@ fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()>
         writeln!(out, "{chain} may refuse what is forwarded: the rule that lets it through is not at its top.")?;
     }
     if to_mend || !status.unguarded.is_empty() || status.table == TableState::Changed {
-        writeln!(out, "{} virt-hooks network apply", screen.paint(Meaning::Faint, "to mend it:"))?;
+        writeln!(out, "{} virt-hooks network apply", screen.paint(Meaning::Faint, "fix:"))?;
     }
     Ok(())
 }

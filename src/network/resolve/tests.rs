@@ -155,7 +155,7 @@ fn of_two_that_overlap_the_earlier_is_given() {
         faults(&resolved),
         [
             "f line 5 comes to nothing: tcp port 79-81 to 10.0.0.6:79-81 overlaps what f line 1 has declared for the same VM \
-             before, tcp port 80 to 10.0.0.5:80; to mend it, change one of them"
+             before, tcp port 80 to 10.0.0.5:80; fix: change one of them"
         ]
     );
 }

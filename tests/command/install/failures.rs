@@ -63,7 +63,7 @@ fn where_a_folder_s_place_is_taken() {
         for words in [["install"].as_slice(), &["install", "--dry-run"]] {
             let said = refused(&host, words);
             let expected = format!(
-                "virt-hooks: {place} is {what}, and a folder has to be there; nothing was changed. To mend it: {remedy}\n"
+                "virt-hooks: {place} is {what}, and a folder has to be there; nothing was changed; fix: {remedy}\n"
             );
             assert_eq!(said, expected);
         }
@@ -88,9 +88,9 @@ fn where_an_image_s_folder_is_a_link_to_another_place_of_the_image() {
     host.folder("/srv/image/srv/scripts");
     std::os::unix::fs::symlink("/srv/scripts", host.path(format!("/srv/image{CUSTOM}"))).expect("a symlink");
     let said = refused(&host, &["--root", "/srv/image", "install"]);
-    let remedy = format!("To mend it: ln -sfnr /srv/image/srv/scripts /srv/image{CUSTOM}\n");
+    let remedy = format!("fix: ln -sfnr /srv/image/srv/scripts /srv/image{CUSTOM}\n");
     assert!(said.ends_with(&remedy), "{said}");
-    assert_eq!(host.shell(remedy.trim_start_matches("To mend it: ")).run().code, Some(0));
+    assert_eq!(host.shell(remedy.trim_start_matches("fix: ")).run().code, Some(0));
     done(&host, &["--root", "/srv/image", "install"]);
 }
 

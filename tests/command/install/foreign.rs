@@ -274,9 +274,8 @@ fn what_runs_the_scripts_a_second_time_is_told_of() {
     host.file(format!("{LATER}/other"), THEIRS, 0o755);
     let said = done(&host, &["install"]);
     for (name, told) in [("ours", true), ("cloudstack", true), ("other", false)] {
-        let line = format!(
-            "warning    {LATER}/{name} runs the same scripts, each a second time; to mend it: rm {LATER}/{name}\n"
-        );
+        let line =
+            format!("warning    {LATER}/{name} runs the same scripts, each a second time; fix: rm {LATER}/{name}\n");
         assert_eq!(said.contains(&line), told, "{said}");
     }
 }

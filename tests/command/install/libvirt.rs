@@ -167,7 +167,7 @@ fn a_vm_whose_xml_can_t_be_had_is_named_and_ends_it_for_no_other() {
             "{first}"
         );
         let told = format!(
-            "warning    {why}; scripts of stopped and release have no live XML of the VM 222; to mend it, if it runs \
+            "warning    {why}; scripts of stopped and release have no live XML of the VM 222; fix, if it runs \
              still: virt-hooks install\n"
         );
         assert!(first.contains(&told), "{first}");
@@ -193,7 +193,7 @@ fn what_is_missing_still_is_told_again() {
 #[test]
 fn a_libvirt_that_answers_no_more_is_asked_for_no_other_vm() {
     let (host, said) = installed_twice("{ touch /tmp/stuck; exec sleep 60; }");
-    assert!(said.contains("no live XML of the VMs 222, 333; to mend it, if they run still: "), "{said}");
+    assert!(said.contains("no live XML of the VMs 222, 333; fix, if they run still: "), "{said}");
     assert!(host.read("/run/virt-hooks/live/vm 333.xml").contains("333"), "{said}");
 }
 

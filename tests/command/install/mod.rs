@@ -231,7 +231,7 @@ fn who_is_not_root_is_told_before_anything_else() {
         let finished = host.command([verb]).through("setpriv", &["--reuid=65534", "--clear-groups"]).run();
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
         let expected = format!(
-            "virt-hooks: {verb} needs root; to mend it: sudo virt-hooks {verb}; below a folder of yours: virt-hooks \
+            "virt-hooks: {verb} needs root; fix: sudo virt-hooks {verb}; below a folder of yours: virt-hooks \
              --root DIR {verb}\n"
         );
         assert_eq!(finished.stderr, expected);

@@ -113,8 +113,7 @@ fn a_limit_that_the_operator_sets_later_does_not_hold_and_check_tells() {
     host.settings("timeoutSeconds = 5\n");
     let said = done(&host, &["check"]);
     let told = format!(
-        "its timeoutSeconds does not hold, since {DROP_IN} is read after it and has that of CloudStack's hook\n         to mend \
-         it: rm {DROP_IN}\n"
+        "its timeoutSeconds does not hold, since {DROP_IN} is read after it and has that of CloudStack's hook\n         fix: rm {DROP_IN}\n"
     );
     assert!(said.contains(&told), "{said}");
     fs::remove_file(host.path(DROP_IN)).expect("the remedy");

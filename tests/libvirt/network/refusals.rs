@@ -44,7 +44,7 @@ fn a_port_that_another_vm_or_a_service_has_is_refused_and_the_vm_starts_unless_t
     let told = town.told_of(&two, "the VM web-1 has tcp port 8080 to 192.168.122.10:80 already");
     assert!(told.iter().any(|line| line.contains("ERROR") && line.contains("started/begin")), "{}", town.host.log());
     let told = town.told_of(&mail, "the forward tcp port 25 to 192.168.122.12:25");
-    assert!(told.iter().any(|line| line.contains("ERROR") && line.contains("is not opened")), "{}", town.host.log());
+    assert!(told.iter().any(|line| line.contains("ERROR") && line.contains("is not added")), "{}", town.host.log());
     assert_eq!(town.client.asks(Tcp, "198.51.100.1:25"), by("postfix"), "the service goes on");
     let reply = town.try_virt_hooks("network status");
     println!("{}", reply.stdout);
@@ -69,7 +69,7 @@ fn a_port_that_another_vm_or_a_service_has_is_refused_and_the_vm_starts_unless_t
     town.host.destroy(&one);
     town.host.create(&two);
     assert!(
-        town.told_of(&two, "opened the forward tcp port 8080 to 192.168.122.11:80").len() == 1,
+        town.told_of(&two, "added the forward tcp port 8080 to 192.168.122.11:80").len() == 1,
         "{}",
         town.host.log()
     );
