@@ -40,7 +40,7 @@ test-packages:
 # Nothing is left out silently, and with CI=true nothing at all.
 test:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-	    tests/install/prepare && $(MAKE) --no-print-directory test-anywhere test-as-root; \
+	    tests/prepare any root && $(MAKE) --no-print-directory test-anywhere test-as-root; \
 	elif [ "$$CI" = true ]; then \
 	    echo "make test: with CI=true nothing may be left out, and this needs root on Debian" >&2; exit 1; \
 	else \
@@ -60,7 +60,7 @@ test-as-root:
 	    export VIRT_HOOKS_BIN="$$binary" VIRT_HOOKS_GUEST="$$guest" && \
 	    cargo test --locked --test libvirt -- --test-threads=2 && \
 	    cargo test --locked --test install && \
-	    tests/network/prepare && cargo test --locked --test network
+	    cargo test --locked --test network
 
 check: format lint circles doc man-check
 

@@ -1,6 +1,6 @@
 //! The hook under a real libvirt: real daemons, real Linux guests, a real live migration.
 //!
-//! Needs root and Debian's packages; `tests/libvirt/prepare` installs those and builds the guest, and the first test
+//! Needs root and Debian's packages (`tests/packages`); `tests/libvirt/prepare` installs those and builds the guest, and the first test
 //! runs it. Every test has hosts of its own in namespaces of their own, and none touches the folders of the machine
 //! that it runs on.
 //!

@@ -1,7 +1,7 @@
 //! Forwards and what they need of the kernel, on hosts of the test's own: a host with a guest behind its bridge, a client
 //! outside and another host on its other side, each in namespaces of its own and joined by cables.
 //!
-//! Needs root and Debian's packages, which `tests/network/prepare` installs.
+//! Needs root and Debian's packages, which `tests/prepare any root` installs.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
