@@ -1,4 +1,4 @@
-//! What libvirt said: one call of the hook, as its arguments tell it.
+//! An event: one call of the hook by libvirt, with its arguments.
 //!
 //! libvirt calls `qemu OBJECT OPERATION SUB-OPERATION EXTRA`, always with four arguments
 //! (<https://libvirt.org/hooks.html#arguments>). They are bytes, not text: a domain's name may hold blanks,
@@ -20,7 +20,7 @@ impl Event {
     /// How many arguments libvirt passes.
     pub const ARGUMENTS: usize = 4;
 
-    /// The event that these arguments (without the program's name) tell, or nothing where some are missing.
+    /// Parses the arguments, without the program's name. Returns none where fewer than four were passed.
     pub fn parse(arguments: Vec<OsString>) -> Option<Self> {
         let [_domain, operation, _sub_operation, _extra, ..] = arguments.as_slice() else {
             return None;

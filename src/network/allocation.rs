@@ -39,7 +39,7 @@ pub struct Route {
     pub proxy: Option<String>,
 }
 
-/// All that a VM has been given.
+/// The forwards and routes of a domain, with the devices that they need.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Allocation {
     /// Its forwards.

@@ -124,7 +124,7 @@ impl<'a> ForwardsOfOthers<'a> {
 }
 
 impl Ledger {
-    /// The drawer that it lies in.
+    /// Returns the directory that the ledger lies in.
     pub fn directory(state: &Path) -> Directory {
         Directory::new(state, "network")
     }

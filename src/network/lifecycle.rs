@@ -31,17 +31,17 @@ use crate::settings::OnFailure;
 use crate::state::Lock;
 use crate::trust::Judge;
 
-/// How long of [`TIMEOUT`] it may be waited for others to be done: what is left is for what is to be done then.
+/// The part of [`TIMEOUT`] that an event may wait for the ledger's lock. The rest is for the change itself.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(18);
 
-/// What there is to do for a VM's declared network.
+/// A step of a VM's declared network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// To look whether what is declared can be given.
+    /// Check whether the declarations can be applied.
     Preflight,
-    /// To give it.
+    /// Apply them.
     Apply,
-    /// To take away what was given.
+    /// Remove the allocation.
     Remove,
 }
 

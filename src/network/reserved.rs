@@ -11,7 +11,7 @@ use super::allocation::{Forward, Route};
 /// How many ports in a row are looked through together.
 const BUCKET: u16 = 64;
 
-/// What has been given away, to owners that are told where somebody else wants it.
+/// Reserved forwards and routes, each with its owner.
 #[derive(Debug)]
 pub struct Reserved<Owner> {
     forwards: Vec<(Forward, Owner)>,
@@ -20,14 +20,14 @@ pub struct Reserved<Owner> {
     routes: HashMap<IpNet, (Route, Owner)>,
 }
 
-/// What became of something that was to be taken.
+/// The result of reserving a forward or a route.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReserveResult<'a, T, Owner> {
     /// It was free.
     New,
-    /// The same was given away before, to this owner.
+    /// The same is reserved already, by this owner.
     Same(&'a Owner),
-    /// It overlaps what was given away before, to this owner.
+    /// It overlaps a reservation of this owner.
     Overlaps(&'a T, &'a Owner),
 }
 
@@ -38,14 +38,14 @@ impl<Owner> Default for Reserved<Owner> {
 }
 
 impl<Owner> Reserved<Owner> {
-    /// What has been given away and overlaps a forward, the first of it, and to whom.
+    /// Returns the first reserved forward that overlaps this one, with its owner.
     pub fn overlapping(&self, forward: &Forward) -> Option<(&Forward, &Owner)> {
         let before = keys(forward).filter_map(|key| self.buckets.get(&key)).flatten().copied();
         let others = before.filter(|index| self.forwards.get(*index).is_some_and(|(other, _)| forward.overlaps(other)));
         self.forwards.get(others.min()?).map(|(other, owner)| (other, owner))
     }
 
-    /// Takes a forward, if nothing that has been given away overlaps it.
+    /// Reserves a forward unless a reserved one overlaps it.
     pub fn forward(&mut self, forward: &Forward, owner: Owner) -> ReserveResult<'_, Forward, Owner> {
         if self.overlapping(forward).is_none() {
             for key in keys(forward) {
@@ -68,7 +68,7 @@ impl<Owner> Reserved<Owner> {
         self.routes.values().find(|(route, _)| touches(route)).map(|(route, owner)| (route, owner))
     }
 
-    /// Takes a route, if its destination has not been given away. One destination in another is no conflict: the longer
+    /// Reserves a route unless its destination is reserved. One destination in another is no conflict: the longer
     /// prefix wins.
     pub fn route(&mut self, route: &Route, owner: Owner) -> ReserveResult<'_, Route, Owner> {
         match self.routes.entry(route.to) {

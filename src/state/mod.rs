@@ -1,6 +1,6 @@
 //! The state folder: what is kept between events, for the hook's own user alone.
 //!
-//! It lies below `/run` and so ends with the host's uptime. It has a drawer (a folder) for each kind of thing.
+//! It lies below `/run` and so ends with the host's uptime. It has a directory for each kind of thing.
 
 pub mod pause;
 
@@ -47,7 +47,7 @@ pub enum StateError {
 /// The most that is read of what is kept, in bytes. Settings have no more, and live XML is read by scripts only.
 const MAXIMUM_KEPT: u64 = 1 << 20;
 
-/// One drawer of the state folder.
+/// A directory of the state folder.
 #[derive(Debug, Clone)]
 pub struct Directory {
     state: PathBuf,
@@ -59,7 +59,7 @@ const FOLDER_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 impl Directory {
-    /// The drawer `name` of the state folder `state`. Nothing is made before something is kept.
+    /// Returns the directory `name` of the state folder `state`, which is made when something is first kept in it.
     pub fn new(state: &Path, name: &str) -> Self {
         Self { state: state.to_owned(), folder: state.join(name) }
     }
@@ -182,7 +182,7 @@ impl Directory {
         checked.map_err(|source| StateError::File { file: self.path(name), source })
     }
 
-    /// The drawer, opened, and made where it is missing.
+    /// Opens the directory, which is made where it is missing.
     fn open(&self) -> Result<OwnedFd, StateError> {
         match checked(&self.state) {
             Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => {

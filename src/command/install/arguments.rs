@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// What becomes of a hook that is somebody else's.
+/// Options of `virt-hooks install`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A hook of Apache CloudStack is taken over: it is kept as a backup, and a timeout that was changed in it goes into the

@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::driver::QEMU;
 
-/// Which records are shown, and how.
+/// Filters and output format of `virt-hooks log`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without filters all that is in the log is shown, rotated and compressed files first. Filters combine: a record is shown \
