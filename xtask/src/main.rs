@@ -85,7 +85,7 @@ fn check(root: &Path) -> Result<(), String> {
     if differing.is_empty() {
         return Ok(());
     }
-    Err(format!("{}\nto mend it: {WRITE}, and commit what it wrote", differing.join("\n")))
+    Err(format!("{}\nfix: {WRITE}, and commit what it wrote", differing.join("\n")))
 }
 
 #[cfg(test)]
