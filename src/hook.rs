@@ -24,8 +24,7 @@ use crate::driver::{Event, Stage};
 use crate::hook::verdict::{Run, Verdict};
 use crate::network;
 use crate::paths::Paths;
-use crate::process::Programs;
-use crate::process::{Interruption, aborts_fail_no_vm};
+use crate::process::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::record::report;
 use crate::record::{Journal, Quoted};
 use crate::script::discover;
@@ -94,14 +93,14 @@ pub fn handle(
         return Conclusion { runs: Vec::new(), verdict: Verdict::GoOn, xml: None };
     };
 
-    let mut programs = Programs::on_demand(interruption);
+    let mut supervisor = Supervisor::new(interruption);
     let live_xml = match occasion {
         Occasion::Call | Occasion::Background => LiveXml::of(paths.state(), event.domain()),
         Occasion::Rehearsal => LiveXml::rehearsed(paths.state(), event.domain()),
     };
     if let Some(live_xml) = &live_xml {
         if operation.shows_live_xml() {
-            document.read(&mut || programs.interrupted().is_some());
+            document.read(&mut || supervisor.interrupted().is_some());
             keep_live_xml(live_xml, &document, journal);
         } else if operation.stage() == Stage::Preparing {
             // Whatever is there is of an earlier life whose release was never told.
@@ -110,16 +109,16 @@ pub fn handle(
     }
 
     if cloudstack::renames_bridges_at(event, operation) {
-        document.read(&mut || programs.interrupted().is_some());
+        document.read(&mut || supervisor.interrupted().is_some());
         cloudstack::rename_bridges(&mut document, paths, journal);
     }
 
     // Declared forwards and routes: looked at at start, which they may refuse if the settings ask for that; given at started,
     // reconnect and attach; taken away at prepare, stopped and release. A pause does not hold for them.
     let refusal = match (network::Step::needed(event, operation, paths), occasion) {
-        (Some(step), Occasion::Call) => network::perform(step, event, &mut document, paths, &mut programs, journal),
+        (Some(step), Occasion::Call) => network::perform(step, event, &mut document, paths, &mut supervisor, journal),
         (Some(step), Occasion::Rehearsal) => {
-            network::rehearse(step, event, &mut document, paths, &mut programs, journal)
+            network::rehearse(step, event, &mut document, paths, &mut supervisor, journal)
         }
         (None, _) | (_, Occasion::Background) => None,
     };
@@ -142,7 +141,6 @@ pub fn handle(
             report::problem(journal, file, problem);
         }
         let live_xml = live_xml.as_ref().and_then(LiveXml::file);
-        let supervisor = programs.into_supervisor();
         let runner = Runner {
             event,
             operation,

@@ -22,7 +22,7 @@ use crate::network::all_domains::{self, Applied};
 use crate::network::kernel::{Kernel, TIMEOUT};
 use crate::network::ledger::Ledger;
 use crate::paths::Paths;
-use crate::process::Programs;
+use crate::process::Supervisor;
 
 /// How the hook is taken out.
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     only_as_root(paths, "uninstall")?;
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths, patience(arguments.packaged))?) };
-    let mut programs = Programs::for_nothing_else();
+    let mut programs = Supervisor::watching();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     let before = before(paths).filter(|_| found == HookFile::Ours);
@@ -110,7 +110,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
 
 /// Takes away what VMs that run have been given of the host's network: nobody would, once the hook is out. False where some
 /// of it may be there still.
-fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Programs, teller: &mut Teller) -> bool {
+fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Supervisor, teller: &mut Teller) -> bool {
     if !paths.is_host() || !Ledger::is_there(paths.state()) {
         return true;
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::process::{Programs, ToolError};
+use crate::process::{Supervisor, ToolError};
 
 /// How long an answer may take. While a hook runs, libvirt answers nothing about its VM.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// # Errors
 /// Where it is not there, fails, or does not answer in time.
 pub(super) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Vec<u8>, ToolError> {
-    ask_by(&mut Programs::for_nothing_else(), arguments)
+    ask_by(&mut Supervisor::watching(), arguments)
 }
 
 /// The same by whoever calls other programs as well.
@@ -21,7 +21,7 @@ pub(super) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> 
 /// # Errors
 /// As above.
 pub(super) fn ask_by<A: Into<OsString>>(
-    programs: &mut Programs,
+    programs: &mut Supervisor,
     arguments: impl IntoIterator<Item = A>,
 ) -> Result<Vec<u8>, ToolError> {
     let system = ["-c", "qemu:///system", "-q"].map(OsString::from);

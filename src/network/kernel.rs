@@ -17,7 +17,7 @@ use super::reconcile::{KernelRoute, KernelState, Proxy};
 use super::table::{self, Listing};
 use crate::kernel::nftables::{self, Family};
 use crate::paths::Paths;
-use crate::process::{Programs, ToolError};
+use crate::process::{Supervisor, ToolError};
 
 /// How long all that is done for a VM at an event may take. Of it each program has what is left.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,19 +32,19 @@ pub const ROUTE_PROTOCOL: &str = "118";
 /// The kernel's tables.
 #[derive(Debug)]
 pub struct Kernel<'a> {
-    programs: &'a mut Programs,
+    programs: &'a mut Supervisor,
     paths: &'a Paths,
     end: Instant,
 }
 
 impl<'a> Kernel<'a> {
     /// Those of this host, for so long.
-    pub fn of_this_host(programs: &'a mut Programs, paths: &'a Paths, timeout: Duration) -> Self {
+    pub fn of_this_host(programs: &'a mut Supervisor, paths: &'a Paths, timeout: Duration) -> Self {
         Self { programs, paths, end: Instant::now() + timeout }
     }
 
     /// Whoever calls the programs, and how long the next one may take.
-    pub fn programs(&mut self) -> (&mut Programs, Duration) {
+    pub fn programs(&mut self) -> (&mut Supervisor, Duration) {
         let left = self.end.saturating_duration_since(Instant::now()).min(LONGEST);
         (self.programs, left)
     }

@@ -24,7 +24,7 @@ use super::plan::{self, Plan};
 use crate::domain::{Document, DomainXml};
 use crate::driver::{Event, Operation, Stage};
 use crate::paths::Paths;
-use crate::process::Programs;
+use crate::process::Supervisor;
 use crate::record::report;
 use crate::record::{Escaped, Journal};
 use crate::settings::OnFailure;
@@ -77,7 +77,7 @@ pub fn perform(
     event: &Event,
     document: &mut Document,
     paths: &Paths,
-    programs: &mut Programs,
+    programs: &mut Supervisor,
     journal: &mut Journal,
 ) -> Option<String> {
     if step == Step::Remove {
@@ -95,7 +95,7 @@ pub fn perform(
 /// Takes away what a VM was given between the beginning of its last event and the end of what is known of it.
 pub fn remove_late(event: &Event, paths: &Paths, journal: &mut Journal) {
     if Marker::of(paths.state(), event.domain()).is_seen() {
-        take(event.domain(), paths, &mut Programs::for_nothing_else(), journal);
+        take(event.domain(), paths, &mut Supervisor::watching(), journal);
     }
 }
 
@@ -105,7 +105,7 @@ pub fn rehearse(
     event: &Event,
     document: &mut Document,
     paths: &Paths,
-    programs: &mut Programs,
+    programs: &mut Supervisor,
     journal: &mut Journal,
 ) -> Option<String> {
     if step == Step::Remove {
@@ -152,7 +152,7 @@ impl Declared {
         event: &Event,
         document: &mut Document,
         paths: &Paths,
-        programs: &mut Programs,
+        programs: &mut Supervisor,
         journal: &mut Journal,
     ) -> Self {
         document.read(&mut || programs.interrupted().is_some());
@@ -223,7 +223,7 @@ fn give(
     declarations: &Declarations,
     document: &Document,
     paths: &Paths,
-    programs: &mut Programs,
+    programs: &mut Supervisor,
     journal: &mut Journal,
 ) {
     if declarations.say_nothing() && !Marker::of(paths.state(), domain).is_there() {
@@ -242,7 +242,7 @@ fn give(
     change(domain, desired, ledger, end, paths, programs, journal);
 }
 
-fn take(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut Journal) {
+fn take(domain: &OsStr, paths: &Paths, programs: &mut Supervisor, journal: &mut Journal) {
     let end = Instant::now() + TIMEOUT;
     let Some((_lock, ledger)) = locked(domain, paths, programs, journal) else { return };
     change(domain, Allocation::default(), ledger, end, paths, programs, journal);
@@ -255,7 +255,7 @@ fn change(
     mut ledger: Ledger,
     end: Instant,
     paths: &Paths,
-    programs: &mut Programs,
+    programs: &mut Supervisor,
     journal: &mut Journal,
 ) {
     let mut kernel = Kernel::of_this_host(programs, paths, end.saturating_duration_since(Instant::now()));
@@ -273,7 +273,7 @@ fn change(
 }
 
 /// The ledger, and nobody else changes it meanwhile.
-fn locked(domain: &OsStr, paths: &Paths, programs: &mut Programs, journal: &mut Journal) -> Option<(Lock, Ledger)> {
+fn locked(domain: &OsStr, paths: &Paths, programs: &mut Supervisor, journal: &mut Journal) -> Option<(Lock, Ledger)> {
     let locked = Ledger::lock(paths.state(), domain, LOCK_TIMEOUT, &mut || programs.interrupted().is_some());
     let loaded = locked.map_err(|why| why.to_string()).and_then(|lock| {
         let ledger = Ledger::load_to_change(paths.state()).map_err(|why| why.to_string())?;

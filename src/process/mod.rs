@@ -1,4 +1,4 @@
-//! Programs that are run to their end: scripts under supervision, and the host's own tools.
+//! Supervisor that are run to their end: scripts under supervision, and the host's own tools.
 
 mod capture;
 mod children;
@@ -21,4 +21,4 @@ pub(crate) use self::process_table::{processes, sockets};
 pub use self::run::kill_running;
 pub use self::running::{Launch, Progress, Remaining, Why};
 pub use self::supervisor::Supervisor;
-pub use self::tool::{Answer, Programs, ToolError, find};
+pub use self::tool::{Answer, ToolError, find};

@@ -32,6 +32,7 @@ impl Supervisor {
     /// # Errors
     /// Where it can't be started, with what the kernel said.
     pub fn run(&mut self, task: Launch<'_>, show: Show<'_, '_>) -> io::Result<(Outcome, Option<HeldPipes>)> {
+        self.prepare();
         self.left_behind = LeftBehind::now();
         let (timeout, grace) = (task.timeout, task.grace);
         let mut running = Running::start(task)?;

@@ -21,36 +21,55 @@ const LOOK_OFTEN: Duration = Duration::from_millis(10);
 /// another one beside it.
 const FULL_PIPE: u32 = 32;
 
-/// Runs the scripts of one event, one after another.
+/// Runs programs to their end, one after another: the scripts of an event and the host's own tools.
 #[derive(Debug)]
 pub struct Supervisor {
     pub(super) interruption: Interruption,
     pub(super) left_behind: LeftBehind,
-    /// Empty between the reads. Room that is never zeroed is never there where a script prints little.
+    /// Empty between the reads. Memory that is never zeroed costs nothing where a program prints little.
     pub(super) buffer: Vec<u8>,
+    /// This process adopts orphans, watches its children and stands in `/`.
+    prepared: bool,
 }
 
 impl Supervisor {
-    /// One that ends what it runs when `interruption` says so.
+    /// Returns a supervisor that ends its program when `interruption` receives a signal. It changes nothing of this process
+    /// before it runs the first program.
     pub fn new(interruption: Interruption) -> Self {
-        // What loses its parent becomes the hook's child, so that a script can't hide what it started by a second fork.
-        // Without that, its process group is all that can be ended.
-        _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-        interruption.watch_with_scripts();
-        // Scripts start where libvirt starts the hook. Where that fails they start where it is.
-        _ = std::env::set_current_dir("/");
-        Self { interruption, left_behind: LeftBehind::default(), buffer: Vec::with_capacity(BUFFER) }
+        Self { interruption, left_behind: LeftBehind::default(), buffer: Vec::new(), prepared: false }
     }
 
-    /// Does something, and adopts meanwhile no process that loses its parent: it becomes process 1's.
+    /// Returns a supervisor that ends its program when this process receives a signal to end.
+    pub fn watching() -> Self {
+        Self::new(Interruption::watch())
+    }
+
+    /// Prepares this process for children, once.
+    pub(super) fn prepare(&mut self) {
+        if std::mem::replace(&mut self.prepared, true) {
+            return;
+        }
+        // A process that loses its parent becomes the hook's child, so that a script can't hide it by a second fork. Without
+        // that, only the process group can be ended.
+        _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        self.interruption.watch_with_scripts();
+        // Scripts start where libvirt starts the hook. Where that fails they start where it is.
+        _ = std::env::set_current_dir("/");
+        self.buffer.reserve_exact(BUFFER);
+    }
+
+    /// Calls `act` without adopting orphans: a process that loses its parent meanwhile becomes process 1's child.
     pub fn without_adopting<T>(&self, act: impl FnOnce() -> T) -> T {
+        if !self.prepared {
+            return act();
+        }
         _ = rustix::process::set_child_subreaper(None);
         let done = act();
         _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         done
     }
 
-    /// The number of the signal that told the hook to end, if one has.
+    /// Returns the number of the signal that told this process to end, if it received one.
     pub fn interrupted(&mut self) -> Option<i32> {
         self.interruption.received()
     }

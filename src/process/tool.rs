@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::sealed;
-use crate::process::{Interruption, Launch, Progress, Stream, Supervisor};
+use crate::process::{Launch, Progress, Stream, Supervisor};
 use crate::record::Escaped;
 use crate::record::outcome::{Outcome, Seconds, Signal};
 use crate::script::PATH;
@@ -22,14 +22,6 @@ const MAXIMUM_ANSWER: usize = 64 << 20;
 
 /// The most that is told of a complaint, in bytes.
 const MAXIMUM_COMPLAINT: usize = 4 << 10;
-
-/// Whoever calls programs. From the first one on a signal that would end this process is only noted.
-#[derive(Debug)]
-pub struct Programs {
-    /// Until the first one is called.
-    interruption: Option<Interruption>,
-    supervisor: Option<Supervisor>,
-}
 
 /// Why a program gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -51,36 +43,7 @@ pub enum ToolError {
     Failed(String, String),
 }
 
-impl Programs {
-    /// For whoever runs nothing else.
-    pub fn for_nothing_else() -> Self {
-        Self::on_demand(Interruption::watch())
-    }
-
-    /// For whoever may run scripts as well. Nothing is made ready before it is needed.
-    pub const fn on_demand(interruption: Interruption) -> Self {
-        Self { interruption: Some(interruption), supervisor: None }
-    }
-
-    /// Whoever runs them, for scripts.
-    pub fn into_supervisor(self) -> Supervisor {
-        let interruption = self.interruption;
-        self.supervisor.unwrap_or_else(|| Supervisor::new(interruption.unwrap_or_else(Interruption::watch)))
-    }
-
-    /// The number of the signal that told this process to end, if one has.
-    pub fn interrupted(&mut self) -> Option<i32> {
-        match (&mut self.supervisor, &mut self.interruption) {
-            (Some(supervisor), _) => supervisor.interrupted(),
-            (None, interruption) => interruption.as_mut()?.received(),
-        }
-    }
-
-    fn supervisor(&mut self) -> &mut Supervisor {
-        let interruption = &mut self.interruption;
-        self.supervisor.get_or_insert_with(|| Supervisor::new(interruption.take().unwrap_or_else(Interruption::watch)))
-    }
-
+impl Supervisor {
     /// What a program prints.
     ///
     /// # Errors
@@ -97,7 +60,7 @@ impl Programs {
     /// What a program prints that reads `input`.
     ///
     /// # Errors
-    /// As [`Programs::ask`], and where there is no memory for the input.
+    /// As [`Supervisor::ask`], and where there is no memory for the input.
     pub fn tell<A: Into<OsString>>(
         &mut self,
         name: &str,
@@ -135,7 +98,7 @@ impl Programs {
             grace: GRACE,
         };
         let (mut answer, mut complaint) = (Heard::up_to(MAXIMUM_ANSWER), Heard::up_to(MAXIMUM_COMPLAINT));
-        let ended = self.supervisor().run(launch, &mut |progress| {
+        let ended = self.run(launch, &mut |progress| {
             if let Progress::Printed { stream, lines } = progress {
                 let heard = if stream == Stream::Stdout { &mut answer } else { &mut complaint };
                 heard.take(lines.bytes());

@@ -16,7 +16,7 @@ use crate::network::ledger::Ledger;
 use crate::network::plan::Unplanned;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::paths::Paths;
-use crate::process::{Programs, find};
+use crate::process::{Supervisor, find};
 use crate::record::Quoted;
 use crate::trust::shell;
 
@@ -152,7 +152,7 @@ fn forwarding(everything: &Everything, status: Option<&Status>, findings: &mut F
 
 /// Whether what is declared for VMs that run is there.
 fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) -> Option<Status> {
-    let mut programs = Programs::for_nothing_else();
+    let mut programs = Supervisor::watching();
     let known = running::ask(&mut programs, paths);
     let mut kernel = Kernel::of_this_host(&mut programs, paths, TIMEOUT);
     let status = match status::look(&known.running, everything, &mut kernel, paths) {

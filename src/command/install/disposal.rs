@@ -10,7 +10,7 @@ use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::hook_file::{Foreign, HookFile, are_alike};
 use crate::paths::Paths;
-use crate::process::Programs;
+use crate::process::Supervisor;
 use crate::record::Quoted;
 
 /// How long a program may take to tell its version.
@@ -40,7 +40,7 @@ pub(super) fn of(
     found: &HookFile,
     arguments: &Arguments,
     paths: &Paths,
-    programs: &mut Programs,
+    programs: &mut Supervisor,
 ) -> Result<Disposal, Failure> {
     match found {
         HookFile::Missing => Ok(Disposal::None),
@@ -87,7 +87,7 @@ fn may_run(what: &Foreign) -> bool {
 }
 
 /// Whether it can run from `qemu.d`, after this one.
-fn can_run_later(found: &HookFile, paths: &Paths, programs: &mut Programs) -> Result<(), Failure> {
+fn can_run_later(found: &HookFile, paths: &Paths, programs: &mut Supervisor) -> Result<(), Failure> {
     let refuse = |why: String| {
         let hook = Quoted::path(paths.hook());
         let replace = call(paths, "install --replace");
@@ -120,7 +120,7 @@ fn can_run_later(found: &HookFile, paths: &Paths, programs: &mut Programs) -> Re
 }
 
 /// Which libvirt there is, as the first of its programs tells. That of an image can't be asked.
-fn libvirt(paths: &Paths, programs: &mut Programs) -> Option<(&'static str, (u32, u32))> {
+fn libvirt(paths: &Paths, programs: &mut Supervisor) -> Option<(&'static str, (u32, u32))> {
     ["libvirtd", "virtqemud", "virsh"].into_iter().filter(|_| paths.is_host()).find_map(|program| {
         let told = programs.ask(program, ["--version"], TIMEOUT).ok()?;
         Some((program, version(&String::from_utf8_lossy(&told))?))

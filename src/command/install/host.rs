@@ -7,7 +7,7 @@ use super::step::{Said, Teller};
 use crate::command::daemon::{Daemon, FirstInstalled, Reload};
 use crate::network::declaration;
 use crate::paths::Paths;
-use crate::process::Programs;
+use crate::process::Supervisor;
 use crate::record::Quoted;
 
 /// How long SELinux' tools may take.
@@ -31,7 +31,7 @@ pub(in crate::command) enum Notice {
 #[derive(Debug)]
 pub(in crate::command) struct Host<'a> {
     pub(in crate::command) paths: &'a Paths,
-    pub(in crate::command) programs: &'a mut Programs,
+    pub(in crate::command) programs: &'a mut Supervisor,
     pub(in crate::command) teller: &'a mut Teller,
     pub(in crate::command) dry_run: bool,
 }

@@ -23,7 +23,7 @@ use super::failure::Failure;
 use super::hook_file::HookFile;
 use super::{call, logrotate, only_as_root, package};
 use crate::paths::Paths;
-use crate::process::Programs;
+use crate::process::Supervisor;
 use crate::record::Quoted;
 
 pub(super) use self::arguments::Arguments;
@@ -46,7 +46,7 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     only_as_root(paths, "install")?;
     stays_below_the_root(paths)?;
     let _alone = if arguments.dry_run { None } else { Some(step::alone(paths, patience(arguments.packaged))?) };
-    let mut programs = Programs::for_nothing_else();
+    let mut programs = Supervisor::watching();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
     if arguments.only_over_cloudstack && !matches!(found, HookFile::CloudStack { .. }) {

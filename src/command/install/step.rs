@@ -12,7 +12,7 @@ use super::watch::Watched;
 use crate::command::failure::Failure;
 use crate::command::screen::{Meaning, Screen, padded};
 use crate::paths::Paths;
-use crate::process::Programs;
+use crate::process::Supervisor;
 use crate::record::Quoted;
 use crate::record::outcome::Signal;
 
@@ -79,7 +79,11 @@ pub(in crate::command) fn seen(path: &Path) -> String {
 ///
 /// # Errors
 /// What failed, and whether everything is as it was before.
-pub(in crate::command) fn carry_out(steps: &[Step], watched: Watched, programs: &mut Programs) -> Result<(), Failure> {
+pub(in crate::command) fn carry_out(
+    steps: &[Step],
+    watched: Watched,
+    programs: &mut Supervisor,
+) -> Result<(), Failure> {
     let mut changes = Changes::watching(watched);
     for change in steps.iter().filter_map(|step| step.change.as_ref()) {
         let made = match programs.interrupted() {

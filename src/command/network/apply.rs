@@ -20,7 +20,7 @@ use crate::network::kernel::Kernel;
 use crate::network::ledger::Ledger;
 use crate::network::watch::Watch;
 use crate::paths::Paths;
-use crate::process::Programs;
+use crate::process::Supervisor;
 use crate::record::{Escaped, Quoted};
 
 /// How long all of it may take. A hook that waits meanwhile gives up long before.
@@ -59,7 +59,7 @@ pub(super) struct Arguments {
 /// Makes it so, and tells what was done.
 pub(super) fn apply(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_on_this_host(paths, "apply")?;
-    let mut programs = Programs::for_nothing_else();
+    let mut programs = Supervisor::watching();
     if !arguments.watch {
         let round = once(arguments, &mut programs, paths)?;
         return Ok(ExitCode::from(u8::from(round.failed)));
@@ -108,7 +108,7 @@ struct Round {
     failed: bool,
 }
 
-fn once(arguments: &Arguments, programs: &mut Programs, paths: &Paths) -> Result<Round, Failure> {
+fn once(arguments: &Arguments, programs: &mut Supervisor, paths: &Paths) -> Result<Round, Failure> {
     if !declaration::are_there(paths) && !Ledger::is_there(paths.state()) {
         if !arguments.quiet {
             writeln!(io::stdout(), "Nothing is declared: there is no {}.", Quoted::path(paths.network()))?;

@@ -4,7 +4,7 @@ use crate::command::virsh;
 use crate::domain::DomainXml;
 use crate::network::all_domains::{self, Running};
 use crate::paths::Paths;
-use crate::process::{Programs, ToolError};
+use crate::process::{Supervisor, ToolError};
 
 /// Which VMs run.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(in crate::command) struct Known {
 }
 
 /// Asks libvirt. Whoever does so must not hold a lock that a hook waits for: libvirt answers only when that hook ends.
-pub(in crate::command) fn ask(programs: &mut Programs, paths: &Paths) -> Known {
+pub(in crate::command) fn ask(programs: &mut Supervisor, paths: &Paths) -> Known {
     let seen = all_domains::running(paths);
     let list = match virsh::ask_by(programs, ["list", "--uuid"]) {
         Ok(list) => String::from_utf8_lossy(&list).into_owned(),

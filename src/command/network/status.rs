@@ -17,7 +17,7 @@ use crate::network::declaration::{self, Declaration, Source};
 use crate::network::kernel::Kernel;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::paths::Paths;
-use crate::process::Programs;
+use crate::process::Supervisor;
 use crate::record::Quoted;
 
 /// How long all of it may take.
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
 /// Shows how things stand.
 pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_on_this_host(paths, "status")?;
-    let mut programs = Programs::for_nothing_else();
+    let mut programs = Supervisor::watching();
     let known = running::ask(&mut programs, paths);
     let notes = known.notes();
     let running = known.running;
