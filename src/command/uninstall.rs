@@ -18,9 +18,9 @@ use super::install::{DRY_RUN, backup, carry, draft, later_place, patience, stays
 use super::limit::Limit;
 use super::package::{self, Package};
 use super::{logrotate, only_as_root};
-use crate::network::all_domains::{self, Applied};
-use crate::network::kernel::{Kernel, TIMEOUT};
-use crate::network::ledger::Ledger;
+use crate::network::applied::ledger::Ledger;
+use crate::network::reconcile::all_domains::{self, Applied};
+use crate::network::reconcile::kernel::{Kernel, TIMEOUT};
 use crate::paths::Paths;
 use crate::process::Supervisor;
 

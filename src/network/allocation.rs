@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::address::{Ports, Protocol};
-use super::traffic::{Families, Traffic};
+use crate::kernel::address::{Ports, Protocol};
+use crate::network::firewall::traffic::{Families, Traffic};
 
 /// Ports of the host that lead to a VM.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ pub struct Allocation {
     /// The bridges and taps behind which it is, where it has something: what comes by one of them is known to come from
     /// within.
     pub links: BTreeSet<String>,
-    /// Its taps that have been told to give back to it what it sends to itself: see [`super::hairpin`].
+    /// Its taps that have been told to give back to it what it sends to itself: see [`crate::network::desired::hairpin`].
     pub hairpin_taps: BTreeSet<String>,
 }
 

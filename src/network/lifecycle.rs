@@ -13,16 +13,16 @@
 use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
-use super::allocation::Allocation;
-use super::applied::Done;
-use super::apply_plan::{self, Basis};
-use super::declaration::{self, Declarations};
-use super::kernel::{Kernel, TIMEOUT};
-use super::ledger::Ledger;
-use super::marker::Marker;
-use super::plan::{self, Plan};
 use crate::domain::{Document, DomainXml};
 use crate::driver::{Event, Operation, Stage};
+use crate::network::allocation::Allocation;
+use crate::network::applied::ledger::Ledger;
+use crate::network::applied::marker::Marker;
+use crate::network::declaration::{self, Declarations};
+use crate::network::desired::plan::{self, Plan};
+use crate::network::reconcile::domain::{Basis, apply_plan};
+use crate::network::reconcile::kernel::{Kernel, TIMEOUT};
+use crate::network::reconcile::outcome::Done;
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::report;
@@ -266,7 +266,7 @@ fn change(
              virt-hooks network apply",
         );
     }
-    match apply_plan::apply_plan(domain, desired, &mut ledger, Basis::Ledger, &mut kernel, paths) {
+    match apply_plan(domain, desired, &mut ledger, Basis::Ledger, &mut kernel, paths) {
         Ok(done) => tell(&done, journal),
         Err(fault) => journal.error(None, format_args!("networking: {fault}")),
     }

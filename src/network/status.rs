@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use super::all_domains::{Running, plan_of, traffic};
-use super::allocation::{Allocation, Forward, Route};
-use super::apply_plan;
-use super::declaration::{Declaration, Everything, Source, Table};
-use super::firewall::{ThirdPartyChains, Traffic};
-use super::kernel::Kernel;
-use super::ledger::Ledger;
-use super::plan::{Plan, Unplanned};
-use super::reconcile::KernelState;
-use super::table::{Element, Listing};
 use crate::configuration::matches;
+use crate::network::allocation::{Allocation, Forward, Route};
+use crate::network::applied::ledger::Ledger;
+use crate::network::declaration::{Declaration, Everything, Source, Table};
+use crate::network::desired::plan::{Plan, Unplanned};
+use crate::network::firewall::pass_through::{ThirdPartyChains, Traffic};
+use crate::network::firewall::table::{Element, Listing};
+use crate::network::reconcile::all_domains::{Running, plan_of, traffic};
+use crate::network::reconcile::diff::KernelState;
+use crate::network::reconcile::domain;
+use crate::network::reconcile::kernel::Kernel;
 use crate::paths::Paths;
 use crate::process::ToolError;
 
@@ -103,7 +103,7 @@ pub fn look(
     paths: &Paths,
 ) -> Result<Status, ToolError> {
     let ledger = Ledger::load(paths.state());
-    let (seen, listing) = apply_plan::seen(kernel)?;
+    let (seen, listing) = domain::seen(kernel)?;
     let table = match &listing {
         None => TableState::Absent,
         Some(listing) => kernel.frame().map_or(TableState::Unknown, |frame| match frame == listing.frame {

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use virt_hooks::network::address::Protocol;
+use virt_hooks::kernel::address::Protocol;
 use virt_hooks::network::allocation::Forward;
 
 use crate::machine::Machine;
@@ -14,7 +14,7 @@ pub(crate) fn forward(protocol: Protocol, port: u16, to: &str) -> Forward {
     Forward {
         protocol,
         listen: None,
-        ports: virt_hooks::network::address::Ports::new(port, port).unwrap(),
+        ports: virt_hooks::kernel::address::Ports::new(port, port).unwrap(),
         to: to.ip(),
         to_port: to.port(),
         from: Vec::new(),

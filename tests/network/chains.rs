@@ -5,9 +5,11 @@ mod obstacles;
 
 use std::thread;
 
+use virt_hooks::kernel::address::Protocol::{self, Tcp, Udp};
 use virt_hooks::kernel::nftables::{Family, has_table};
-use virt_hooks::network::address::Protocol::{self, Tcp, Udp};
-use virt_hooks::network::firewall::{BaseChain, Families, Refuses, State, ThirdPartyChains, Traffic, put, take_away};
+use virt_hooks::network::firewall::pass_through::{
+    BaseChain, Families, Refuses, State, ThirdPartyChains, Traffic, put, take_away,
+};
 
 use crate::by_hand::{forward, forwards};
 use crate::machine::Machine;

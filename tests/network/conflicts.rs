@@ -1,6 +1,6 @@
 //! Two that want the same port or destination: the later one goes without, and is told whose it is.
 
-use virt_hooks::network::address::Protocol::{Tcp, Udp};
+use virt_hooks::kernel::address::Protocol::{Tcp, Udp};
 
 use crate::machine::Machine;
 use crate::traffic::by;
@@ -10,8 +10,8 @@ use crate::world::World;
 /// What of this program's is in nftables for forwards to the VM with this address, as text.
 fn elements(host: &Machine, to: &str) -> Vec<String> {
     let listing = host.shell("nft list ruleset");
-    let listing = virt_hooks::network::table::read(&listing);
-    let shown = listing.elements.iter().map(virt_hooks::network::table::Element::shown);
+    let listing = virt_hooks::network::firewall::table::read(&listing);
+    let shown = listing.elements.iter().map(virt_hooks::network::firewall::table::Element::shown);
     shown.filter(|shown| shown.contains(&format!(": {to} ."))).collect()
 }
 

@@ -3,9 +3,9 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use virt_hooks::network::address::Protocol::{Tcp, Udp};
+use virt_hooks::kernel::address::Protocol::{Tcp, Udp};
 use virt_hooks::network::allocation::Forward;
-use virt_hooks::network::conntrack::cut;
+use virt_hooks::network::reconcile::connections::cut;
 
 use crate::by_hand::{forward, forwards};
 use crate::world::World;

@@ -1,6 +1,6 @@
 //! Declarations that are broken, and those that stand in a VM's own metadata.
 
-use virt_hooks::network::address::Protocol::Tcp;
+use virt_hooks::kernel::address::Protocol::Tcp;
 
 use crate::machine::Machine;
 use crate::traffic::{Answer, by};

@@ -1,6 +1,6 @@
 //! Declarations that are edited while their VM runs.
 
-use virt_hooks::network::address::Protocol::{Tcp, Udp};
+use virt_hooks::kernel::address::Protocol::{Tcp, Udp};
 
 use crate::traffic::{Answer, by};
 use crate::vm::{DECLARATIONS, Vm};

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use virt_hooks::network::address::Protocol::Tcp;
+use virt_hooks::kernel::address::Protocol::Tcp;
 
 use crate::machine::Machine;
 use crate::traffic::{Answer, by};

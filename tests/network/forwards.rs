@@ -1,6 +1,6 @@
 //! Forwards that come and go with a VM, each as a connection that works or does not.
 
-use virt_hooks::network::address::Protocol::{Tcp, Udp};
+use virt_hooks::kernel::address::Protocol::{Tcp, Udp};
 
 use crate::traffic::{Answer, by};
 use crate::vm::Vm;

@@ -3,10 +3,10 @@
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
 
-use virt_hooks::network::address::Ports;
-use virt_hooks::network::address::Protocol::{self, Tcp, Udp};
+use virt_hooks::kernel::address::Ports;
+use virt_hooks::kernel::address::Protocol::{self, Tcp, Udp};
 use virt_hooks::network::allocation::Forward;
-use virt_hooks::network::listener::Listeners;
+use virt_hooks::network::desired::listener::Listeners;
 
 use crate::by_hand::forward;
 use crate::machine::{Machine, eventually};

@@ -1,6 +1,6 @@
 //! What others do to what this program has made: it is told, and mended.
 
-use virt_hooks::network::address::Protocol::Tcp;
+use virt_hooks::kernel::address::Protocol::Tcp;
 
 use crate::machine::Machine;
 use crate::traffic::{Answer, by};

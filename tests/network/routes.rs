@@ -1,6 +1,6 @@
 //! Destinations that lead to a VM, with and without the host answering for them.
 
-use virt_hooks::network::address::Protocol::Tcp;
+use virt_hooks::kernel::address::Protocol::Tcp;
 
 use crate::machine::Machine;
 use crate::traffic::by;

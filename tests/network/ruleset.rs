@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use virt_hooks::network::firewall::{Refusal, Tools};
+use virt_hooks::network::firewall::pass_through::{Refusal, Tools};
 
 use crate::machine::Machine;
 

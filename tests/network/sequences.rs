@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use virt_hooks::network::table::{self, Element};
+use virt_hooks::network::firewall::table::{self, Element};
 
 use crate::machine::Machine;
 use crate::vm::Vm;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use virt_hooks::network::address::Protocol;
+use virt_hooks::kernel::address::Protocol;
 
 use crate::machine::Machine;
 

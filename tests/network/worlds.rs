@@ -1,6 +1,6 @@
 //! The tests' own machines are what the tests take them for.
 
-use virt_hooks::network::address::Protocol::{Tcp, Udp};
+use virt_hooks::kernel::address::Protocol::{Tcp, Udp};
 
 use crate::machine::Machine;
 use crate::traffic::{Answer, by};

@@ -4,14 +4,14 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use virt_hooks::domain::DomainXml;
-use virt_hooks::network::address::Family;
+use virt_hooks::kernel::address::Family;
 use virt_hooks::network::allocation::Forward;
 use virt_hooks::network::declaration::{
     Declaration, Declarations, DeclaredForward, Everything, Rules, Table, forward_as_toml, parse, parse_for,
     route_as_toml,
 };
-use virt_hooks::network::libvirt_network::{Mac, Network, Networks, Unknown};
-use virt_hooks::network::resolve::resolve;
+use virt_hooks::network::desired::libvirt_network::{Mac, Network, Networks, Unknown};
+use virt_hooks::network::desired::resolve::resolve;
 
 /// Asserts what holds for any text: as a file, or, where it begins as one, as XML.
 pub(crate) fn cost_only_themselves(text: &[u8]) {

@@ -10,11 +10,11 @@ use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
-use virt_hooks::network::address::{Ports, Protocol};
+use virt_hooks::kernel::address::{Ports, Protocol};
 use virt_hooks::network::allocation::{Allocation, Forward, Route};
-use virt_hooks::network::ledger::{Entry, Ledger};
-use virt_hooks::network::reconcile::{Change, KernelRoute, KernelState, Proxy, reconcile};
-use virt_hooks::network::table::{self, Element};
+use virt_hooks::network::applied::ledger::{Entry, Ledger};
+use virt_hooks::network::firewall::table::{self, Element};
+use virt_hooks::network::reconcile::diff::{Change, KernelRoute, KernelState, Proxy, reconcile};
 
 use crate::foreign;
 

@@ -14,10 +14,10 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use crate::command::failure::Failure;
-use crate::network::address::{Ports, Protocol};
+use crate::kernel::address::{Ports, Protocol};
 use crate::network::allocation::Forward;
 use crate::network::declaration::{DeclaredForward, Source, forward_as_toml, parse};
-use crate::network::reserved::{ReserveResult, Reserved};
+use crate::network::desired::reserved::{ReserveResult, Reserved};
 use crate::record::{Escaped, Quoted};
 
 /// From which file.

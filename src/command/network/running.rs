@@ -2,7 +2,7 @@
 
 use crate::command::virsh;
 use crate::domain::DomainXml;
-use crate::network::all_domains::{self, Running};
+use crate::network::reconcile::all_domains::{self, Running};
 use crate::paths::Paths;
 use crate::process::{Supervisor, ToolError};
 

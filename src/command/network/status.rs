@@ -14,7 +14,7 @@ use crate::command::judge;
 use crate::command::screen::{Meaning, Screen};
 use crate::command::table::{Column, Table};
 use crate::network::declaration::{self, Declaration, Source};
-use crate::network::kernel::Kernel;
+use crate::network::reconcile::kernel::Kernel;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::paths::Paths;
 use crate::process::Supervisor;

@@ -5,12 +5,12 @@
 
 use std::fmt;
 
-use super::super::address::Ports;
 use super::catalogue::{ForwardKey, RouteKey};
 use super::value::{self, shown};
 use super::{Declarations, DeclaredForward, DeclaredRoute, Rules, Source};
 use crate::configuration::nearest;
 use crate::domain::{DomainXml, MetadataElement};
+use crate::kernel::address::Ports;
 use crate::record::Escaped;
 
 /// The namespace of declarations in metadata.

@@ -21,8 +21,8 @@ use glob::Pattern;
 use ipnet::IpNet;
 
 use self::catalogue::{ForwardKey, RouteKey};
-use super::address::{Family, Ports, Protocol};
 use crate::configuration::matches;
+use crate::kernel::address::{Family, Ports, Protocol};
 use crate::record::Quoted;
 
 pub use self::file::{parse, parse_for};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::address::Ports;
+use crate::kernel::address::Ports;
 use crate::settings::OnFailure;
 
 /// The `[network]` table: what holds for all declarations.

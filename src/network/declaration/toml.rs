@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{DeclaredForward, DeclaredRoute};
-use crate::network::address::Protocol;
+use crate::kernel::address::Protocol;
 
 /// A `[[forward]]` for the VMs of these patterns, without the keys that say what holds without them.
 pub fn forward_as_toml(domains: &[String], forward: &DeclaredForward) -> String {

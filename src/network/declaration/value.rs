@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::address::{Ports, Protocol};
+use crate::kernel::address::{Ports, Protocol};
 use crate::kernel::devices::is_device_name;
 use crate::record::Escaped;
 

@@ -1,7 +1,7 @@
 //! What becomes of forwards when something else changes: the VM ends, libvirt or its network is restarted, a firewall is
 //! flushed, a declaration is edited, the VM moves to another host.
 
-use virt_hooks::network::address::Protocol::Tcp;
+use virt_hooks::kernel::address::Protocol::Tcp;
 
 use super::town::Town;
 use crate::guest::Guest;

@@ -1,6 +1,6 @@
 //! What a VM is not given, and who is told why. None of these guests is waited for.
 
-use virt_hooks::network::address::Protocol::Tcp;
+use virt_hooks::kernel::address::Protocol::Tcp;
 
 use super::town::Town;
 use crate::guest::Guest;

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use virt_hooks::network::address::Protocol::{Tcp, Udp};
+use virt_hooks::kernel::address::Protocol::{Tcp, Udp};
 
 use super::town::Town;
 use crate::guest::Guest;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use virt_hooks::network::firewall::{State, ThirdPartyChains};
+use virt_hooks::network::firewall::pass_through::{State, ThirdPartyChains};
 
 use super::{FORWARDS, firewall, guarded, host_with_bridge, look, taken_away};
 use crate::ruleset::{all, load, load_as_legacy};

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use virt_hooks::network::firewall::{Refusal, Tools, put, take_away};
+use virt_hooks::network::firewall::pass_through::{Refusal, Tools, put, take_away};
 
 use super::{FORWARDS, firewall, guarded, host_with_bridge};
 use crate::machine::{Machine, eventually};

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::allocation::{Allocation, Route};
-use super::table::{Element, Place};
+use crate::network::allocation::{Allocation, Route};
+use crate::network::firewall::table::{Element, Place};
 
 /// A destination and the device that it leads to, in the kernel's routing table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,8 +7,8 @@ use super::legacy;
 use super::rule::{Own, Refuses, Rules};
 use super::tools::{COMMENT, Refusal, Tools};
 use crate::kernel::nftables::{self, Expression, Family, Rule, Verdict};
-use crate::network::mark::MARK;
-use crate::network::traffic::Families;
+use crate::network::firewall::mark::MARK;
+use crate::network::firewall::traffic::Families;
 use crate::record::Escaped;
 
 /// This program's own table.

@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-use super::allocation::Allocation;
-use super::applied::{Done, Fault};
-use super::apply_plan::{self, Basis};
-use super::declaration::Everything;
-use super::firewall::{self, ThirdPartyChains, Traffic};
-use super::kernel::Kernel;
-use super::ledger::Ledger;
-use super::marker::Marker;
-use super::ndp_proxy;
-use super::plan::{self, Plan, Unplanned};
-use super::reconcile::KernelState;
-use super::table::{self, Element, Listing};
 use crate::domain::{DomainXml, LiveXml};
+use crate::network::allocation::Allocation;
+use crate::network::applied::ledger::Ledger;
+use crate::network::applied::marker::Marker;
+use crate::network::declaration::Everything;
+use crate::network::desired::plan::{self, Plan, Unplanned};
+use crate::network::firewall::pass_through::{self, ThirdPartyChains, Traffic};
+use crate::network::firewall::table::{self, Element, Listing};
+use crate::network::reconcile::devices;
+use crate::network::reconcile::diff::KernelState;
+use crate::network::reconcile::domain::{self, Basis, apply_plan};
+use crate::network::reconcile::kernel::Kernel;
+use crate::network::reconcile::outcome::{Done, Fault};
 use crate::paths::Paths;
 use crate::process::ToolError;
 
@@ -79,7 +79,7 @@ pub fn apply(
         ToolError::Failed("the ledger of what VMs were given".to_owned(), format!("can't be read: {error}"))
     })?;
     let mut applied = Applied::default();
-    let (mut seen, listing) = apply_plan::seen(kernel)?;
+    let (mut seen, listing) = domain::seen(kernel)?;
     let nothing_allocated = ledger.entries().next().is_none();
     applied.mend_the_table(listing.as_ref(), &ledger, &mut seen, kernel)?;
     applied.take_from_the_others(running, &mut ledger, &mut seen, kernel, paths)?;
@@ -90,7 +90,7 @@ pub fn apply(
         applied.give(&refused, everything, &mut ledger, &mut seen, kernel, paths)?;
     }
     if applied.vms.iter().any(DomainResult::has_changed) {
-        seen = apply_plan::seen(kernel)?.0;
+        seen = domain::seen(kernel)?.0;
     }
     applied.sweep(&ledger, &seen, kernel)?;
     if nothing_allocated && ledger.entries().next().is_none() {
@@ -101,7 +101,7 @@ pub fn apply(
         // Where it can't be seen, that is told by what follows.
         let mut in_the_way = || ThirdPartyChains::look(kernel).map_or(0, |chains| chains.missing(traffic).count());
         let before = in_the_way();
-        let told = apply_plan::pass_third_party(traffic, kernel);
+        let told = domain::pass_third_party(traffic, kernel);
         applied.in_the_way = if before == 0 {
             0
         } else {
@@ -203,7 +203,7 @@ impl Applied {
         let run: BTreeSet<OsString> = running.iter().map(|vm| vm.domain.clone()).collect();
         for domain in allocation.difference(&run) {
             let before = ledger.of(domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
-            let done = apply_plan::apply_plan(domain, Allocation::default(), ledger, Basis::Seen(seen), kernel, paths);
+            let done = apply_plan(domain, Allocation::default(), ledger, Basis::Seen(seen), kernel, paths);
             let vm = DomainResult { domain: domain.clone(), faults: Vec::new(), done };
             self.note(vm, (&before, &Allocation::default()), seen, kernel)?;
         }
@@ -236,7 +236,7 @@ impl Applied {
                 continue;
             }
             let before = ledger.of(&vm.domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
-            let done = apply_plan::apply_plan(&vm.domain, desired, ledger, Basis::Seen(seen), kernel, paths);
+            let done = apply_plan(&vm.domain, desired, ledger, Basis::Seen(seen), kernel, paths);
             let now = ledger.of(&vm.domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
             self.note(DomainResult { domain: vm.domain.clone(), faults, done }, (&before, &now), seen, kernel)?;
         }
@@ -253,7 +253,7 @@ impl Applied {
     ) -> Result<(), ToolError> {
         if Ledger::is_there(paths.state()) {
             // What can't be read in it is of use to nobody. A device that answers NDP for nobody is seen to with it.
-            ndp_proxy::stop_proxying(ledger, kernel, &mut self.warnings);
+            devices::stop_proxying(ledger, kernel, &mut self.warnings);
             if let Err(error) = ledger.keep(paths.state()) {
                 self.warnings.push(format!("the ledger of what VMs were given can't be put in order: {error}"));
             }
@@ -263,7 +263,7 @@ impl Applied {
             kernel.transact(&table::removal())?;
             self.mended = true;
         }
-        self.warnings.extend(firewall::take_away(kernel).unwrap_or_default());
+        self.warnings.extend(pass_through::take_away(kernel).unwrap_or_default());
         Ok(())
     }
 
@@ -288,7 +288,7 @@ impl Applied {
                 seen.extend(KernelState::of(has));
             }
             Ok(_) => {}
-            Err(_) => *seen = apply_plan::seen(kernel)?.0,
+            Err(_) => *seen = domain::seen(kernel)?.0,
         }
         let before = self.vms.iter().position(|vm| vm.domain == domain).map(|index| self.vms.remove(index).done);
         if let (Some(Ok(before)), Ok(done)) = (before, &mut done) {

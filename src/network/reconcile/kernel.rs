@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::firewall::{Refusal, Tools};
-use super::reconcile::{KernelRoute, KernelState, Proxy};
-use super::table::{self, Listing};
 use crate::kernel::nftables::{self, Family};
+use crate::network::firewall::pass_through::{Refusal, Tools};
+use crate::network::firewall::table::{self, Listing};
+use crate::network::reconcile::diff::{KernelRoute, KernelState, Proxy};
 use crate::paths::Paths;
 use crate::process::{Supervisor, ToolError};
 

@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::rule::{Own, Refuses, Rules};
 use super::tools::{COMMENT, Refusal, Tools};
-use crate::network::mark::MARK;
-use crate::network::traffic::Families;
+use crate::network::firewall::mark::MARK;
+use crate::network::firewall::traffic::Families;
 
 /// The chain that is at the forward hook in each table that has one.
 pub(super) const CHAIN: &str = "FORWARD";

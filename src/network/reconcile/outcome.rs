@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::allocation::{Forward, Route};
+use crate::network::allocation::{Forward, Route};
 use crate::process::ToolError;
 use crate::record::Quoted;
 use crate::state::StateError;

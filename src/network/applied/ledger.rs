@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 pub use self::entry::Entry;
 use self::text::{entry, escaped, first_word, forward, lines, name, route, unescaped};
 
-use super::address::{Ports, Protocol};
-use super::allocation::{Allocation, Forward, Route};
+use crate::kernel::address::{Ports, Protocol};
+use crate::network::allocation::{Allocation, Forward, Route};
 use crate::record::Quoted;
 use crate::state::{Directory, Lock, StateError};
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use rustix::net::AddressFamily;
 use rustix::net::netlink::SOCK_DIAG;
 
-use super::address::Protocol;
-use super::allocation::Forward;
+use crate::kernel::address::Protocol;
 use crate::kernel::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attribute, be16_at, u32_at};
+use crate::network::allocation::Forward;
 use crate::process::{processes, sockets};
 use crate::record::Quoted;
 

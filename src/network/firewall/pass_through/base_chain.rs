@@ -6,7 +6,7 @@ use super::chain::Chain;
 use super::legacy::Table;
 use super::rule::{Own, Refuses};
 use super::tools::Refusal;
-use crate::network::traffic::{Families, Traffic};
+use crate::network::firewall::traffic::{Families, Traffic};
 
 /// A chain of others through which all must pass that is forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,16 +8,16 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::address::Protocol;
-use super::allocation::{Allocation, Forward, Route};
-use super::declaration::{Declarations, Source};
-use super::hairpin;
-use super::ledger::{ForwardsOfOthers, Ledger};
-use super::libvirt_network::{Network, Networks, ThisHostsNetworks};
-use super::listener::Listeners;
-use super::resolve::{self, Resolved};
 use crate::domain::{DomainXml, Interface};
+use crate::kernel::address::Protocol;
 use crate::kernel::host_addresses;
+use crate::network::allocation::{Allocation, Forward, Route};
+use crate::network::applied::ledger::{ForwardsOfOthers, Ledger};
+use crate::network::declaration::{Declarations, Source};
+use crate::network::desired::hairpin;
+use crate::network::desired::libvirt_network::{Network, Networks, ThisHostsNetworks};
+use crate::network::desired::listener::Listeners;
+use crate::network::desired::resolve::{self, Resolved};
 use crate::paths::Paths;
 use crate::record::Quoted;
 

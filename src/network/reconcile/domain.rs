@@ -4,16 +4,16 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-use super::allocation::{Allocation, Forward};
-use super::applied::{Done, Fault};
-use super::conntrack;
-use super::firewall::{self, Traffic};
-use super::kernel::Kernel;
-use super::ledger::{Entry, Ledger};
-use super::marker::Marker;
-use super::ndp_proxy::{set_hairpin, start_proxying, stop_proxying};
-use super::reconcile::{Change, KernelRoute, KernelState, reconcile};
-use super::table::{self, Element, Listing};
+use crate::network::allocation::{Allocation, Forward};
+use crate::network::applied::ledger::{Entry, Ledger};
+use crate::network::applied::marker::Marker;
+use crate::network::firewall::pass_through::{self, Traffic};
+use crate::network::firewall::table::{self, Element, Listing};
+use crate::network::reconcile::connections;
+use crate::network::reconcile::devices::{set_hairpin, start_proxying, stop_proxying};
+use crate::network::reconcile::diff::{Change, KernelRoute, KernelState, reconcile};
+use crate::network::reconcile::kernel::Kernel;
+use crate::network::reconcile::outcome::{Done, Fault};
 use crate::paths::Paths;
 use crate::process::ToolError;
 
@@ -118,7 +118,7 @@ fn bring_to(
     set_hairpin(&before.allocation, ledger.of(domain), paths, &mut done);
     cut(&change, &mut done);
     let now = ledger.of(domain).map(|entry| &entry.allocation.forwards);
-    if let Err(error) = conntrack::clear_the_way(now.into_iter().flatten()) {
+    if let Err(error) = connections::clear_the_way(now.into_iter().flatten()) {
         done.warnings.push(format!(
             "who has been sending to a UDP port before it was forwarded may not reach the VM until they pause: {error}"
         ));
@@ -136,7 +136,7 @@ fn cut(change: &Change, done: &mut Done) {
         return;
     }
     let forwards: Vec<Forward> = change.cut.iter().filter_map(Element::forward).collect();
-    match conntrack::cut(&forwards) {
+    match connections::cut(&forwards) {
         Ok(cut) => done.cut = cut,
         Err(error) => done.warnings.push(format!(
             "connections through what is closed can't be cut: {error}; those that are open go on until they end"
@@ -247,7 +247,7 @@ fn undone(
 /// Takes the table away, and whatever stands in other tables for it.
 fn empty(kernel: &mut Kernel<'_>, done: &mut Done) -> Result<(), ToolError> {
     kernel.transact(&table::removal())?;
-    match firewall::take_away(kernel) {
+    match pass_through::take_away(kernel) {
         Ok(told) => done.warnings.extend(told),
         Err(refusal) => {
             done.warnings.push(format!("rules of this program's may still be in others' chains: {refusal}"))
@@ -258,7 +258,7 @@ fn empty(kernel: &mut Kernel<'_>, done: &mut Done) -> Result<(), ToolError> {
 
 /// Sees to it that no other table refuses what is given.
 pub fn pass_third_party(traffic: Traffic, kernel: &mut Kernel<'_>) -> Vec<String> {
-    firewall::put(kernel, traffic).unwrap_or_else(|refusal| {
+    pass_through::put(kernel, traffic).unwrap_or_else(|refusal| {
         vec![format!(
             "whether others' rules refuse what is forwarded can't be seen: {refusal}; to see them: nft list ruleset"
         )]

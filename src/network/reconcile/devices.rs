@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
-use super::allocation::Allocation;
-use super::applied::{Done, Fault};
-use super::hairpin;
-use super::kernel::Kernel;
-use super::ledger::{Entry, Ledger};
-use super::reconcile::Change;
+use crate::network::allocation::Allocation;
+use crate::network::applied::ledger::{Entry, Ledger};
+use crate::network::desired::hairpin;
+use crate::network::reconcile::diff::Change;
+use crate::network::reconcile::kernel::Kernel;
+use crate::network::reconcile::outcome::{Done, Fault};
 use crate::paths::Paths;
 use crate::record::Quoted;
 

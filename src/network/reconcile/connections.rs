@@ -10,11 +10,11 @@ use rustix::io::Errno;
 use rustix::net::AddressFamily;
 use rustix::net::netlink::NETFILTER;
 
-use super::address::Protocol;
-use super::allocation::Forward;
-use super::mark::MARK;
+use crate::kernel::address::Protocol;
 use crate::kernel::host_addresses;
 use crate::kernel::netlink::{FAMILY, Netlink, attribute, attributes, be16_at, put, put_nested};
+use crate::network::allocation::Forward;
+use crate::network::firewall::mark::MARK;
 
 /// The messages (`include/uapi/linux/netfilter/nfnetlink.h` and `nfnetlink_conntrack.h` of Linux): the part that tracks
 /// connections, then what is wanted of it.

@@ -43,7 +43,7 @@ const ROOMS: [&str; 19] = [
     "add chain inet virt-hooks postrouting { type nat hook postrouting priority 95; policy accept; }",
 ];
 
-/// Its rules, each behind the name of its chain. The mark is [`MARK`](super::mark::MARK), by which a connection is known in
+/// Its rules, each behind the name of its chain. The mark is [`MARK`](crate::network::firewall::mark::MARK), by which a connection is known in
 /// every table; its next higher bit tells that a connection comes from the host itself or from behind a VM's own bridge: the
 /// VM would answer past the host, so it gets an address of the host.
 /// Wherever the table is not just given other elements they are written

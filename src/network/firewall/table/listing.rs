@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use super::element::{Element, Key};
-use crate::network::address::Protocol;
+use crate::kernel::address::Protocol;
 
 /// What is in the table.
 #[derive(Debug, Default, PartialEq, Eq)]

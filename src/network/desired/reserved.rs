@@ -5,8 +5,8 @@ use std::collections::hash_map::Entry;
 
 use ipnet::IpNet;
 
-use super::address::{Family, Protocol};
-use super::allocation::{Forward, Route};
+use crate::kernel::address::{Family, Protocol};
+use crate::network::allocation::{Forward, Route};
 
 /// How many ports in a row are looked through together.
 const BUCKET: u16 = 64;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
-use crate::network::address::{Ports, Protocol};
+use crate::kernel::address::{Ports, Protocol};
 use crate::network::allocation::Forward;
 
 /// By what a forwarded packet is known.

@@ -11,13 +11,13 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
-use super::address::Family;
-use super::allocation::{Forward, Route};
-use super::declaration::{Declarations, DeclaredForward, DeclaredRoute, Source};
-use super::libvirt_network::{Mac, Network, Networks, Unknown};
-use super::reserved::{ReserveResult, Reserved};
 use crate::domain::Interface;
+use crate::kernel::address::Family;
 use crate::kernel::devices::is_device_name;
+use crate::network::allocation::{Forward, Route};
+use crate::network::declaration::{Declarations, DeclaredForward, DeclaredRoute, Source};
+use crate::network::desired::libvirt_network::{Mac, Network, Networks, Unknown};
+use crate::network::desired::reserved::{ReserveResult, Reserved};
 use crate::record::Escaped;
 use crate::trust::shell;
 
