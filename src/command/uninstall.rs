@@ -18,9 +18,11 @@ use super::install::{DRY_RUN, backup, carry, draft, later_place, patience, stays
 use super::limit::Limit;
 use super::package::{self, Package};
 use super::{logrotate, only_as_root};
+use crate::kernel::deadline::Deadline;
+use crate::kernel::tools::HostTools;
+use crate::network::TIMEOUT;
 use crate::network::applied::ledger::Ledger;
 use crate::network::reconcile::all_domains::{self, Applied};
-use crate::network::reconcile::kernel::{Kernel, TIMEOUT};
 use crate::paths::Paths;
 use crate::process::Supervisor;
 
@@ -127,8 +129,8 @@ fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Supervisor, tel
     let withdrawn = Ledger::lock(paths.state(), holder, TIMEOUT, &mut || programs.interrupted().is_some())
         .map_err(|why| why.to_string())
         .and_then(|_lock| {
-            let mut kernel = Kernel::of_this_host(programs, paths, TIMEOUT);
-            all_domains::remove_all(&mut kernel, paths).map_err(|tool_error| tool_error.to_string())
+            let mut tools = HostTools::until(programs, Deadline::after(TIMEOUT));
+            all_domains::remove_all(&mut tools, paths).map_err(|tool_error| tool_error.to_string())
         });
     let failed: Vec<String> = match withdrawn {
         Err(why) => vec![why],

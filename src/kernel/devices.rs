@@ -46,6 +46,25 @@ pub(crate) fn ports(device: &Path) -> io::Result<Option<Vec<(u32, String)>>> {
     Ok(Some(ports))
 }
 
+/// Returns whether a bridge sends packets back by the port that they came in by (`hairpin_mode`,
+/// `Documentation/networking/bridge.rst` of Linux). None where the device is no port.
+pub(crate) fn hairpin_mode(devices: &Path, port: &str) -> Option<bool> {
+    let file = device(devices, port.as_ref())?.join("brport/hairpin_mode");
+    fs::read_to_string(file).ok().map(|value| value.trim() != "0")
+}
+
+/// Sets it. A device that is gone is no error.
+///
+/// # Errors
+/// Where it exists and the kernel refuses.
+pub(crate) fn set_hairpin_mode(devices: &Path, port: &str, enabled: bool) -> io::Result<()> {
+    let Some(folder) = device(devices, port.as_ref()) else { return Ok(()) };
+    match fs::write(folder.join("brport/hairpin_mode"), if enabled { "1" } else { "0" }) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        set => set,
+    }
+}
+
 /// The number of a bridge's port, `0x1`; nothing where it is no port any more.
 fn port_number(port: &Path) -> io::Result<Option<u32>> {
     let gone = |error: &io::Error| {

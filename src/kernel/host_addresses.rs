@@ -3,8 +3,8 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
 
+use crate::kernel::deadline::Deadline;
 use crate::kernel::netlink::{Netlink, attribute};
 use crate::paths::Paths;
 
@@ -15,14 +15,14 @@ const IFADDRMSG: usize = 8;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 
-/// The addresses of this host (`RTM_GETADDR` of rtnetlink(7)), told within `patience`.
+/// The addresses of this host (`RTM_GETADDR` of rtnetlink(7)), within the deadline.
 ///
 /// # Errors
 /// Where the kernel does not tell them.
-pub(crate) fn addresses(patience: Duration) -> io::Result<Vec<IpAddr>> {
+pub(crate) fn addresses(deadline: Deadline) -> io::Result<Vec<IpAddr>> {
     let mut addresses = Vec::new();
     // Routing is the part that has the number 0.
-    let mut netlink = Netlink::open(None, patience)?;
+    let mut netlink = Netlink::open(None, deadline.left())?;
     netlink.dump(RTM_GETADDR, &[0; IFADDRMSG], |body| {
         let all = body.get(IFADDRMSG..).unwrap_or_default();
         let address = attribute(all, IFA_LOCAL).or_else(|| attribute(all, IFA_ADDRESS));

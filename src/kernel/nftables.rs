@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustix::net::netlink::NETFILTER;
 
+use crate::kernel::deadline::Deadline;
 use crate::kernel::netlink::{FAMILY, Netlink, attribute, attributes, put};
 
 /// The messages (`include/uapi/linux/netfilter/nf_tables.h` of Linux): the part that is nftables, then what is wanted.
@@ -153,8 +154,8 @@ impl Family {
 ///
 /// # Errors
 /// Where the kernel does not tell.
-pub fn has_table(family: Family, name: &str) -> io::Result<bool> {
-    let tables = ask(GET_TABLE, &request(family.number(), &[]), |body| {
+pub fn has_table(family: Family, name: &str, deadline: Deadline) -> io::Result<bool> {
+    let tables = ask(GET_TABLE, &request(family.number(), &[]), deadline, |body| {
         let is_it = *body.first()? == family.number() && text(body.get(FAMILY..)?, NFTA_TABLE_NAME)? == name;
         is_it.then_some(())
     })?;
@@ -165,18 +166,18 @@ pub fn has_table(family: Family, name: &str) -> io::Result<bool> {
 ///
 /// # Errors
 /// Where the kernel does not tell.
-pub(crate) fn chains_at_forward() -> io::Result<Vec<Chain>> {
-    ask(GET_CHAIN, &request(0, &[]), Chain::parse)
+pub(crate) fn chains_at_forward(deadline: Deadline) -> io::Result<Vec<Chain>> {
+    ask(GET_CHAIN, &request(0, &[]), deadline, Chain::parse)
 }
 
 /// The rules of a table, or of one chain of it, each chain's in their order. None where it has gone.
 ///
 /// # Errors
 /// Where the kernel does not tell.
-pub(crate) fn rules(family: Family, table: &str, chain: Option<&str>) -> io::Result<Vec<Rule>> {
+pub(crate) fn rules(family: Family, table: &str, chain: Option<&str>, deadline: Deadline) -> io::Result<Vec<Rule>> {
     let mut names = vec![(NFTA_RULE_TABLE, table)];
     names.extend(chain.map(|chain| (NFTA_RULE_CHAIN, chain)));
-    let rules = ask(GET_RULE, &request(family.number(), &names), |body| {
+    let rules = ask(GET_RULE, &request(family.number(), &names), deadline, |body| {
         // A kernel that does not know how to choose tells all of them.
         let all = body.get(FAMILY..)?;
         let is_of_it = *body.first()? == family.number()
@@ -195,10 +196,11 @@ fn request(family: u8, names: &[(u16, &str)]) -> Vec<u8> {
     request
 }
 
-fn ask<T>(kind: u16, request: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
+fn ask<T>(kind: u16, request: &[u8], deadline: Deadline, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
     for _ in 0..TRIES {
         let mut told = Vec::new();
-        let answer = Netlink::open(NETFILTER, TIMEOUT)?.dump(kind, request, |body| told.extend(parse(body)));
+        let answer = Netlink::open(NETFILTER, deadline.within(TIMEOUT).left())?
+            .dump(kind, request, |body| told.extend(parse(body)));
         match answer {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             answer => return answer.map(|()| told),

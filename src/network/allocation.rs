@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::kernel::address::{Ports, Protocol};
+use crate::kernel::address::{Family, Ports, Protocol};
+use crate::network::claim::{Claim, touch};
 use crate::network::firewall::traffic::{Families, Traffic};
 
 /// Ports of the host that lead to a VM.
@@ -54,21 +55,18 @@ pub struct Allocation {
 }
 
 impl Forward {
-    /// Whether a packet could be for both.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        let listen = match (self.listen, other.listen) {
-            (Some(one), Some(another)) => one == another,
-            _ => true,
+    /// Returns the packets that it takes.
+    pub fn claim(&self) -> Claim<'_> {
+        let claim = match self.listen {
+            Some(listen) => Claim::at(self.protocol, listen, self.ports),
+            None => Claim::new(self.protocol, Some(Family::of(&self.to)), self.ports),
         };
-        let touch = |one: &IpNet, another: &IpNet| one.contains(another) || another.contains(one);
-        let from = self.from.is_empty()
-            || other.from.is_empty()
-            || self.from.iter().any(|one| other.from.iter().any(|another| touch(one, another)));
-        self.protocol == other.protocol
-            && self.to.is_ipv4() == other.to.is_ipv4()
-            && self.ports.overlap(other.ports)
-            && listen
-            && from
+        claim.from(&self.from)
+    }
+
+    /// Returns true if a packet could be for both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.claim().overlaps(&other.claim())
     }
 }
 
@@ -90,7 +88,7 @@ impl Allocation {
 impl Route {
     /// Whether there is a destination of both.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.to.contains(&other.to) || other.to.contains(&self.to)
+        touch(&self.to, &other.to)
     }
 }
 

@@ -11,17 +11,18 @@
 //! refuses it then: nothing is done. If it goes on, `prepare` comes next.
 
 use std::ffi::OsStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::domain::{Document, DomainXml};
 use crate::driver::{Event, Operation, Stage};
+use crate::kernel::deadline::Deadline;
+use crate::kernel::tools::HostTools;
 use crate::network::allocation::Allocation;
 use crate::network::applied::ledger::Ledger;
 use crate::network::applied::marker::Marker;
 use crate::network::declaration::{self, Declarations};
 use crate::network::desired::plan::{self, Plan};
 use crate::network::reconcile::domain::{Basis, apply_plan};
-use crate::network::reconcile::kernel::{Kernel, TIMEOUT};
 use crate::network::reconcile::outcome::Done;
 use crate::paths::Paths;
 use crate::process::Supervisor;
@@ -30,6 +31,9 @@ use crate::record::{Escaped, Journal};
 use crate::settings::OnFailure;
 use crate::state::Lock;
 use crate::trust::Judge;
+
+/// How long all that is done for a VM at an event may take.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The part of [`TIMEOUT`] that an event may wait for the ledger's lock. The rest is for the change itself.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(18);
@@ -183,7 +187,7 @@ fn planned(
         None => DomainXml::parse(document.bytes()).map_err(|unreadable| unreadable.to_string()),
     };
     match xml {
-        Ok(xml) => Some(plan::of(domain, declarations, &xml, ledger, paths)),
+        Ok(xml) => Some(plan::of(domain, declarations, &xml, ledger, paths, Deadline::after(TIMEOUT))),
         Err(why) => {
             journal
                 .error(None, format_args!("what is declared for the VM's network can't be given, since its XML {why}"));
@@ -229,7 +233,7 @@ fn give(
     if declarations.say_nothing() && !Marker::of(paths.state(), domain).is_there() {
         return;
     }
-    let end = Instant::now() + TIMEOUT;
+    let end = Deadline::after(TIMEOUT);
     let Some((_lock, ledger)) = locked(domain, paths, programs, journal) else { return };
     let Some(plan) = planned(domain, declarations, document, &ledger, paths, journal) else { return };
     for fault in &plan.faults {
@@ -243,7 +247,7 @@ fn give(
 }
 
 fn take(domain: &OsStr, paths: &Paths, programs: &mut Supervisor, journal: &mut Journal) {
-    let end = Instant::now() + TIMEOUT;
+    let end = Deadline::after(TIMEOUT);
     let Some((_lock, ledger)) = locked(domain, paths, programs, journal) else { return };
     change(domain, Allocation::default(), ledger, end, paths, programs, journal);
 }
@@ -253,12 +257,12 @@ fn change(
     domain: &OsStr,
     desired: Allocation,
     mut ledger: Ledger,
-    end: Instant,
+    end: Deadline,
     paths: &Paths,
     programs: &mut Supervisor,
     journal: &mut Journal,
 ) {
-    let mut kernel = Kernel::of_this_host(programs, paths, end.saturating_duration_since(Instant::now()));
+    let mut tools = HostTools::until(programs, end);
     if ledger.of(domain).is_none() && Marker::of(paths.state(), domain).is_seen() {
         journal.warn(
             None,
@@ -266,7 +270,7 @@ fn change(
              virt-hooks network apply",
         );
     }
-    match apply_plan(domain, desired, &mut ledger, Basis::Ledger, &mut kernel, paths) {
+    match apply_plan(domain, desired, &mut ledger, Basis::Ledger, &mut tools, paths) {
         Ok(done) => tell(&done, journal),
         Err(fault) => journal.error(None, format_args!("networking: {fault}")),
     }

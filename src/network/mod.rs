@@ -5,6 +5,7 @@
 
 pub mod allocation;
 pub mod applied;
+pub mod claim;
 pub mod declaration;
 pub mod desired;
 pub mod firewall;
@@ -12,4 +13,4 @@ mod lifecycle;
 pub mod reconcile;
 pub mod status;
 
-pub use self::lifecycle::{Step, perform, rehearse, remove_late};
+pub use self::lifecycle::{Step, TIMEOUT, perform, rehearse, remove_late};

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use crate::configuration::matches;
+use crate::kernel::tools::{HostTools, Tools};
 use crate::network::allocation::{Allocation, Forward, Route};
 use crate::network::applied::ledger::Ledger;
 use crate::network::declaration::{Declaration, Everything, Source, Table};
 use crate::network::desired::plan::{Plan, Unplanned};
 use crate::network::firewall::pass_through::{ThirdPartyChains, Traffic};
-use crate::network::firewall::table::{Element, Listing};
+use crate::network::firewall::table::{self, Element, Listing};
 use crate::network::reconcile::all_domains::{Running, plan_of, traffic};
-use crate::network::reconcile::diff::KernelState;
-use crate::network::reconcile::domain;
-use crate::network::reconcile::kernel::Kernel;
+use crate::network::reconcile::state::KernelState;
 use crate::paths::Paths;
 use crate::process::ToolError;
 
@@ -99,14 +98,14 @@ pub struct Status {
 pub fn look(
     running: &[Running],
     everything: &Everything,
-    kernel: &mut Kernel<'_>,
+    tools: &mut HostTools<'_>,
     paths: &Paths,
 ) -> Result<Status, ToolError> {
     let ledger = Ledger::load(paths.state());
-    let (seen, listing) = domain::seen(kernel)?;
+    let (seen, listing) = KernelState::observe(tools)?;
     let table = match &listing {
         None => TableState::Absent,
-        Some(listing) => kernel.frame().map_or(TableState::Unknown, |frame| match frame == listing.frame {
+        Some(listing) => table::frame(tools).map_or(TableState::Unknown, |frame| match frame == listing.frame {
             true => TableState::AsMade,
             false => TableState::Changed,
         }),
@@ -114,7 +113,7 @@ pub fn look(
     let listing = listing.unwrap_or_default();
     let mut domains: BTreeMap<OsString, Plan> = BTreeMap::new();
     for vm in running {
-        domains.insert(vm.domain.clone(), plan_of(vm, everything, &ledger, paths));
+        domains.insert(vm.domain.clone(), plan_of(vm, everything, &ledger, paths, tools.deadline()));
     }
     for (domain, _) in ledger.entries() {
         domains.entry(domain.to_owned()).or_default();
@@ -134,7 +133,7 @@ pub fn look(
         .flat_map(|(domain, plan)| plan.doubts.into_iter().map(move |doubt| (domain.clone(), doubt)));
     let traffic = traffic(&ledger);
     let chains =
-        if traffic == Traffic::default() { Ok(ThirdPartyChains::default()) } else { ThirdPartyChains::look(kernel) };
+        if traffic == Traffic::default() { Ok(ThirdPartyChains::default()) } else { ThirdPartyChains::look(tools) };
     let (unguarded, unseen) = match chains {
         Ok(chains) => {
             (chains.missing(traffic).map(ToString::to_string).collect(), chains.unseen().map(str::to_owned).collect())

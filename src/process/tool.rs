@@ -32,6 +32,9 @@ pub enum ToolError {
     /// It did not end in time.
     #[error("{0} timed out after {limit}", limit = Seconds(*.1))]
     Late(String, Duration),
+    /// It was not started, since its caller's time is over.
+    #[error("{0} was not started, since no time was left for it")]
+    NotStarted(String),
     /// This process was told to end.
     #[error("{0} was ended, since this process received signal {signal}", signal = Signal(*.1))]
     Interrupted(String, i32),

@@ -4,11 +4,16 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use virt_hooks::kernel::address::Protocol::{Tcp, Udp};
+use virt_hooks::kernel::deadline::Deadline;
 use virt_hooks::network::allocation::Forward;
 use virt_hooks::network::reconcile::connections::cut;
 
 use crate::by_hand::{forward, forwards};
 use crate::world::World;
+
+fn cut_now<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> std::io::Result<usize> {
+    cut(forwards, Deadline::after(Duration::from_secs(2)))
+}
 
 #[test]
 fn a_connection_through_a_forward_that_is_no_more_is_cut_and_no_other() {
@@ -29,12 +34,12 @@ fn a_connection_through_a_forward_that_is_no_more_is_cut_and_no_other() {
         let mut through_none = world.client.connects(protocol, &to);
         forwards(&world.host, &[other]);
         assert!(through_it.goes_on(), "the kernel translates it on");
-        assert_eq!(world.host.within(|| cut([&one])).unwrap(), 2, "{protocol} {guest}");
+        assert_eq!(world.host.within(|| cut_now([&one])).unwrap(), 2, "{protocol} {guest}");
         assert!(!through_it.goes_on());
         assert!(!of_far.goes_on());
         assert!(through_another.goes_on());
         assert!(through_none.goes_on());
-        assert_eq!(world.host.within(|| cut([&one])).unwrap(), 0);
+        assert_eq!(world.host.within(|| cut_now([&one])).unwrap(), 0);
     }
 }
 
@@ -54,7 +59,7 @@ fn only_connections_that_the_forward_let_in_are_cut() {
         Forward { protocol: Udp, ..open.clone() },
         forward(Tcp, 8081, "192.168.122.10:80"),
     ] {
-        assert_eq!(world.host.within(|| cut([&other])).unwrap(), 0, "{other}");
+        assert_eq!(world.host.within(|| cut_now([&other])).unwrap(), 0, "{other}");
     }
     assert!(connection.goes_on());
     let exact = Forward {
@@ -64,8 +69,8 @@ fn only_connections_that_the_forward_let_in_are_cut() {
         to_port: 70,
         ..open
     };
-    assert_eq!(world.host.within(|| cut([&Forward { to_port: 71, ..exact.clone() }])).unwrap(), 0);
-    assert_eq!(world.host.within(|| cut([&exact])).unwrap(), 1);
+    assert_eq!(world.host.within(|| cut_now([&Forward { to_port: 71, ..exact.clone() }])).unwrap(), 0);
+    assert_eq!(world.host.within(|| cut_now([&exact])).unwrap(), 1);
 }
 
 #[test]
@@ -77,7 +82,7 @@ fn what_somebody_else_forwards_is_left() {
          tcp dport 8080 dnat to 192.168.122.10:80\n }\n }",
     );
     let mut connection = world.client.connects(Tcp, "198.51.100.1:8080");
-    assert_eq!(world.host.within(|| cut([&forward(Tcp, 8080, "192.168.122.10:80")])).unwrap(), 0);
+    assert_eq!(world.host.within(|| cut_now([&forward(Tcp, 8080, "192.168.122.10:80")])).unwrap(), 0);
     assert!(connection.goes_on());
 }
 
@@ -95,7 +100,7 @@ fn a_connection_in_a_zone_of_its_own_is_cut() {
         let mut connection = world.client.connects(Tcp, "198.51.100.1:8080");
         forwards(&world.host, &[]);
         assert!(connection.goes_on());
-        assert_eq!(world.host.within(|| cut([&one])).unwrap(), 1, "{zone}");
+        assert_eq!(world.host.within(|| cut_now([&one])).unwrap(), 1, "{zone}");
         assert!(!connection.goes_on());
     }
 }
@@ -117,23 +122,23 @@ fn more_connections_than_are_held_at_a_time_are_cut_within_the_bound() {
     sent(8080, 2000..2003);
     sent(8081, 10_000..22_000);
     let begun = Instant::now();
-    assert_eq!(world.host.within(|| cut([&many])).unwrap(), 12_000);
+    assert_eq!(world.host.within(|| cut_now([&many])).unwrap(), 12_000);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    assert_eq!(world.host.within(|| cut([&one, &many])).unwrap(), 3);
+    assert_eq!(world.host.within(|| cut_now([&one, &many])).unwrap(), 3);
 }
 
 #[test]
 fn a_process_that_may_not_is_told_so() {
     let world = World::new();
     // Without forwards there is nothing to ask.
-    assert_eq!(world.host.within(|| cut([])).unwrap(), 0);
+    assert_eq!(world.host.within(|| cut_now([])).unwrap(), 0);
     let one = forward(Tcp, 8080, "192.168.122.10:80");
     let error = world.host.within(|| {
         use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
         let mut sets: CapabilitySets = capabilities(None).unwrap();
         sets.effective.remove(CapabilitySet::NET_ADMIN);
         set_capabilities(None, sets).unwrap();
-        cut([&one]).unwrap_err()
+        cut_now([&one]).unwrap_err()
     });
     assert_eq!(
         error.to_string(),

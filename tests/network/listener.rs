@@ -5,6 +5,8 @@ use std::net::{IpAddr, UdpSocket};
 
 use virt_hooks::kernel::address::Ports;
 use virt_hooks::kernel::address::Protocol::{self, Tcp, Udp};
+use virt_hooks::kernel::deadline::Deadline;
+use virt_hooks::kernel::tools::TIMEOUT;
 use virt_hooks::network::allocation::Forward;
 use virt_hooks::network::desired::listener::Listeners;
 
@@ -16,8 +18,9 @@ const V6: &str = "[fd00:122::10]:80";
 
 /// Who listens on the host where a forward of this port is to be.
 fn occupant(host: &Machine, forward: &Forward) -> Option<String> {
-    let listeners = host.within(|| Listeners::now(forward.protocol)).unwrap();
-    listeners.occupant(forward).map(|occupant| occupant.to_string())
+    let deadline = Deadline::after(TIMEOUT);
+    let listeners = host.within(|| Listeners::now(forward.protocol, deadline)).unwrap();
+    listeners.occupant(forward, deadline).map(|occupant| occupant.to_string())
 }
 
 /// This process, as messages name it.

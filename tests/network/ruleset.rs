@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use virt_hooks::network::firewall::pass_through::{Refusal, Tools};
+use virt_hooks::kernel::deadline::Deadline;
+use virt_hooks::kernel::tools::{TIMEOUT, Tools};
+use virt_hooks::process::ToolError;
 
 use crate::machine::Machine;
 
@@ -63,16 +65,23 @@ pub(crate) fn all(host: &Machine) -> String {
 
 /// The programs and files of a machine.
 impl Tools for &Machine {
-    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal> {
+    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, ToolError> {
         if !["/usr/sbin", "/usr/bin"].iter().any(|folder| self.path(&format!("{folder}/{program}")).exists()) {
-            return Err(Refusal::Missing(program.to_owned()));
+            return Err(ToolError::Missing(program.to_owned()));
         }
         let reply = self.run_with(input, program, arguments);
-        if reply.success { Ok(reply.stdout.into_bytes()) } else { Err(Refusal::Failed(reply.stderr)) }
+        if reply.success {
+            Ok(reply.stdout.into_bytes())
+        } else {
+            Err(ToolError::Complained(program.to_owned(), reply.stderr))
+        }
     }
 
     fn read(&mut self, path: &str) -> io::Result<String> {
         let reply = Machine::run(self, "cat", [path]);
         if reply.success { Ok(reply.stdout) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+    fn deadline(&self) -> Deadline {
+        Deadline::after(TIMEOUT)
     }
 }

@@ -11,10 +11,12 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use virt_hooks::kernel::address::{Ports, Protocol};
+use virt_hooks::kernel::tools::ip::{KernelRoute, Proxy};
 use virt_hooks::network::allocation::{Allocation, Forward, Route};
 use virt_hooks::network::applied::ledger::{Entry, Ledger};
 use virt_hooks::network::firewall::table::{self, Element};
-use virt_hooks::network::reconcile::diff::{Change, KernelRoute, KernelState, Proxy, reconcile};
+use virt_hooks::network::reconcile::diff::{Change, reconcile};
+use virt_hooks::network::reconcile::state::KernelState;
 
 use crate::foreign;
 

@@ -10,10 +10,11 @@ use super::{Findings, editor};
 use crate::command::judge;
 use crate::command::network::running;
 use crate::kernel::address::Family;
+use crate::kernel::deadline::Deadline;
+use crate::kernel::tools::HostTools;
 use crate::network::applied::ledger::Ledger;
 use crate::network::declaration::{self, DeclaredForward, Everything, Source};
 use crate::network::desired::plan::Unplanned;
-use crate::network::reconcile::kernel::Kernel;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::paths::Paths;
 use crate::process::{Supervisor, find};
@@ -154,8 +155,8 @@ fn forwarding(everything: &Everything, status: Option<&Status>, findings: &mut F
 fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) -> Option<Status> {
     let mut programs = Supervisor::watching();
     let known = running::ask(&mut programs, paths);
-    let mut kernel = Kernel::of_this_host(&mut programs, paths, TIMEOUT);
-    let status = match status::look(&known.running, everything, &mut kernel, paths) {
+    let mut tools = HostTools::until(&mut programs, Deadline::after(TIMEOUT));
+    let status = match status::look(&known.running, everything, &mut tools, paths) {
         Ok(status) => status,
         Err(tool_error) => {
             let message = format!("it can't be seen whether what is declared is there: {tool_error}");

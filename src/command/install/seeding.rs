@@ -74,7 +74,7 @@ fn list(host: &mut Host<'_>) -> Result<String, ToolError> {
 fn holds_for_all(host: &mut Host<'_>, why: &Missed) -> bool {
     match why {
         Missed::Silent(ToolError::Late(..)) => list(host).is_err(),
-        Missed::Silent(ToolError::Missing(_) | ToolError::Interrupted(..)) => true,
+        Missed::Silent(ToolError::Missing(_) | ToolError::NotStarted(_) | ToolError::Interrupted(..)) => true,
         Missed::Silent(ToolError::Complained(..) | ToolError::Failed(..)) | Missed::Unreadable | Missed::Refused(_) => {
             false
         }

@@ -13,11 +13,12 @@ use crate::command::failure::Failure;
 use crate::command::hook_file::HookFile;
 use crate::command::judge;
 use crate::command::screen::{Meaning, Screen};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::nftables_monitor::Watch;
+use crate::kernel::tools::HostTools;
 use crate::network::applied::ledger::Ledger;
 use crate::network::declaration;
 use crate::network::reconcile::all_domains::{self, Applied, DomainResult};
-use crate::network::reconcile::kernel::Kernel;
 use crate::network::reconcile::outcome::Done;
 use crate::paths::Paths;
 use crate::process::Supervisor;
@@ -129,8 +130,8 @@ fn once(arguments: &Arguments, programs: &mut Supervisor, paths: &Paths) -> Resu
         .map_err(|why| Failure::failed(format_args!("nothing was changed: {why}")))?;
     let running = known.still(paths);
     let (everything, problems) = declaration::load_all(paths, &judge(paths));
-    let mut kernel = Kernel::of_this_host(programs, paths, TIMEOUT);
-    let applied = all_domains::apply(&running, &everything, &mut kernel, paths)
+    let mut tools = HostTools::until(programs, Deadline::after(TIMEOUT));
+    let applied = all_domains::apply(&running, &everything, &mut tools, paths)
         .map_err(|tool_error| Failure::failed(format_args!("it can't be seen what there is: {tool_error}")))?;
 
     for (file, problem) in &problems {

@@ -1,6 +1,5 @@
 //! The allocation that a domain is to have: its declarations, resolved, without those that conflict with others.
 
-pub mod hairpin;
 pub mod libvirt_network;
 pub mod listener;
 pub mod plan;

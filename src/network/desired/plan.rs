@@ -6,23 +6,20 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::domain::{DomainXml, Interface};
 use crate::kernel::address::Protocol;
-use crate::kernel::host_addresses;
+use crate::kernel::deadline::Deadline;
+use crate::kernel::devices::hairpin_mode;
+use crate::kernel::{host_addresses, sysctl};
 use crate::network::allocation::{Allocation, Forward, Route};
 use crate::network::applied::ledger::{ForwardsOfOthers, Ledger};
 use crate::network::declaration::{Declarations, Source};
-use crate::network::desired::hairpin;
 use crate::network::desired::libvirt_network::{Network, Networks, ThisHostsNetworks};
 use crate::network::desired::listener::Listeners;
 use crate::network::desired::resolve::{self, Resolved};
 use crate::paths::Paths;
 use crate::record::Quoted;
-
-/// How long the kernel may take to tell the host's addresses.
-const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many elements a VM's forwards may come to in nftables: as many as there are ports.
 const MAXIMUM_ELEMENTS: usize = 1 << 16;
@@ -69,20 +66,27 @@ impl fmt::Display for Unplanned {
 }
 
 /// The plan for a VM with this XML, on a host where others have what the ledger says.
-pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledger: &Ledger, paths: &Paths) -> Plan {
+pub fn of(
+    domain: &OsStr,
+    declarations: &Declarations,
+    xml: &DomainXml<'_>,
+    ledger: &Ledger,
+    paths: &Paths,
+    deadline: Deadline,
+) -> Plan {
     let networks = ThisHostsNetworks::of(paths);
     let interfaces: Vec<_> = xml.interfaces().collect();
     let mut declarations = declarations.clone();
     let refused = declarations.take_metadata(xml);
     let Resolved { forwards, routes, links, faults } = resolve::resolve(&declarations, domain, &interfaces, &networks);
     let has = ledger.of(domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
-    let hairpin_taps = hairpin::needed(&interfaces, &has.hairpin_taps, paths);
+    let hairpin_taps = hairpin_taps(&interfaces, &has.hairpin_taps, paths);
     let mut plan = Plan { links, hairpin_taps, ..Plan::default() };
     plan.faults.extend(refused.into_iter().map(|refused| Unplanned::of(&refused.source, refused.to_string())));
     plan.faults.extend(faults.into_iter().map(|fault| Unplanned::of(&fault.source, fault.to_string())));
     let others = ledger.forwards_of_others(domain, forwards.iter().map(|(forward, _)| forward));
-    plan.add_forwards(&forwards, &has, &others);
-    let hosts = if routes.is_empty() { Vec::new() } else { of_the_host(paths) };
+    plan.add_forwards(&forwards, &has, &others, deadline);
+    let hosts = if routes.is_empty() { Vec::new() } else { of_the_host(paths, deadline) };
     for (route, source) in routes {
         let other = ledger.routes_of_others(domain).find(|(_, theirs)| theirs.overlaps(&route));
         let others = other.map(|(other, Route { to, .. })| {
@@ -108,13 +112,19 @@ pub fn of(domain: &OsStr, declarations: &Declarations, xml: &DomainXml<'_>, ledg
 
 impl Plan {
     /// Adds what nobody else has.
-    fn add_forwards(&mut self, forwards: &[(Forward, Source)], has: &Allocation, others: &ForwardsOfOthers<'_>) {
+    fn add_forwards(
+        &mut self,
+        forwards: &[(Forward, Source)],
+        has: &Allocation,
+        others: &ForwardsOfOthers<'_>,
+        deadline: Deadline,
+    ) {
         let mut occupants = Occupants::default();
         let mut elements = Elements::default();
         let mut refused: Vec<(Source, String)> = Vec::new();
         for (forward, source) in forwards {
             let why = conflict(forward, others)
-                .or_else(|| if has.forwards.contains(forward) { None } else { occupants.of(forward) })
+                .or_else(|| if has.forwards.contains(forward) { None } else { occupants.of(forward, deadline) })
                 .or_else(|| elements.too_many_with(forward));
             if let Some(why) = why {
                 refused.push((source.clone(), format!("the forward {forward} ({source}) is not added: {why}")));
@@ -172,10 +182,25 @@ impl Plan {
     }
 }
 
+/// The taps that need hairpin mode: those that `kept` says were given it, and those that have it from nobody.
+///
+/// With `br_netfilter` (Docker loads it) a frame is translated while it is still the bridge's. One from a guest to a forward of
+/// its own then has to leave by the port that it came in by, and a bridge sends nothing back there without that mode.
+fn hairpin_taps(interfaces: &[Interface<'_>], kept: &BTreeSet<String>, paths: &Paths) -> BTreeSet<String> {
+    let asks = |name: &str| sysctl::read(paths, name).is_ok_and(|value| value == "1");
+    if !["net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"].into_iter().any(asks) {
+        return BTreeSet::new();
+    }
+    let taps = interfaces.iter().filter(|interface| interface.bridge.is_some());
+    let taps = taps.filter_map(|interface| interface.target);
+    let off = |tap: &&str| kept.contains(*tap) || hairpin_mode(paths.network_devices(), tap) == Some(false);
+    taps.filter(off).map(str::to_owned).collect()
+}
+
 /// What no route may take away from the host: its addresses, and its gateways'.
-fn of_the_host(paths: &Paths) -> Vec<IpAddr> {
+fn of_the_host(paths: &Paths, deadline: Deadline) -> Vec<IpAddr> {
     // Where the kernel does not tell, the operator has said what is to be routed.
-    let own = host_addresses::addresses(TIMEOUT).unwrap_or_default();
+    let own = host_addresses::addresses(deadline).unwrap_or_default();
     own.into_iter().chain(host_addresses::gateways(paths)).collect()
 }
 
@@ -223,15 +248,15 @@ struct Occupants {
 
 impl Occupants {
     /// What a service of the host has of the same.
-    fn of(&mut self, forward: &Forward) -> Option<String> {
+    fn of(&mut self, forward: &Forward, deadline: Deadline) -> Option<String> {
         let known = match forward.protocol {
             Protocol::Tcp => &self.tcp,
             Protocol::Udp => &self.udp,
         };
         // Where the kernel does not tell, a service may lose a port. The operator asked for that port.
-        let listeners = known.get_or_init(|| Listeners::now(forward.protocol).ok()).as_ref()?;
+        let listeners = known.get_or_init(|| Listeners::now(forward.protocol, deadline).ok()).as_ref()?;
         let occupant = match self.named < NAMED {
-            true => listeners.occupant(forward)?,
+            true => listeners.occupant(forward, deadline)?,
             false => listeners.nameless_occupant(forward)?,
         };
         self.named += 1;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
 use crate::domain::{DomainXml, LiveXml};
+use crate::kernel::deadline::Deadline;
+use crate::kernel::tools::{HostTools, Tools, nft};
 use crate::network::allocation::Allocation;
 use crate::network::applied::ledger::Ledger;
 use crate::network::applied::marker::Marker;
@@ -12,10 +14,9 @@ use crate::network::desired::plan::{self, Plan, Unplanned};
 use crate::network::firewall::pass_through::{self, ThirdPartyChains, Traffic};
 use crate::network::firewall::table::{self, Element, Listing};
 use crate::network::reconcile::devices;
-use crate::network::reconcile::diff::KernelState;
 use crate::network::reconcile::domain::{self, Basis, apply_plan};
-use crate::network::reconcile::kernel::Kernel;
 use crate::network::reconcile::outcome::{Done, Fault};
+use crate::network::reconcile::state::KernelState;
 use crate::paths::Paths;
 use crate::process::ToolError;
 
@@ -72,40 +73,40 @@ pub fn running(paths: &Paths) -> Vec<Running> {
 pub fn apply(
     running: &[Running],
     everything: &Everything,
-    kernel: &mut Kernel<'_>,
+    tools: &mut HostTools<'_>,
     paths: &Paths,
 ) -> Result<Applied, ToolError> {
     let mut ledger = Ledger::load_to_change(paths.state()).map_err(|error| {
         ToolError::Failed("the ledger of what VMs were given".to_owned(), format!("can't be read: {error}"))
     })?;
     let mut applied = Applied::default();
-    let (mut seen, listing) = domain::seen(kernel)?;
+    let (mut seen, listing) = KernelState::observe(tools)?;
     let nothing_allocated = ledger.entries().next().is_none();
-    applied.mend_the_table(listing.as_ref(), &ledger, &mut seen, kernel)?;
-    applied.take_from_the_others(running, &mut ledger, &mut seen, kernel, paths)?;
-    applied.give(&running.iter().collect::<Vec<_>>(), everything, &mut ledger, &mut seen, kernel, paths)?;
+    applied.mend_the_table(listing.as_ref(), &ledger, &mut seen, tools)?;
+    applied.take_from_the_others(running, &mut ledger, &mut seen, tools, paths)?;
+    applied.give(&running.iter().collect::<Vec<_>>(), everything, &mut ledger, &mut seen, tools, paths)?;
     // What one has given up may be what another that came before it was refused.
     if applied.vms.iter().any(DomainResult::has_lost_something) {
         let refused: Vec<&Running> = running.iter().filter(|vm| applied.has_refused(&vm.domain)).collect();
-        applied.give(&refused, everything, &mut ledger, &mut seen, kernel, paths)?;
+        applied.give(&refused, everything, &mut ledger, &mut seen, tools, paths)?;
     }
     if applied.vms.iter().any(DomainResult::has_changed) {
-        seen = domain::seen(kernel)?.0;
+        seen = KernelState::observe(tools)?.0;
     }
-    applied.sweep(&ledger, &seen, kernel)?;
+    applied.sweep(&ledger, &seen, tools)?;
     if nothing_allocated && ledger.entries().next().is_none() {
-        applied.leave_nothing(listing.is_some(), &mut ledger, kernel, paths)?;
+        applied.leave_nothing(listing.is_some(), &mut ledger, tools, paths)?;
     }
     let traffic = traffic(&ledger);
     if traffic != Traffic::default() {
         // Where it can't be seen, that is told by what follows.
-        let mut in_the_way = || ThirdPartyChains::look(kernel).map_or(0, |chains| chains.missing(traffic).count());
+        let mut in_the_way = || ThirdPartyChains::look(tools).map_or(0, |chains| chains.missing(traffic).count());
         let before = in_the_way();
-        let told = domain::pass_third_party(traffic, kernel);
+        let told = domain::pass_third_party(traffic, tools);
         applied.in_the_way = if before == 0 {
             0
         } else {
-            ThirdPartyChains::look(kernel).map_or(0, |chains| chains.missing(traffic).count())
+            ThirdPartyChains::look(tools).map_or(0, |chains| chains.missing(traffic).count())
         };
         applied.opened = before.saturating_sub(applied.in_the_way);
         applied.warnings.extend(told);
@@ -117,18 +118,18 @@ pub fn apply(
 ///
 /// # Errors
 /// Where it can't even be seen what there is.
-pub fn remove_all(kernel: &mut Kernel<'_>, paths: &Paths) -> Result<Applied, ToolError> {
-    apply(&[], &Everything::default(), kernel, paths)
+pub fn remove_all(tools: &mut HostTools<'_>, paths: &Paths) -> Result<Applied, ToolError> {
+    apply(&[], &Everything::default(), tools, paths)
 }
 
 /// What a VM that runs is to be given.
-pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &Paths) -> Plan {
+pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &Paths, deadline: Deadline) -> Plan {
     let declarations = everything.of(&vm.domain);
     if declarations.say_nothing() {
         return Plan::default();
     }
     match DomainXml::parse(&vm.xml) {
-        Ok(xml) => plan::of(&vm.domain, &declarations, &xml, ledger, paths),
+        Ok(xml) => plan::of(&vm.domain, &declarations, &xml, ledger, paths, deadline),
         Err(unreadable) => {
             let message = format!("what is declared for it can't be given, since its XML {unreadable}");
             Plan { faults: vec![Unplanned { source: None, message }], ..Plan::default() }
@@ -173,18 +174,20 @@ impl Applied {
         listing: Option<&Listing>,
         ledger: &Ledger,
         seen: &mut KernelState,
-        kernel: &mut Kernel<'_>,
+        tools: &mut HostTools<'_>,
     ) -> Result<(), ToolError> {
         let nothing_allocated = ledger.entries().next().is_none();
         self.mended = match listing {
-            Some(listing) => !listing.foreign.is_empty() || kernel.frame().is_some_and(|frame| frame != listing.frame),
+            Some(listing) => {
+                !listing.foreign.is_empty() || table::frame(tools).is_some_and(|frame| frame != listing.frame)
+            }
             None => !nothing_allocated,
         };
         if self.mended {
             // What a VM has that is not settled may contradict itself, and is brought in order with that VM.
             let settled = ledger.entries().filter(|(_, entry)| !entry.incomplete);
             let all = settled.flat_map(|(_, entry)| KernelState::of(&entry.allocation).elements).collect();
-            kernel.transact(&if nothing_allocated { table::removal() } else { table::whole(&all) })?;
+            nft::transact(&if nothing_allocated { table::removal() } else { table::whole(&all) }, tools)?;
             seen.elements = all;
         }
         Ok(())
@@ -196,16 +199,16 @@ impl Applied {
         running: &[Running],
         ledger: &mut Ledger,
         seen: &mut KernelState,
-        kernel: &mut Kernel<'_>,
+        tools: &mut HostTools<'_>,
         paths: &Paths,
     ) -> Result<(), ToolError> {
         let allocation: BTreeSet<OsString> = ledger.entries().map(|(domain, _)| domain.to_owned()).collect();
         let run: BTreeSet<OsString> = running.iter().map(|vm| vm.domain.clone()).collect();
         for domain in allocation.difference(&run) {
             let before = ledger.of(domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
-            let done = apply_plan(domain, Allocation::default(), ledger, Basis::Seen(seen), kernel, paths);
+            let done = apply_plan(domain, Allocation::default(), ledger, Basis::Seen(seen), tools, paths);
             let vm = DomainResult { domain: domain.clone(), faults: Vec::new(), done };
-            self.note(vm, (&before, &Allocation::default()), seen, kernel)?;
+            self.note(vm, (&before, &Allocation::default()), seen, tools)?;
         }
         Ok(())
     }
@@ -217,11 +220,11 @@ impl Applied {
         everything: &Everything,
         ledger: &mut Ledger,
         seen: &mut KernelState,
-        kernel: &mut Kernel<'_>,
+        tools: &mut HostTools<'_>,
         paths: &Paths,
     ) -> Result<(), ToolError> {
         for vm in running {
-            let plan = plan_of(vm, everything, ledger, paths);
+            let plan = plan_of(vm, everything, ledger, paths, tools.deadline());
             let (desired, faults) = (plan.allocation(), plan.faults);
             if desired.is_empty() && faults.is_empty() && ledger.of(&vm.domain).is_none() {
                 continue;
@@ -236,9 +239,9 @@ impl Applied {
                 continue;
             }
             let before = ledger.of(&vm.domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
-            let done = apply_plan(&vm.domain, desired, ledger, Basis::Seen(seen), kernel, paths);
+            let done = apply_plan(&vm.domain, desired, ledger, Basis::Seen(seen), tools, paths);
             let now = ledger.of(&vm.domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
-            self.note(DomainResult { domain: vm.domain.clone(), faults, done }, (&before, &now), seen, kernel)?;
+            self.note(DomainResult { domain: vm.domain.clone(), faults, done }, (&before, &now), seen, tools)?;
         }
         Ok(())
     }
@@ -248,22 +251,22 @@ impl Applied {
         &mut self,
         table_was_there: bool,
         ledger: &mut Ledger,
-        kernel: &mut Kernel<'_>,
+        tools: &mut HostTools<'_>,
         paths: &Paths,
     ) -> Result<(), ToolError> {
         if Ledger::is_there(paths.state()) {
             // What can't be read in it is of use to nobody. A device that answers NDP for nobody is seen to with it.
-            devices::stop_proxying(ledger, kernel, &mut self.warnings);
+            devices::stop_proxying(ledger, paths, &mut self.warnings);
             if let Err(error) = ledger.keep(paths.state()) {
                 self.warnings.push(format!("the ledger of what VMs were given can't be put in order: {error}"));
             }
         }
         if table_was_there && !self.mended && self.orphans == 0 {
             // Whoever made it has not come to fill it.
-            kernel.transact(&table::removal())?;
+            nft::transact(&table::removal(), tools)?;
             self.mended = true;
         }
-        self.warnings.extend(pass_through::take_away(kernel).unwrap_or_default());
+        self.warnings.extend(pass_through::take_away(tools).unwrap_or_default());
         Ok(())
     }
 
@@ -279,7 +282,7 @@ impl Applied {
         vm: DomainResult,
         (had, has): (&Allocation, &Allocation),
         seen: &mut KernelState,
-        kernel: &mut Kernel<'_>,
+        tools: &mut HostTools<'_>,
     ) -> Result<(), ToolError> {
         let DomainResult { domain, faults, mut done } = vm;
         match &done {
@@ -288,7 +291,7 @@ impl Applied {
                 seen.extend(KernelState::of(has));
             }
             Ok(_) => {}
-            Err(_) => *seen = domain::seen(kernel)?.0,
+            Err(_) => *seen = KernelState::observe(tools)?.0,
         }
         let before = self.vms.iter().position(|vm| vm.domain == domain).map(|index| self.vms.remove(index).done);
         if let (Some(Ok(before)), Ok(done)) = (before, &mut done) {
@@ -299,7 +302,7 @@ impl Applied {
     }
 
     /// Takes away what belongs to no VM: the table is this program's alone, and so are routes of its number.
-    fn sweep(&mut self, ledger: &Ledger, seen: &KernelState, kernel: &mut Kernel<'_>) -> Result<(), ToolError> {
+    fn sweep(&mut self, ledger: &Ledger, seen: &KernelState, tools: &mut HostTools<'_>) -> Result<(), ToolError> {
         let mut all = KernelState::default();
         for (_, entry) in ledger.entries() {
             all.extend(KernelState::of(&entry.allocation));
@@ -314,8 +317,8 @@ impl Applied {
         self.orphans = elements.len() + routing.routes.len() + routing.proxies.len();
         if !elements.is_empty() {
             let nothing_is_left = all.elements.is_empty();
-            kernel.transact(&if nothing_is_left { table::removal() } else { table::delta(elements, []) })?;
+            nft::transact(&if nothing_is_left { table::removal() } else { table::delta(elements, []) }, tools)?;
         }
-        if routing.is_empty() { Ok(()) } else { kernel.remove_routes(&routing) }
+        if routing.is_empty() { Ok(()) } else { routing.delete_routes(tools) }
     }
 }

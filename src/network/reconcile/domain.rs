@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
+use crate::kernel::deadline::Deadline;
+use crate::kernel::tools::ip::KernelRoute;
+use crate::kernel::tools::{HostTools, Tools, nft};
 use crate::network::allocation::{Allocation, Forward};
 use crate::network::applied::ledger::{Entry, Ledger};
 use crate::network::applied::marker::Marker;
@@ -11,11 +14,13 @@ use crate::network::firewall::pass_through::{self, Traffic};
 use crate::network::firewall::table::{self, Element, Listing};
 use crate::network::reconcile::connections;
 use crate::network::reconcile::devices::{set_hairpin, start_proxying, stop_proxying};
-use crate::network::reconcile::diff::{Change, KernelRoute, KernelState, reconcile};
-use crate::network::reconcile::kernel::Kernel;
+use crate::network::reconcile::diff::{Change, reconcile};
 use crate::network::reconcile::outcome::{Done, Fault};
+use crate::network::reconcile::state::KernelState;
 use crate::paths::Paths;
 use crate::process::ToolError;
+
+const CONNECTIONS: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What is believed of what there is.
 #[derive(Debug, Clone, Copy)]
@@ -36,14 +41,14 @@ pub fn apply_plan(
     desired: Allocation,
     ledger: &mut Ledger,
     basis: Basis<'_>,
-    kernel: &mut Kernel<'_>,
+    tools: &mut HostTools<'_>,
     paths: &Paths,
 ) -> Result<Done, Fault> {
     let had = ledger.of(domain).map(|entry| entry.allocation.routes.clone()).unwrap_or_default();
     let without = Allocation { routes: desired.routes.intersection(&had).cloned().collect(), ..desired.clone() };
-    match bring_to(domain, desired, ledger, basis, kernel, paths) {
+    match bring_to(domain, desired, ledger, basis, tools, paths) {
         Err(fault @ (Fault::Routes(_) | Fault::Answering { .. })) if !without.forwards.is_empty() => {
-            let mut done = bring_to(domain, without, ledger, basis, kernel, paths)?;
+            let mut done = bring_to(domain, without, ledger, basis, tools, paths)?;
             done.refused = Some(format!("{fault}; the forwards are there without"));
             Ok(done)
         }
@@ -56,7 +61,7 @@ fn bring_to(
     desired: Allocation,
     ledger: &mut Ledger,
     basis: Basis<'_>,
-    kernel: &mut Kernel<'_>,
+    tools: &mut HostTools<'_>,
     paths: &Paths,
 ) -> Result<Done, Fault> {
     let before = ledger.of(domain).cloned().unwrap_or_default();
@@ -67,7 +72,7 @@ fn bring_to(
         Element::Within(_, address) => !ledger.others_have_forwards_to(domain, *address),
         Element::Forward { .. } | Element::Routed(_) => true,
     });
-    let actual = actual(&wanted, &kept, &before, basis, kernel)?;
+    let actual = actual(&wanted, &kept, &before, basis, tools)?;
     let change = reconcile(&wanted, &kept, &actual);
     let mut done = Done {
         opened: desired.forwards.difference(&before.allocation.forwards).cloned().collect(),
@@ -100,25 +105,25 @@ fn bring_to(
         // What is only taken away is known already; what is kept says more than there is then, which does no harm.
         done.warnings.push(format!("it can't be noted what is taken away: {error}"));
     }
-    if let Err(fault) = put_in_place(domain, &desired, &wanted, &kept, &change, ledger, kernel, paths, &mut done) {
+    if let Err(fault) = put_in_place(domain, &desired, &wanted, &kept, &change, ledger, tools, paths, &mut done) {
         if !matches!(fault, Fault::Unknown(_)) {
             // The VM has what it had.
             // Where only routes were refused, nothing else was begun.
             let nothing_else = matches!(fault, Fault::Routes(_) | Fault::Answering { .. });
             ledger.note(domain, Entry { incomplete: before.incomplete || !nothing_else, ..before.clone() });
         }
-        stop_proxying(ledger, kernel, &mut done.warnings);
+        stop_proxying(ledger, paths, &mut done.warnings);
         let is_nothing = ledger.of(domain).is_none();
         // Should that fail, what is kept says that the VM may have both.
         _ = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) });
         return Err(fault);
     }
     ledger.note(domain, Entry { allocation: desired, incomplete: false });
-    stop_proxying(ledger, kernel, &mut done.warnings);
+    stop_proxying(ledger, paths, &mut done.warnings);
     set_hairpin(&before.allocation, ledger.of(domain), paths, &mut done);
-    cut(&change, &mut done);
+    cut(&change, tools.deadline(), &mut done);
     let now = ledger.of(domain).map(|entry| &entry.allocation.forwards);
-    if let Err(error) = connections::clear_the_way(now.into_iter().flatten()) {
+    if let Err(error) = connections::clear_the_way(now.into_iter().flatten(), tools.deadline().within(CONNECTIONS)) {
         done.warnings.push(format!(
             "who has been sending to a UDP port before it was forwarded may not reach the VM until they pause: {error}"
         ));
@@ -131,12 +136,12 @@ fn bring_to(
 }
 
 /// Cuts open connections through what the VM has no more.
-fn cut(change: &Change, done: &mut Done) {
+fn cut(change: &Change, deadline: Deadline, done: &mut Done) {
     if change.cut.is_empty() {
         return;
     }
     let forwards: Vec<Forward> = change.cut.iter().filter_map(Element::forward).collect();
-    match connections::cut(&forwards) {
+    match connections::cut(&forwards, deadline.within(CONNECTIONS)) {
         Ok(cut) => done.cut = cut,
         Err(error) => done.warnings.push(format!(
             "connections through what is closed can't be cut: {error}; those that are open go on until they end"
@@ -150,35 +155,21 @@ fn actual(
     kept: &KernelState,
     before: &Entry,
     basis: Basis<'_>,
-    kernel: &mut Kernel<'_>,
+    tools: &mut HostTools<'_>,
 ) -> Result<KernelState, Fault> {
     let elements = match basis {
         Basis::Seen(seen) => return Ok(seen.clone()),
-        Basis::Ledger if before.incomplete => kernel.table().map_err(Fault::Table)?.unwrap_or_default().elements,
+        Basis::Ledger if before.incomplete => table::list(tools).map_err(Fault::Table)?.unwrap_or_default().elements,
         Basis::Ledger => kept.elements.clone(),
     };
     let mut actual = KernelState { elements, ..KernelState::default() };
     let routes =
         [wanted, kept].iter().any(|kernel_state| !kernel_state.routes.is_empty() || !kernel_state.proxies.is_empty());
     if routes {
-        actual = KernelState { elements: actual.elements, ..kernel.routing().map_err(Fault::Routes)? };
+        actual =
+            KernelState { elements: actual.elements, ..KernelState::observe_routing(tools).map_err(Fault::Routes)? };
     }
     Ok(actual)
-}
-
-/// All that there is of this program's, and the table as it was listed.
-///
-/// # Errors
-/// Where nft or ip does not tell.
-pub fn seen(kernel: &mut Kernel<'_>) -> Result<(KernelState, Option<Listing>), ToolError> {
-    let listing = kernel.table()?;
-    let routing = match kernel.routing() {
-        // Without it no route was ever laid.
-        Err(ToolError::Missing(_)) => KernelState::default(),
-        routing => routing?,
-    };
-    let elements = listing.as_ref().map(|listing| listing.elements.clone()).unwrap_or_default();
-    Ok((KernelState { elements, ..routing }, listing))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one step of `settle`, apart for its undoing")]
@@ -189,31 +180,31 @@ fn put_in_place(
     kept: &KernelState,
     change: &Change,
     ledger: &mut Ledger,
-    kernel: &mut Kernel<'_>,
+    tools: &mut HostTools<'_>,
     paths: &Paths,
     done: &mut Done,
 ) -> Result<(), Fault> {
-    start_proxying(change, ledger, kernel, paths)?;
-    // The kernel has one route to a destination.
+    start_proxying(change, ledger, paths)?;
+    // The tools has one route to a destination.
     let moved = KernelState { routes: moved(change), ..KernelState::default() };
-    let added_routes = kernel.remove_routes(&moved).and_then(|()| kernel.add_routes(&change.new));
+    let added_routes = moved.delete_routes(tools).and_then(|()| change.new.add_routes(tools));
     if let Err(tool_error) = added_routes {
-        return Err(undone(tool_error, Fault::Routes, change, &moved, kernel));
+        return Err(undone(tool_error, Fault::Routes, change, &moved, tools));
     }
     let is_shared = ledger.others(domain).any(|(_, entry)| !entry.allocation.is_empty());
     let filled = if wanted.is_empty() && !is_shared {
-        empty(kernel, done)
+        empty(tools, done)
     } else {
-        done.warnings.extend(pass_third_party(desired.traffic(), kernel));
+        done.warnings.extend(pass_third_party(desired.traffic(), tools));
         // What others have that are not settled either may contradict itself.
         let settled = || ledger.others(domain).filter(|(_, entry)| !entry.incomplete);
         let others = || settled().flat_map(|(_, entry)| KernelState::of(&entry.allocation).elements).collect();
-        fill(wanted, kept, change, is_shared, &others, kernel)
+        fill(wanted, kept, change, is_shared, &others, tools)
     };
     if let Err(tool_error) = filled {
-        return Err(undone(tool_error, Fault::Table, change, &moved, kernel));
+        return Err(undone(tool_error, Fault::Table, change, &moved, tools));
     }
-    if let Err(tool_error) = kernel.remove_routes(&change.gone) {
+    if let Err(tool_error) = change.gone.delete_routes(tools) {
         done.warnings.push(format!(
             "routes that are of no use any more may still be there: {tool_error}; to see them: ip route show proto 118"
         ));
@@ -233,9 +224,9 @@ fn undone(
     fault: impl FnOnce(ToolError) -> Fault,
     change: &Change,
     moved: &KernelState,
-    kernel: &mut Kernel<'_>,
+    tools: &mut HostTools<'_>,
 ) -> Fault {
-    let taken_back = kernel.remove_routes(&change.new).and_then(|()| kernel.add_routes(moved));
+    let taken_back = change.new.delete_routes(tools).and_then(|()| moved.add_routes(tools));
     match (tool_error, taken_back) {
         (tool_error @ (ToolError::Missing(_) | ToolError::Complained(..)), Ok(())) => fault(tool_error),
         // What is not there has not done anything before.
@@ -245,9 +236,9 @@ fn undone(
 }
 
 /// Takes the table away, and whatever stands in other tables for it.
-fn empty(kernel: &mut Kernel<'_>, done: &mut Done) -> Result<(), ToolError> {
-    kernel.transact(&table::removal())?;
-    match pass_through::take_away(kernel) {
+fn empty(tools: &mut HostTools<'_>, done: &mut Done) -> Result<(), ToolError> {
+    nft::transact(&table::removal(), tools)?;
+    match pass_through::take_away(tools) {
         Ok(told) => done.warnings.extend(told),
         Err(refusal) => {
             done.warnings.push(format!("rules of this program's may still be in others' chains: {refusal}"))
@@ -257,8 +248,8 @@ fn empty(kernel: &mut Kernel<'_>, done: &mut Done) -> Result<(), ToolError> {
 }
 
 /// Sees to it that no other table refuses what is given.
-pub fn pass_third_party(traffic: Traffic, kernel: &mut Kernel<'_>) -> Vec<String> {
-    pass_through::put(kernel, traffic).unwrap_or_else(|refusal| {
+pub fn pass_third_party(traffic: Traffic, tools: &mut HostTools<'_>) -> Vec<String> {
+    pass_through::put(tools, traffic).unwrap_or_else(|refusal| {
         vec![format!(
             "whether others' rules refuse what is forwarded can't be seen: {refusal}; to see them: nft list ruleset"
         )]
@@ -272,7 +263,7 @@ fn fill(
     change: &Change,
     is_shared: bool,
     others: &dyn Fn() -> BTreeSet<Element>,
-    kernel: &mut Kernel<'_>,
+    tools: &mut HostTools<'_>,
 ) -> Result<(), ToolError> {
     // Where others have forwards the table is there, or nothing is done. Without a change it is made as it is to be: libvirt
     // has been restarted, and whatever else may have been.
@@ -280,23 +271,23 @@ fn fill(
         true => table::elements(&change.gone.elements, &wanted.elements),
         false => table::delta(&change.gone.elements, &wanted.elements),
     };
-    if let Some(done) = accepted(kernel, &transaction) {
+    if let Some(done) = accepted(tools, &transaction) {
         return done;
     }
-    if let Some(Listing { elements, .. }) = kernel.table()? {
+    if let Some(Listing { elements, .. }) = table::list(tools)? {
         let change = reconcile(wanted, kept, &KernelState { elements, ..KernelState::default() });
-        if let Some(done) = accepted(kernel, &table::delta(&change.gone.elements, &wanted.elements)) {
+        if let Some(done) = accepted(tools, &table::delta(&change.gone.elements, &wanted.elements)) {
             return done;
         }
     }
     let mut all = others();
     all.extend(wanted.elements.iter().cloned());
-    kernel.transact(&table::whole(&all))
+    nft::transact(&table::whole(&all), tools)
 }
 
 /// What came of a transaction; nothing where nft refuses it, so that another one is worth a try.
-fn accepted(kernel: &mut Kernel<'_>, transaction: &str) -> Option<Result<(), ToolError>> {
-    match kernel.transact(transaction) {
+fn accepted(tools: &mut HostTools<'_>, transaction: &str) -> Option<Result<(), ToolError>> {
+    match nft::transact(transaction, tools) {
         Err(ToolError::Complained(..)) => None,
         done => Some(done),
     }

@@ -5,5 +5,5 @@ pub mod connections;
 mod devices;
 pub mod diff;
 pub mod domain;
-pub mod kernel;
 pub mod outcome;
+pub mod state;

@@ -3,7 +3,10 @@
 
 use std::io;
 
-use virt_hooks::network::firewall::pass_through::{Refusal, Tools, put, take_away};
+use virt_hooks::kernel::deadline::Deadline;
+use virt_hooks::kernel::tools::Tools;
+use virt_hooks::network::firewall::pass_through::{put, take_away};
+use virt_hooks::process::ToolError;
 
 use super::{FORWARDS, firewall, guarded, host_with_bridge};
 use crate::machine::{Machine, eventually};
@@ -19,9 +22,9 @@ struct But<'a> {
 }
 
 impl Tools for But<'_> {
-    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, Refusal> {
+    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, ToolError> {
         if self.without.contains(&program) {
-            return Err(Refusal::Missing(program.to_owned()));
+            return Err(ToolError::Missing(program.to_owned()));
         }
         if !input.is_empty() {
             if let Some(first) = self.first.take() {
@@ -33,6 +36,10 @@ impl Tools for But<'_> {
 
     fn read(&mut self, path: &str) -> io::Result<String> {
         Tools::read(&mut { self.host }, path)
+    }
+
+    fn deadline(&self) -> Deadline {
+        Tools::deadline(&self.host)
     }
 }
 

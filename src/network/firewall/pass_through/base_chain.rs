@@ -5,8 +5,8 @@ use std::fmt;
 use super::chain::Chain;
 use super::legacy::Table;
 use super::rule::{Own, Refuses};
-use super::tools::Refusal;
 use crate::network::firewall::traffic::{Families, Traffic};
+use crate::process::ToolError;
 
 /// A chain of others through which all must pass that is forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,14 +79,16 @@ impl BaseChain {
     }
 
     /// That it may refuse what is to pass, and why that is so, and what mends it.
-    pub(super) fn complaint(&self, refusal: &Refusal) -> String {
+    pub(super) fn complaint(&self, refusal: &ToolError) -> String {
         match (&self.owner, refusal) {
             // nf_tables' word for a table with the flag `owner`.
-            (Owner::Nftables(chain), Refusal::Failed(why)) if why.contains("Operation not permitted") => format!(
-                "{self} may refuse what is forwarded, and belongs to a process that lets nobody else change it: \
+            (Owner::Nftables(chain), ToolError::Complained(_, why)) if why.contains("Operation not permitted") => {
+                format!(
+                    "{self} may refuse what is forwarded, and belongs to a process that lets nobody else change it: \
                  {refusal}; {}",
-                chain.wish()
-            ),
+                    chain.wish()
+                )
+            }
             _ => format!("{self} may refuse what is forwarded: {refusal}; to let it through: {}", self.command()),
         }
     }

@@ -1,14 +1,18 @@
 //! Chains that nftables has at the forward hook: its own, and those that iptables keeps there.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::legacy;
-use super::rule::{Own, Refuses, Rules};
-use super::tools::{COMMENT, Refusal, Tools};
+use super::rule::{COMMENT, Own, Refuses, Rules};
+use crate::kernel::address;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::nftables::{self, Expression, Family, Rule, Verdict};
+use crate::kernel::tools::iptables::{self, Kind};
+use crate::kernel::tools::{Tools, nft};
 use crate::network::firewall::mark::MARK;
 use crate::network::firewall::traffic::Families;
+use crate::process::ToolError;
 use crate::record::Escaped;
 
 /// This program's own table.
@@ -68,30 +72,33 @@ pub(super) struct Chain {
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A chain, and its rules where they can be read.
-type Found = (Chain, Result<Rules, Refusal>);
+type Found = (Chain, Result<Rules, ToolError>);
 
 /// Reads every base chain at the forward hook but this program's own.
 ///
 /// # Errors
 /// Where the kernel does not list its chains. A chain of which the rules can't be read has its own error.
-pub(super) fn read_all() -> Result<Vec<Found>, Refusal> {
-    let failed = |error| Refusal::Failed(format!("the kernel does not tell its chains: {error}"));
-    let end = Instant::now() + TIMEOUT;
-    let all = nftables::chains_at_forward().map_err(failed)?.into_iter();
-    let others = all.filter(|found| found.family != Family::Inet || found.table != OWN_TABLE);
-    Ok(others.map(|found| read(found, end)).collect())
+pub(super) fn read_all(deadline: Deadline) -> Result<Vec<Found>, ToolError> {
+    let deadline = deadline.within(TIMEOUT);
+    let all = nftables::chains_at_forward(deadline)
+        .map_err(|error| kernel_error(format!("does not tell its chains: {error}")))?;
+    let others = all.into_iter().filter(|found| found.family != Family::Inet || found.table != OWN_TABLE);
+    Ok(others.map(|found| read(found, deadline)).collect())
 }
 
-fn read(found: nftables::Chain, end: Instant) -> Found {
+fn kernel_error(why: String) -> ToolError {
+    ToolError::Failed("the kernel".to_owned(), why)
+}
+
+fn read(found: nftables::Chain, deadline: Deadline) -> Found {
     let nftables::Chain { family, table, name, drops } = found;
     let mut chain = Chain { family, table, name, has_parts_of_iptables: false };
-    if Instant::now() > end {
-        let late = Refusal::Failed("the kernel takes too long to tell of those before it".to_owned());
-        return (chain, Err(late));
+    if deadline.is_over() {
+        return (chain, Err(kernel_error("takes too long to tell of those before it".to_owned())));
     }
-    let rules = match chain.rules() {
+    let rules = match chain.rules(deadline) {
         Ok(rules) => rules,
-        Err(error) => return (chain, Err(Refusal::Failed(error.to_string()))),
+        Err(error) => return (chain, Err(kernel_error(format!("does not tell its rules: {error}")))),
     };
     let own: Vec<&Rule> = rules.iter().filter(|rule| rule.chain == chain.name).collect();
     chain.has_parts_of_iptables = own.iter().any(|rule| is_of_iptables(rule));
@@ -112,20 +119,20 @@ impl Chain {
         (self.family, &self.table, &self.name) == (other.family, &other.table, &other.name)
     }
 
-    /// The program that it is iptables' for, if it is called as iptables calls its own.
-    fn iptables(&self) -> Option<&'static str> {
-        let is_one = self.name == legacy::CHAIN && legacy::TABLES.contains(&self.table.as_str());
+    /// Returns the family of the iptables that keeps it, if it is called as iptables calls its own.
+    fn iptables(&self) -> Option<address::Family> {
+        let is_one = self.name == iptables::CHAIN && iptables::TABLES.contains(&self.table.as_str());
         match self.family {
-            Family::Ip if is_one => Some("iptables"),
-            Family::Ip6 if is_one => Some("ip6tables"),
+            Family::Ip if is_one => Some(address::Family::Ipv4),
+            Family::Ip6 if is_one => Some(address::Family::Ipv6),
             _ => None,
         }
     }
 
     /// Its rules. In tables of iptables' that are for something else than refusing also those of the chains that it may
     /// lead to: what they are for is not to be skipped without need.
-    fn rules(&self) -> std::io::Result<Vec<Rule>> {
-        nftables::rules(self.family, &self.table, (!self.is_for_other_things()).then_some(&self.name))
+    fn rules(&self, deadline: Deadline) -> std::io::Result<Vec<Rule>> {
+        nftables::rules(self.family, &self.table, (!self.is_for_other_things()).then_some(&self.name), deadline)
     }
 
     fn is_for_other_things(&self) -> bool {
@@ -133,48 +140,41 @@ impl Chain {
     }
 
     /// Puts the rule at the top, then takes away those that are there.
-    pub(super) fn put(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), Refusal> {
+    pub(super) fn put(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
         match self.iptables() {
             None => self.put_by_nft(instead, tools),
-            Some(plain) => match self.put_by_iptables(plain, tools) {
+            Some(family) => match iptables::insert(Kind::Nftables, family, &self.table, &legacy::rule(), tools) {
                 Ok(()) => self.take_away(instead, tools),
                 // Somebody writes rules of nftables and calls his chain so.
-                Err(Refusal::Failed(why)) if why.contains("incompatible") => self.put_by_nft(instead, tools),
+                Err(ToolError::Complained(_, why)) if why.contains("incompatible") => self.put_by_nft(instead, tools),
                 // Unless a container has brought its own, and will call it again.
-                Err(Refusal::Missing(_)) if !self.has_parts_of_iptables => self.put_by_nft(instead, tools),
+                Err(ToolError::Missing(_)) if !self.has_parts_of_iptables => self.put_by_nft(instead, tools),
                 refused => refused,
             },
         }
     }
 
-    fn put_by_iptables(&self, plain: &str, tools: &mut impl Tools) -> Result<(), Refusal> {
-        let rule = legacy::rule();
-        let mut arguments = vec!["-w", "5", "-t", &self.table, "-I", legacy::CHAIN];
-        arguments.extend(rule.split(' '));
-        legacy::run(tools, plain, "nft", "", &arguments, "").map(drop)
-    }
-
     /// Does all of it, or nothing.
-    fn put_by_nft(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), Refusal> {
+    fn put_by_nft(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
         let put = format!("insert rule {} {}\n", self.place()?, rule());
-        tools.run("nft", &["-f", "-"], &(put + &self.deletions(instead)?)).map(drop)
+        nft::transact(&(put + &self.deletions(instead)?), tools)
     }
 
     /// Takes these rules out of it. nft can, whoever has put them, by their numbers, which are given to no other rule.
-    pub(super) fn take_away(&self, own: &[Own], tools: &mut impl Tools) -> Result<(), Refusal> {
+    pub(super) fn take_away(&self, own: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
         if own.is_empty() {
             return Ok(());
         }
-        tools.run("nft", &["-f", "-"], &self.deletions(own)?).map(drop)
+        nft::transact(&self.deletions(own)?, tools)
     }
 
-    fn deletions(&self, own: &[Own]) -> Result<String, Refusal> {
+    fn deletions(&self, own: &[Own]) -> Result<String, ToolError> {
         let place = self.place()?;
         Ok(own.iter().map(|own| format!("delete rule {place} handle {}\n", own.name)).collect())
     }
 
     /// What nft calls it.
-    fn place(&self) -> Result<String, Refusal> {
+    fn place(&self) -> Result<String, ToolError> {
         Ok(format!("{} {} {}", self.family.name(), word(&self.table)?, word(&self.name)?))
     }
 
@@ -190,7 +190,7 @@ impl Chain {
 
     pub(super) fn command(&self) -> String {
         match self.iptables() {
-            Some(plain) => format!("{plain}-nft -w 5 -t {} -I {} {}", self.table, self.name, legacy::rule()),
+            Some(family) => iptables::insert_command(Kind::Nftables, family, &self.table, &legacy::rule()),
             None => format!("nft insert rule {} {} {} '{}'", self.family.name(), self.table, self.name, rule()),
         }
     }
@@ -202,12 +202,12 @@ fn rule() -> String {
 }
 
 /// A name as nft takes it. It takes no other, whatever the kernel may have.
-fn word(name: &str) -> Result<&str, Refusal> {
+fn word(name: &str) -> Result<&str, ToolError> {
     let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'\\');
     if name.bytes().all(is_of_word) && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
         return Ok(name);
     }
-    Err(Refusal::Failed("nft takes no such name".to_owned()))
+    Err(ToolError::Failed("nft".to_owned(), "takes no such name".to_owned()))
 }
 
 /// What a chain may refuse: by itself, or, where these are all rules of its table, by the chains that it leads to.

@@ -1,18 +1,14 @@
-//! Chains of iptables as it was before it kept them in nftables, as `iptables-legacy -S` tells them (iptables(8)), and what
-//! is common to both.
+//! Chains of iptables as it was before it kept them in nftables, and what is common to both.
 
 use std::fmt;
 
-use super::rule::{Own, Refuses, Rules};
-use super::tools::{COMMENT, Refusal, Tools};
+use super::rule::{COMMENT, Own, Refuses, Rules};
+use crate::kernel::address::Family;
+use crate::kernel::tools::Tools;
+use crate::kernel::tools::iptables::{self, CHAIN, Kind, Listing, Rule};
 use crate::network::firewall::mark::MARK;
 use crate::network::firewall::traffic::Families;
-
-/// The chain that is at the forward hook in each table that has one.
-pub(super) const CHAIN: &str = "FORWARD";
-
-/// The tables that have one (iptables(8)).
-pub(super) const TABLES: [&str; 3] = ["filter", "mangle", "security"];
+use crate::process::ToolError;
 
 /// The targets that refuse nothing (iptables-extensions(8)). One that is neither here nor a chain may.
 const HARMLESS: [&str; 25] = [
@@ -50,35 +46,20 @@ pub(super) struct Table {
     name: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Ipv4,
-    Ipv6,
-}
-
-/// Whether a target of iptables' refuses nothing.
+/// Returns true if a target of iptables' refuses nothing.
 pub(super) fn is_harmless(target: &[u8]) -> bool {
     HARMLESS.iter().any(|name| name.as_bytes() == target)
 }
 
 /// Reads the tables of the old iptables, of which nftables knows nothing.
-pub(super) fn read_all(tools: &mut impl Tools) -> Vec<(Table, Result<Rules, Refusal>)> {
-    // Of this thread's network, which a process' own need not be.
-    let files = [
-        (Family::Ipv4, "/proc/thread-self/net/ip_tables_names"),
-        (Family::Ipv6, "/proc/thread-self/net/ip6_tables_names"),
-    ];
-    let mut all = Vec::new();
-    for (family, file) in files {
-        // Nobody who has not loaded the old tables has the file.
-        let names = tools.read(file).unwrap_or_default();
-        for name in names.lines().filter(|name| TABLES.contains(name)) {
-            let table = Table { family, name: name.to_owned() };
+pub(super) fn read_all(tools: &mut impl Tools) -> Vec<(Table, Result<Rules, ToolError>)> {
+    let tables = iptables::legacy_tables(tools).into_iter().map(|(family, name)| Table { family, name });
+    tables
+        .map(|table| {
             let rules = table.read(tools);
-            all.push((table, rules));
-        }
-    }
-    all
+            (table, rules)
+        })
+        .collect()
 }
 
 impl Table {
@@ -89,160 +70,76 @@ impl Table {
         }
     }
 
-    /// What is in it.
-    fn read(&self, tools: &mut impl Tools) -> Result<Rules, Refusal> {
-        let mut arguments = vec!["-w", "5", "-t", &self.name, "-S"];
+    fn read(&self, tools: &mut impl Tools) -> Result<Rules, ToolError> {
         // In the table that is for refusing, whatever leads to another chain may end there. The others are mostly for
         // something else, which is not to be skipped without need: all of them is read.
-        if self.name == "filter" {
-            arguments.push(CHAIN);
-        }
-        let said = run(tools, self.plain(), "legacy", "", &arguments, "")?;
-        let listing = Listing::parse(&String::from_utf8_lossy(&said));
+        let listing = iptables::list_legacy(self.family, &self.name, self.name == "filter", tools)?;
         let own = listing.rules.iter().filter(|rule| rule.chain() == Some(CHAIN)).enumerate();
-        let own = own.filter_map(|(place, rule)| rule.own(place)).collect();
-        Ok(Rules { refuses: listing.refuses(), own })
-    }
-
-    const fn plain(&self) -> &'static str {
-        match self.family {
-            Family::Ipv4 => "iptables",
-            Family::Ipv6 => "ip6tables",
-        }
+        let own = own.filter_map(|(place, rule)| own_rule(place, rule)).collect();
+        Ok(Rules { refuses: refuses(&listing), own })
     }
 
     /// Puts the rule at the top, instead of those that are there.
-    pub(super) fn put(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), Refusal> {
-        self.restore(instead, &format!("-I {CHAIN} {}\n", rule()), tools)
+    pub(super) fn put(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
+        let insertion = format!("-I {CHAIN} {}\n", rule());
+        iptables::restore_legacy(self.family, &self.name, &(deletions(instead) + &insertion), tools)
     }
 
-    /// Takes these rules out of it.
-    pub(super) fn take_away(&self, own: &[Own], tools: &mut impl Tools) -> Result<(), Refusal> {
-        self.restore(own, "", tools)
-    }
-
-    /// Does all of it, or nothing. In between no packet meets a chain without the rule.
-    fn restore(&self, gone: &[Own], put: &str, tools: &mut impl Tools) -> Result<(), Refusal> {
-        // By its words a rule is found wherever it stands, and the first of those that say the same is as good as any.
-        let gone: String = gone.iter().map(|own| format!("-D {}\n", own.name)).collect();
-        let input = format!("*{}\n{gone}{put}COMMIT\n", self.name);
-        run(tools, self.plain(), "legacy", "-restore", &["-w", "5", "--noflush"], &input).map(drop)
+    /// Deletes these rules.
+    pub(super) fn take_away(&self, own: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
+        iptables::restore_legacy(self.family, &self.name, &deletions(own), tools)
     }
 
     pub(super) fn command(&self) -> String {
-        format!("{}-legacy -w 5 -t {} -I {CHAIN} {}", self.plain(), self.name, rule())
+        iptables::insert_command(Kind::Legacy, self.family, &self.name, &rule())
     }
 }
 
-/// Calls the one of iptables' programs that is of this kind: `iptables-nft`, `ip6tables-legacy-restore`.
-pub(super) fn run(
-    tools: &mut impl Tools,
-    plain: &str,
-    kind: &str,
-    suffix: &str,
-    arguments: &[&str],
-    input: &str,
-) -> Result<Vec<u8>, Refusal> {
-    let answer = tools.run(&format!("{plain}-{kind}{suffix}"), arguments, input);
-    let Err(Refusal::Missing(missing)) = answer else { return answer };
-    // Where there is but one of them, it has no other name, and says which it is.
-    let version = tools.run(plain, &["--version"], "").map_err(|_| Refusal::Missing(missing.clone()))?;
-    let is_in_nftables = String::from_utf8_lossy(&version).contains("nf_tables");
-    if is_in_nftables != (kind == "nft") {
-        return Err(Refusal::Missing(missing));
-    }
-    tools.run(&format!("{plain}{suffix}"), arguments, input)
+/// By its words a rule is found wherever it stands, and the first of those that say the same is as good as any.
+fn deletions(own: &[Own]) -> String {
+    own.iter().map(|own| format!("-D {}\n", own.name)).collect()
 }
 
-/// The rule, as iptables takes and tells it.
+/// The rule, as iptables takes and prints it.
 pub(super) fn rule() -> String {
     format!("-m connmark --mark {MARK:#x}/{MARK:#x} -m comment --comment {COMMENT} -j ACCEPT")
 }
 
-/// What `iptables -S` tells.
-#[derive(Debug, Default)]
-struct Listing {
-    /// Whether the policy of the chain at the forward hook is to drop.
-    drops: bool,
-    /// The chains that are told whole.
-    chains: Vec<String>,
-    rules: Vec<Rule>,
-}
-
-/// A rule that it tells.
-#[derive(Debug)]
-struct Rule {
-    /// As it is told, without what adds it.
-    text: String,
-    words: Vec<String>,
-}
-
-impl Listing {
-    fn parse(text: &str) -> Self {
-        let mut listing = Self::default();
-        for line in text.lines() {
-            if let Some(rule) = line.strip_prefix("-A ") {
-                // A line that is no words can't be judged, and counts as one that refuses.
-                let words =
-                    shlex::split(rule).unwrap_or_else(|| vec![CHAIN.to_owned(), "-j".to_owned(), "?".to_owned()]);
-                listing.rules.push(Rule { text: rule.to_owned(), words });
+fn refuses(listing: &Listing) -> Refuses {
+    let mut reached = vec![CHAIN];
+    let mut next = 0;
+    while let Some(&chain) = reached.get(next) {
+        next += 1;
+        for target in listing.rules.iter().filter(|rule| rule.chain() == Some(chain)).filter_map(Rule::target) {
+            let is_listed = listing.chains.iter().any(|chain| chain == target);
+            if !is_listed && !is_harmless(target.as_bytes()) {
+                return Refuses::Anything;
             }
-            listing.chains.extend(line.strip_prefix("-N ").map(|chain| chain.trim().to_owned()));
-            listing.drops |= line.strip_prefix("-P FORWARD ").is_some_and(|policy| policy.trim() != "ACCEPT");
-        }
-        listing
-    }
-
-    fn refuses(&self) -> Refuses {
-        let mut reached = vec![CHAIN];
-        let mut next = 0;
-        while let Some(&chain) = reached.get(next) {
-            next += 1;
-            for target in self.rules.iter().filter(|rule| rule.chain() == Some(chain)).filter_map(Rule::target) {
-                let is_told = self.chains.iter().any(|chain| chain == target);
-                if !is_told && !is_harmless(target.as_bytes()) {
-                    return Refuses::Anything;
-                }
-                if is_told && !reached.contains(&target) {
-                    reached.push(target);
-                }
+            if is_listed && !reached.contains(&target) {
+                reached.push(target);
             }
         }
-        if self.drops { Refuses::Anything } else { Refuses::Nothing }
     }
+    if listing.drops { Refuses::Anything } else { Refuses::Nothing }
 }
 
-impl Rule {
-    fn chain(&self) -> Option<&str> {
-        self.words.first().map(String::as_str)
-    }
-
-    /// Where it sends what it is about, if anywhere.
-    fn target(&self) -> Option<&str> {
-        let option = self.words.iter().position(|word| word == "-j" || word == "-g")?;
-        self.words.get(option + 1).map(String::as_str)
-    }
-
-    /// The rule, if it is this program's.
-    fn own(&self, place: usize) -> Option<Own> {
-        let mut pairs = self.words.windows(2);
-        pairs.find(|pair| matches!(pair, [option, comment] if option == "--comment" && comment == COMMENT))?;
-        // In which order the words are told, and whether in quotes, is the version's.
-        let sorted = |text: &str| {
-            let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-            words.sort();
-            words
-        };
-        let mut words = self.words.clone();
-        words.sort();
-        Some(Own { place, name: self.text.clone(), is_whole: words == sorted(&format!("{CHAIN} {}", rule())) })
-    }
+/// The rule, if it is this program's.
+fn own_rule(place: usize, found: &Rule) -> Option<Own> {
+    let mut pairs = found.words.windows(2);
+    pairs.find(|pair| matches!(pair, [option, comment] if option == "--comment" && comment == COMMENT))?;
+    // In which order the words are printed, and whether in quotes, depends on the version.
+    let mut words: Vec<&str> = found.words.iter().map(String::as_str).collect();
+    let whole = format!("{CHAIN} {}", rule());
+    let mut expected: Vec<&str> = whole.split(' ').collect();
+    words.sort_unstable();
+    expected.sort_unstable();
+    Some(Own { place, name: found.text.clone(), is_whole: words == expected })
 }
 
 impl fmt::Display for Table {
     /// `the chain FORWARD of the old iptables' table filter for IPv4`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the chain {CHAIN} of the old iptables' table {} for {}", self.name, self.families())
+        write!(formatter, "the chain {CHAIN} of the old iptables' table {} for {}", self.name, self.family)
     }
 }
 
@@ -273,13 +170,14 @@ mod tests {
             ("-P FORWARD ACCEPT\n-N a\n-N b\n-A FORWARD -j a\n-A a -j b\n-A b -j NFQUEUE", Refuses::Anything),
             ("-P FORWARD ACCEPT\n-A FORWARD -m comment --comment \"not closed", Refuses::Anything),
         ] {
-            assert_eq!(Listing::parse(listing).refuses(), expected, "{listing}");
+            assert_eq!(refuses(&Listing::parse(listing)), expected, "{listing}");
         }
     }
 
     #[test]
     fn its_own_rule_is_known_and_seen_through() {
-        let own = |line: &str| Listing::parse(line).rules.first().and_then(|rule| rule.own(0)).map(|own| own.is_whole);
+        let own =
+            |line: &str| Listing::parse(line).rules.first().and_then(|rule| own_rule(0, rule)).map(|own| own.is_whole);
         let whole = format!("-A FORWARD {}", rule());
         assert_eq!(own(&whole), Some(true));
         assert_eq!(own(&whole.replace(" virt-hooks ", " \"virt-hooks\" ")), Some(true));
@@ -297,8 +195,8 @@ mod tests {
         #[test]
         fn any_text_is_read_to_an_end(text in "(-A FORWARD -j [A-Ba-b]\n|-A [ab] -j [ab]\n|-N [ab]\n|\\PC{0,9}\n){0,9}") {
             let listing = Listing::parse(&text);
-            _ = listing.refuses();
-            prop_assert!(listing.rules.iter().all(|rule| rule.own(0).is_none()));
+            _ = refuses(&listing);
+            prop_assert!(listing.rules.iter().all(|rule| own_rule(0, rule).is_none()));
         }
     }
 }

@@ -18,7 +18,6 @@ mod base_chain;
 mod chain;
 mod legacy;
 mod rule;
-mod tools;
 
 use std::fmt;
 
@@ -26,8 +25,9 @@ use self::base_chain::Owner;
 pub use self::base_chain::{BaseChain, State};
 pub use self::rule::Refuses;
 use self::rule::Rules;
-pub use self::tools::{Refusal, Tools};
+use crate::kernel::tools::Tools;
 pub use crate::network::firewall::traffic::{Families, Traffic};
+use crate::process::ToolError;
 
 /// The most chains of others that are dealt with. A host has a handful.
 const MAXIMUM_CHAINS: usize = 64;
@@ -45,9 +45,9 @@ impl ThirdPartyChains {
     ///
     /// # Errors
     /// Where it can't be seen which chains there are. What is in one of them that can't be seen is no error.
-    pub fn look(tools: &mut impl Tools) -> Result<Self, Refusal> {
+    pub fn look(tools: &mut impl Tools) -> Result<Self, ToolError> {
         let mut chains = Self::default();
-        for (chain, found) in chain::read_all()? {
+        for (chain, found) in chain::read_all(tools.deadline())? {
             chains.add_or_miss(Owner::Nftables(chain), found);
         }
         for (table, found) in legacy::read_all(tools) {
@@ -74,16 +74,16 @@ impl ThirdPartyChains {
         self.unseen.iter().map(String::as_str)
     }
 
-    fn miss(&mut self, chain: &dyn fmt::Display, refusal: &Refusal) {
+    fn miss(&mut self, chain: &dyn fmt::Display, refusal: &ToolError) {
         let mended = match refusal {
-            Refusal::Missing(program) if program.contains("tables") => "; the package iptables brings it",
+            ToolError::Missing(program) if program.contains("tables") => "; the package iptables brings it",
             _ => "",
         };
         let told = format!("whether {chain} refuses what is forwarded can't be seen: {refusal}{mended}");
         self.unseen.push(told);
     }
 
-    fn add_or_miss(&mut self, owner: Owner, found: Result<Rules, Refusal>) {
+    fn add_or_miss(&mut self, owner: Owner, found: Result<Rules, ToolError>) {
         match found {
             Ok(Rules { refuses, own }) => self.add(BaseChain { owner, refuses, own }),
             Err(refusal) => self.miss(&owner, &refusal),
@@ -104,7 +104,7 @@ impl ThirdPartyChains {
 ///
 /// # Errors
 /// Where it can't be seen which chains there are.
-pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, Refusal> {
+pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, ToolError> {
     let chains = ThirdPartyChains::look(tools)?;
     let refused: Vec<_> = chains
         .missing(traffic)
@@ -125,7 +125,7 @@ pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, Refu
 ///
 /// # Errors
 /// Where it can't be seen which chains there are.
-pub fn take_away(tools: &mut impl Tools) -> Result<Vec<String>, Refusal> {
+pub fn take_away(tools: &mut impl Tools) -> Result<Vec<String>, ToolError> {
     let chains = ThirdPartyChains::look(tools)?;
     let refused: Vec<_> = chains
         .base_chains()
@@ -142,14 +142,14 @@ pub fn take_away(tools: &mut impl Tools) -> Result<Vec<String>, Refusal> {
     Ok(told)
 }
 
-fn put_one(base_chain: &BaseChain, tools: &mut impl Tools) -> Result<(), Refusal> {
+fn put_one(base_chain: &BaseChain, tools: &mut impl Tools) -> Result<(), ToolError> {
     match &base_chain.owner {
         Owner::Nftables(chain) => chain.put(&base_chain.own, tools),
         Owner::Legacy(table) => table.put(&base_chain.own, tools),
     }
 }
 
-fn take_one(base_chain: &BaseChain, tools: &mut impl Tools) -> Result<(), Refusal> {
+fn take_one(base_chain: &BaseChain, tools: &mut impl Tools) -> Result<(), ToolError> {
     match &base_chain.owner {
         Owner::Nftables(chain) => chain.take_away(&base_chain.own, tools),
         Owner::Legacy(table) => table.take_away(&base_chain.own, tools),

@@ -1,5 +1,8 @@
 //! The rules of a chain, as far as they matter here: whether they refuse, and which are this program's.
 
+/// The comment by which this program's rules in third-party chains are known.
+pub(super) const COMMENT: &str = "virt-hooks";
+
 /// What a chain's rules come to.
 #[derive(Debug)]
 pub(super) struct Rules {

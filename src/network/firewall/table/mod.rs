@@ -7,81 +7,29 @@
 
 mod element;
 mod listing;
+mod rules;
 mod transaction;
+
+use crate::kernel::nftables::Family;
+use crate::kernel::tools::{Tools, nft};
+use crate::process::ToolError;
 
 pub use self::element::{Element, Key, Place};
 pub use self::listing::{Listing, read};
 pub use self::transaction::{delta, elements, removal, whole};
 
-/// Its maps and sets with their types, and its chains with their hooks.
-///
-/// Each line leaves alone what is there as it says (nft(8), `add`).
-const ROOMS: [&str; 19] = [
-    "add table inet virt-hooks",
-    "add map inet virt-hooks any4 { type inet_proto . inet_service : ipv4_addr . inet_service; counter; }",
-    "add map inet virt-hooks any6 { type inet_proto . inet_service : ipv6_addr . inet_service; counter; }",
-    "add map inet virt-hooks listen4 { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; counter; }",
-    "add map inet virt-hooks listen6 { type inet_proto . ipv6_addr . inet_service : ipv6_addr . inet_service; counter; }",
-    "add map inet virt-hooks from4 { type inet_proto . ipv4_addr . inet_service . ipv4_addr : ipv4_addr . inet_service; \
-     flags interval; counter; }",
-    "add map inet virt-hooks from6 { type inet_proto . ipv6_addr . inet_service . ipv6_addr : ipv6_addr . inet_service; \
-     flags interval; counter; }",
-    "add set inet virt-hooks routed4 { type ipv4_addr; flags interval; }",
-    "add set inet virt-hooks routed6 { type ipv6_addr; flags interval; }",
-    "add set inet virt-hooks links { type ifname; }",
-    "add set inet virt-hooks within4 { type ifname . ipv4_addr; }",
-    "add set inet virt-hooks within6 { type ifname . ipv6_addr; }",
-    "add chain inet virt-hooks translate4",
-    "add chain inet virt-hooks translate6",
-    // Just before the place of others' destination NAT (-100), by number, since nft 1.0.6 knows no name for it at output.
-    "add chain inet virt-hooks prerouting { type nat hook prerouting priority -105; policy accept; }",
-    "add chain inet virt-hooks output { type nat hook output priority -105; policy accept; }",
-    // Just behind it, where what has been translated has its new address.
-    "add chain inet virt-hooks translated { type filter hook prerouting priority -99; policy accept; }",
-    // Behind connection tracking (-200), and before anything that may refuse.
-    "add chain inet virt-hooks routed { type filter hook prerouting priority -150; policy accept; }",
-    "add chain inet virt-hooks postrouting { type nat hook postrouting priority 95; policy accept; }",
-];
+/// The name of the table, of the family `inet`.
+pub const NAME: &str = "virt-hooks";
 
-/// Its rules, each behind the name of its chain. The mark is [`MARK`](crate::network::firewall::mark::MARK), by which a connection is known in
-/// every table; its next higher bit tells that a connection comes from the host itself or from behind a VM's own bridge: the
-/// VM would answer past the host, so it gets an address of the host.
-/// Wherever the table is not just given other elements they are written
-/// anew, so that nothing that became of them outlives it.
+/// Lists the table; none where it is absent.
 ///
-/// Marks come before the translation, which ends the chain: where no map knows the packet, they are taken away again.
-/// Nothing but what is for this host itself is looked at (`fib daddr type local`), and what is for its loopback is left
-/// alone, since the kernel would not send that anywhere else.
-const RULES: [(&str, &str); 21] = [
-    ("translate4", "ct mark set ct mark or 0x01000000"),
-    ("translate4", "dnat ip to meta l4proto . th dport map @any4"),
-    ("translate4", "dnat ip to meta l4proto . ip daddr . th dport map @listen4"),
-    // nft wants to see the protocol again where the port is not the key's last part.
-    ("translate4", "meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport . ip saddr map @from4"),
-    ("translate4", "ct mark set ct mark and 0xfcffffff"),
-    ("translate6", "ct mark set ct mark or 0x01000000"),
-    ("translate6", "dnat ip6 to meta l4proto . th dport map @any6"),
-    ("translate6", "dnat ip6 to meta l4proto . ip6 daddr . th dport map @listen6"),
-    ("translate6", "meta l4proto { tcp, udp } dnat ip6 to meta l4proto . ip6 daddr . th dport . ip6 saddr map @from6"),
-    ("translate6", "ct mark set ct mark and 0xfcffffff"),
-    ("prerouting", "meta l4proto { tcp, udp } ip daddr != 127.0.0.0/8 fib daddr type local jump translate4"),
-    ("prerouting", "meta l4proto { tcp, udp } ip6 daddr != { ::1, fe80::/10 } fib daddr type local jump translate6"),
-    (
-        "output",
-        "meta l4proto { tcp, udp } ip daddr != 127.0.0.0/8 fib daddr type local ct mark set ct mark or 0x02000000 jump \
-         translate4",
-    ),
-    (
-        "output",
-        "meta l4proto { tcp, udp } ip6 daddr != { ::1, fe80::/10 } fib daddr type local ct mark set ct mark or 0x02000000 jump \
-         translate6",
-    ),
-    // What comes by the link that it will leave by: the VM would answer whoever sent it directly.
-    ("translated", "ct state new ct status dnat iifname . ip daddr @within4 ct mark set ct mark or 0x02000000"),
-    ("translated", "ct state new ct status dnat iifname . ip6 daddr @within6 ct mark set ct mark or 0x02000000"),
-    ("routed", "ip daddr @routed4 ct mark set ct mark or 0x01000000"),
-    ("routed", "ip saddr @routed4 iifname @links ct mark set ct mark or 0x01000000"),
-    ("routed", "ip6 daddr @routed6 ct mark set ct mark or 0x01000000"),
-    ("routed", "ip6 saddr @routed6 iifname @links ct mark set ct mark or 0x01000000"),
-    ("postrouting", "ct mark and 0x03000000 == 0x03000000 ct status dnat masquerade"),
-];
+/// # Errors
+/// Where nft is absent or fails.
+pub fn list(tools: &mut impl Tools) -> Result<Option<Listing>, ToolError> {
+    Ok(nft::list(Family::Inet, NAME, tools)?.map(|text| read(&text)))
+}
+
+/// Returns the table without elements, as this host's nft lists it. None where that can't be found out.
+pub fn frame(tools: &mut impl Tools) -> Option<String> {
+    nft::list_apart(Family::Inet, NAME, &delta([], []), tools).map(|text| read(&text).frame)
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::element::Element;
-use super::{ROOMS, RULES};
+use super::rules::{ROOMS, rules};
 
 /// Takes the table away, if it is there. Nothing of it is left.
 pub fn removal() -> String {
@@ -48,18 +48,6 @@ pub fn whole(elements: &BTreeSet<Element>) -> String {
 
 fn rooms() -> String {
     ROOMS.iter().fold(String::new(), |text, room| text + room + "\n")
-}
-
-fn rules(text: &mut String) {
-    let mut last = "";
-    for (chain, rule) in RULES {
-        if chain != last {
-            // Writing to a String can't fail.
-            _ = writeln!(text, "flush chain inet virt-hooks {chain}");
-        }
-        _ = writeln!(text, "add rule inet virt-hooks {chain} {rule}");
-        last = chain;
-    }
 }
 
 fn line(text: &mut String, verb: &str, room: &str, element: &str) {

@@ -1,0 +1,133 @@
+//! `ip` (ip(8)): routes and neighbour proxies, listed and changed.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::Tools;
+use crate::process::ToolError;
+
+/// A destination and the device that it leads to, in the kernel's routing table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KernelRoute {
+    /// The destination.
+    pub to: IpNet,
+    /// The device.
+    pub device: String,
+}
+
+/// An address for which the host answers ARP or NDP on a device.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Proxy {
+    /// The address.
+    pub address: IpAddr,
+    /// The device.
+    pub device: String,
+}
+
+/// Lists the routes of a protocol (`ip route show proto`).
+///
+/// # Errors
+/// Where `ip` is absent or fails.
+pub fn routes(protocol: &str, tools: &mut impl Tools) -> Result<BTreeSet<KernelRoute>, ToolError> {
+    let mut routes = BTreeSet::new();
+    for family in FAMILIES {
+        let shown = ip(&["-j", family, "route", "show", "proto", protocol], tools)?;
+        routes.extend(shown.into_iter().filter_map(Shown::route));
+    }
+    Ok(routes)
+}
+
+/// Lists all neighbour proxies, each with the protocol of whoever added it.
+///
+/// # Errors
+/// Where `ip` is absent or fails.
+pub fn proxies(tools: &mut impl Tools) -> Result<Vec<(Proxy, Option<String>)>, ToolError> {
+    let mut proxies = Vec::new();
+    for family in FAMILIES {
+        let shown = ip(&["-j", family, "neigh", "show", "proxy"], tools)?;
+        proxies.extend(shown.into_iter().filter_map(Shown::proxy));
+    }
+    Ok(proxies)
+}
+
+/// Adds routes and proxies of this protocol, one after another.
+///
+/// # Errors
+/// Where one is refused; then those before it are in place.
+pub fn add<'a>(
+    routes: impl IntoIterator<Item = &'a KernelRoute>,
+    proxies: impl IntoIterator<Item = &'a Proxy>,
+    protocol: &str,
+    tools: &mut impl Tools,
+) -> Result<(), ToolError> {
+    batch("add", &["-batch", "-"], routes, proxies, protocol, tools)
+}
+
+/// Deletes routes and proxies of this protocol. One that is absent already, with its device, is no error.
+///
+/// # Errors
+/// Where `ip` is absent, or does not end.
+pub fn delete<'a>(
+    routes: impl IntoIterator<Item = &'a KernelRoute>,
+    proxies: impl IntoIterator<Item = &'a Proxy>,
+    protocol: &str,
+    tools: &mut impl Tools,
+) -> Result<(), ToolError> {
+    match batch("del", &["-force", "-batch", "-"], routes, proxies, protocol, tools) {
+        Err(ToolError::Complained(..) | ToolError::Failed(..)) => Ok(()),
+        done => done,
+    }
+}
+
+const FAMILIES: [&str; 2] = ["-4", "-6"];
+
+fn batch<'a>(
+    verb: &str,
+    arguments: &[&str],
+    routes: impl IntoIterator<Item = &'a KernelRoute>,
+    proxies: impl IntoIterator<Item = &'a Proxy>,
+    protocol: &str,
+    tools: &mut impl Tools,
+) -> Result<(), ToolError> {
+    let mut lines = String::new();
+    for KernelRoute { to, device } in routes {
+        // Writing to a String can't fail.
+        _ = writeln!(lines, "route {verb} {to} dev {device} proto {protocol}");
+    }
+    for Proxy { address, device } in proxies {
+        _ = writeln!(lines, "neigh {verb} proxy {address} dev {device} protocol {protocol}");
+    }
+    if lines.is_empty() { Ok(()) } else { tools.run("ip", arguments, &lines).map(drop) }
+}
+
+fn ip(arguments: &[&str], tools: &mut impl Tools) -> Result<Vec<Shown>, ToolError> {
+    let said = tools.run("ip", arguments, "")?;
+    if said.trim_ascii().is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_slice(&said)
+        .map_err(|error| ToolError::Failed("ip".to_owned(), format!("says what can't be read: {error}")))
+}
+
+/// A route or a proxy as `ip -j` shows it.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    dst: String,
+    dev: Option<String>,
+    protocol: Option<String>,
+}
+
+impl Shown {
+    fn route(self) -> Option<KernelRoute> {
+        let to = self.dst.parse::<IpNet>().ok().or_else(|| self.dst.parse::<IpAddr>().ok().map(IpNet::from))?;
+        Some(KernelRoute { to, device: self.dev? })
+    }
+
+    fn proxy(self) -> Option<(Proxy, Option<String>)> {
+        Some((Proxy { address: self.dst.parse().ok()?, device: self.dev? }, self.protocol))
+    }
+}

@@ -1,0 +1,178 @@
+//! `iptables` and `ip6tables` (iptables(8)), of both kinds: those that keep their rules in nftables, and the older ones that
+//! keep them apart from it.
+
+use super::Tools;
+use crate::kernel::address::Family;
+use crate::process::ToolError;
+
+/// The chain at the forward hook, in each table that has one.
+pub(crate) const CHAIN: &str = "FORWARD";
+
+/// The tables that have one (iptables(8)).
+pub(crate) const TABLES: [&str; 3] = ["filter", "mangle", "security"];
+
+/// How the tools wait for a lock that another of them holds, in seconds.
+const WAIT: &str = "5";
+
+/// Where the rules are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Nftables,
+    Legacy,
+}
+
+/// Returns the tool's name for a family, without its kind.
+pub(crate) const fn plain(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "iptables",
+        Family::Ipv6 => "ip6tables",
+    }
+}
+
+/// Returns the tables with a chain at the forward hook that the older tools have loaded.
+pub(crate) fn legacy_tables(tools: &mut impl Tools) -> Vec<(Family, String)> {
+    // Of this thread's network, which a process' own need not be.
+    let files = [
+        (Family::Ipv4, "/proc/thread-self/net/ip_tables_names"),
+        (Family::Ipv6, "/proc/thread-self/net/ip6_tables_names"),
+    ];
+    let mut tables = Vec::new();
+    for (family, file) in files {
+        // Nobody who has not loaded the older tables has the file.
+        let names = tools.read(file).unwrap_or_default();
+        let names = names.lines().filter(|name| TABLES.contains(name));
+        tables.extend(names.map(|name| (family, name.to_owned())));
+    }
+    tables
+}
+
+/// Inserts a rule at the top of a table's chain at the forward hook.
+///
+/// # Errors
+/// Where the tool is absent or fails.
+pub(crate) fn insert(
+    kind: Kind,
+    family: Family,
+    table: &str,
+    rule: &str,
+    tools: &mut impl Tools,
+) -> Result<(), ToolError> {
+    let mut arguments = vec!["-w", WAIT, "-t", table, "-I", CHAIN];
+    arguments.extend(rule.split(' '));
+    run(kind, family, "", &arguments, "", tools).map(drop)
+}
+
+/// Lists a table of the older tools, or of it the chain at the forward hook only.
+///
+/// # Errors
+/// Where the tool is absent or fails.
+pub(crate) fn list_legacy(
+    family: Family,
+    table: &str,
+    only_chain: bool,
+    tools: &mut impl Tools,
+) -> Result<Listing, ToolError> {
+    let mut arguments = vec!["-w", WAIT, "-t", table, "-S"];
+    arguments.extend(only_chain.then_some(CHAIN));
+    let said = run(Kind::Legacy, family, "", &arguments, "", tools)?;
+    Ok(Listing::parse(&String::from_utf8_lossy(&said)))
+}
+
+/// Changes a table of the older tools by these lines (iptables-restore(8)), all of them or none. In between no packet meets a
+/// chain that is half changed.
+///
+/// # Errors
+/// Where the tool is absent or fails.
+pub(crate) fn restore_legacy(
+    family: Family,
+    table: &str,
+    lines: &str,
+    tools: &mut impl Tools,
+) -> Result<(), ToolError> {
+    let input = format!("*{table}\n{lines}COMMIT\n");
+    run(Kind::Legacy, family, "-restore", &["-w", WAIT, "--noflush"], &input, tools).map(drop)
+}
+
+/// Returns the command by which a person inserts a rule as [`insert`] does.
+pub(crate) fn insert_command(kind: Kind, family: Family, table: &str, rule: &str) -> String {
+    format!("{}-{} -w {WAIT} -t {table} -I {CHAIN} {rule}", plain(family), kind.name())
+}
+
+/// Calls the tool of this kind: `iptables-nft`, `ip6tables-legacy-restore`.
+fn run(
+    kind: Kind,
+    family: Family,
+    suffix: &str,
+    arguments: &[&str],
+    input: &str,
+    tools: &mut impl Tools,
+) -> Result<Vec<u8>, ToolError> {
+    let plain = plain(family);
+    let answer = tools.run(&format!("{plain}-{}{suffix}", kind.name()), arguments, input);
+    let Err(ToolError::Missing(missing)) = answer else { return answer };
+    // Where there is but one of them, it has no other name, and says which it is.
+    let version = tools.run(plain, &["--version"], "").map_err(|_| ToolError::Missing(missing.clone()))?;
+    let is_in_nftables = String::from_utf8_lossy(&version).contains("nf_tables");
+    if is_in_nftables != (kind == Kind::Nftables) {
+        return Err(ToolError::Missing(missing));
+    }
+    tools.run(&format!("{plain}{suffix}"), arguments, input)
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Nftables => "nft",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
+/// A table as `iptables -S` prints it.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Whether the policy of the chain at the forward hook is to drop.
+    pub(crate) drops: bool,
+    /// The chains that are printed whole.
+    pub(crate) chains: Vec<String>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// A rule of it.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// As it is printed, without what adds it.
+    pub(crate) text: String,
+    pub(crate) words: Vec<String>,
+}
+
+impl Listing {
+    /// Reads what is printed.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut listing = Self::default();
+        for line in text.lines() {
+            if let Some(rule) = line.strip_prefix("-A ") {
+                // A line that is no words can't be judged, and counts as one with an unknown target.
+                let words =
+                    shlex::split(rule).unwrap_or_else(|| vec![CHAIN.to_owned(), "-j".to_owned(), "?".to_owned()]);
+                listing.rules.push(Rule { text: rule.to_owned(), words });
+            }
+            listing.chains.extend(line.strip_prefix("-N ").map(|chain| chain.trim().to_owned()));
+            listing.drops |= line.strip_prefix("-P FORWARD ").is_some_and(|policy| policy.trim() != "ACCEPT");
+        }
+        listing
+    }
+}
+
+impl Rule {
+    /// Returns the chain that it stands in.
+    pub(crate) fn chain(&self) -> Option<&str> {
+        self.words.first().map(String::as_str)
+    }
+
+    /// Returns the target that it sends packets to, if any.
+    pub(crate) fn target(&self) -> Option<&str> {
+        let option = self.words.iter().position(|word| word == "-j" || word == "-g")?;
+        self.words.get(option + 1).map(String::as_str)
+    }
+}

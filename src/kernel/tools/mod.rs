@@ -1,0 +1,70 @@
+//! The host's own tools that change its network, within a bound on the time that all of them take together.
+
+pub mod ip;
+pub mod iptables;
+pub mod nft;
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use super::deadline::Deadline;
+use crate::process::{Supervisor, ToolError};
+
+/// The longest that one tool runs.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The programs and files of a host by which its network is seen and changed.
+pub trait Tools {
+    /// Returns what a program prints that reads `input`. It runs no longer than is left.
+    ///
+    /// # Errors
+    /// Where it is not there, fails, or there is no time for it.
+    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, ToolError>;
+
+    /// Returns the content of a file of `/proc`.
+    ///
+    /// # Errors
+    /// Where it is not there, or can't be read.
+    fn read(&mut self, path: &str) -> io::Result<String>;
+
+    /// Returns when all has to be done.
+    fn deadline(&self) -> Deadline;
+}
+
+/// Those of this host.
+#[derive(Debug)]
+pub struct HostTools<'a> {
+    programs: &'a mut Supervisor,
+    deadline: Deadline,
+}
+
+impl<'a> HostTools<'a> {
+    /// Those of this host, until the deadline. A tool that does not end has to be killed after it: see [`Supervisor`].
+    pub const fn until(programs: &'a mut Supervisor, deadline: Deadline) -> Self {
+        Self { programs, deadline }
+    }
+
+    /// The same for a step that has its own limit.
+    pub fn within(&mut self, limit: Duration) -> HostTools<'_> {
+        HostTools { deadline: self.deadline.within(limit), programs: self.programs }
+    }
+}
+
+impl Tools for HostTools<'_> {
+    fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, ToolError> {
+        let left = self.deadline.left();
+        if left.is_zero() {
+            return Err(ToolError::NotStarted(program.to_owned()));
+        }
+        self.programs.tell(program, arguments, input.as_bytes(), left.min(TIMEOUT))
+    }
+
+    fn read(&mut self, path: &str) -> io::Result<String> {
+        fs::read_to_string(path)
+    }
+
+    fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+}
