@@ -59,6 +59,11 @@ impl Paths {
         &self.hook
     }
 
+    /// Returns where `install` keeps the hook that it replaced. libvirt ignores a file of this name.
+    pub fn hook_backup(&self) -> PathBuf {
+        self.hook.with_extension("before-virt-hooks")
+    }
+
     /// The folder of the programs that libvirt 6.5 and newer call after [`Paths::hook`], in bytewise order.
     pub fn later_hooks(&self) -> PathBuf {
         self.hook.with_extension("d")

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 /// Why a verb ended early, and with which exit code.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The command line asks for what can't be.
     Usage(String),
     /// It could not be done; the message ends with what mends it.
@@ -16,16 +16,16 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn usage(message: impl Display) -> Self {
+    pub(crate) fn usage(message: impl Display) -> Self {
         Self::Usage(message.to_string())
     }
 
-    pub(super) fn failed(message: impl Display) -> Self {
+    pub(crate) fn failed(message: impl Display) -> Self {
         Self::Failed(message.to_string())
     }
 
     /// Tells it on stderr. A reader who has seen enough, as in `virt-hooks log | head -1`, is no failure.
-    pub(super) fn tell(&self) -> ExitCode {
+    pub(crate) fn tell(&self) -> ExitCode {
         let (message, exit_code) = match self {
             Self::Usage(message) => (message.clone(), 2),
             Self::Failed(message) => (message.clone(), 1),

@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// Where it can't be made so; then it is not there.
-pub(super) fn make(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+pub(crate) fn make(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     DirBuilder::new().mode(mode).create(path)?;
     let finished = owner
         .map_or(Ok(()), |(user, group)| chown(path, Some(user), Some(group)))

@@ -8,10 +8,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::inventory::{Entry, Fate, Inventory, domains_of};
+use super::host::inventory::{Entry, Fate, Inventory, domains_of};
 use super::operation;
-use super::screen::{Meaning, Screen};
-use super::table::{Column, Table};
+use super::terminal::screen::{Meaning, Screen};
+use super::terminal::table::{Column, Table};
 use crate::driver::Operation;
 use crate::paths::Paths;
 use crate::record::Quoted;

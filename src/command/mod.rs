@@ -4,28 +4,19 @@
 //! is fine, 1 where there is a finding or something failed, 2 where the command line asks for what can't be.
 
 mod check;
-mod daemon;
 mod failure;
 mod folder;
 mod get;
-mod hook_file;
+mod host;
 mod install;
-mod inventory;
-mod limit;
 mod list;
 mod log;
-mod logrotate;
 mod network;
 mod new;
 mod operation;
-mod package;
 mod pause;
 mod run;
-mod screen;
-mod table;
-mod uninstall;
-mod virsh;
-mod width;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,7 +56,7 @@ enum Verb {
     /// Put the hook in place, keep what is there, and have libvirt take notice
     Install(install::Arguments),
     /// Take the hook out, and put back what was there before
-    Uninstall(uninstall::Arguments),
+    Uninstall(install::uninstall::Arguments),
     /// Tell everything that keeps a script from running, and what mends it
     Check(check::Arguments),
     /// Show which scripts run, in which order, and why the others don't
@@ -105,7 +96,7 @@ impl Verb {
     fn perform(self, paths: &Paths) -> Result<ExitCode, Failure> {
         match self {
             Self::Install(arguments) => install::install(&arguments, paths),
-            Self::Uninstall(arguments) => uninstall::uninstall(&arguments, paths),
+            Self::Uninstall(arguments) => install::uninstall::uninstall(&arguments, paths),
             Self::Check(arguments) => check::check(&arguments, paths),
             Self::List(arguments) => list::list(&arguments, paths),
             Self::Run(arguments) => run::run(&arguments, paths),

@@ -11,11 +11,12 @@ use std::process::ExitCode;
 use clap::Args;
 use rustix::fs::OFlags;
 
+use super::call;
 use super::failure::Failure;
+use super::host::virsh;
 use super::list;
 use super::operation;
-use super::screen::{Meaning, Screen};
-use super::{call, virsh};
+use super::terminal::screen::{Meaning, Screen};
 use crate::domain::{Document, Input};
 use crate::driver::{Event, Operation};
 use crate::hook::verdict::Verdict;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use super::Findings;
-use crate::command::inventory::{Entry, Inventory};
+use crate::command::host::inventory::{Entry, Inventory};
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::trust::shell;

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use super::Findings;
 use crate::command::call;
-use crate::command::daemon::{Daemon, FirstInstalled};
-use crate::command::hook_file::{HookFile, is_this_build};
-use crate::command::package::is_taken_out;
+use crate::command::host::daemon::{Daemon, FirstInstalled};
+use crate::command::host::hook_file::{HookFile, is_this_build};
+use crate::command::install::package::is_taken_out;
 use crate::paths::Paths;
 use crate::record::report;
 use crate::record::{Quoted, Record};

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, IFlags, StatVfsMountFlags};
 
 use super::Findings;
-use crate::command::{call, logrotate};
+use crate::command::call;
+use crate::command::host::logrotate;
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::trust::shell;

@@ -17,9 +17,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::inventory::Inventory;
+use super::host::inventory::Inventory;
 use super::only_as_root;
-use super::screen::{Meaning, Screen};
+use super::terminal::screen::{Meaning, Screen};
 use crate::paths::Paths;
 use crate::trust::shell;
 

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 
 use super::{Findings, editor, virsh};
-use crate::command::hook_file::are_alike;
-use crate::command::inventory::{Entry, Fate, Inventory};
+use crate::command::host::hook_file::are_alike;
+use crate::command::host::inventory::{Entry, Fate, Inventory};
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::settings::Settings;

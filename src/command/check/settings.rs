@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::{Findings, editor};
+use crate::command::host::inventory::{Entry, Inventory};
 use crate::command::install::carry;
-use crate::command::inventory::{Entry, Inventory};
 use crate::driver::ExitCode;
 use crate::paths::Paths;
 use crate::record::{Escaped, Quoted};

@@ -7,7 +7,7 @@ use std::path::Path;
 use memchr::memmem;
 
 use super::{Findings, editor};
-use crate::command::inventory::Entry;
+use crate::command::host::inventory::Entry;
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::settings::Settings;

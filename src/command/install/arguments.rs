@@ -15,25 +15,25 @@ Examples:
   virt-hooks install
   virt-hooks install --keep-existing
   virt-hooks --root /mnt/image install")]
-pub(in crate::command) struct Arguments {
+pub(crate) struct Arguments {
     /// Replace a hook that is somebody else's; it is kept as a backup
     #[arg(long, conflicts_with = "keep_existing")]
-    pub(super) replace: bool,
+    pub(crate) replace: bool,
 
     /// Keep a hook that is somebody else's: it moves to qemu.d, where libvirt 6.5 and newer run it after this one
     #[arg(long)]
-    pub(super) keep_existing: bool,
+    pub(crate) keep_existing: bool,
 
     /// Only tell what would be done
     #[arg(long)]
-    pub(super) dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// As packages call it: leave the hook out if `uninstall` has taken it out, and wait for another installation to
     /// end
     #[arg(long)]
-    pub(super) packaged: bool,
+    pub(crate) packaged: bool,
 
     /// Do nothing unless CloudStack's own hook has taken the place of this one
     #[arg(long, conflicts_with_all = ["replace", "keep_existing"])]
-    pub(super) only_over_cloudstack: bool,
+    pub(crate) only_over_cloudstack: bool,
 }

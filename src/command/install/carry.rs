@@ -9,24 +9,24 @@ use crate::paths::Paths;
 use crate::settings::{self, Settings};
 
 /// The settings as they are shipped.
-pub(in crate::command) const TEMPLATE: &str = include_str!("../../../packaging/virt-hooks.toml");
+pub(crate) const TEMPLATE: &str = include_str!("../../../packaging/virt-hooks.toml");
 
 /// The line of the template that a timeout takes the place of.
 const DEFAULT: &str = "#timeoutSeconds = 600\n";
 
 /// The shipped settings with this timeout, in seconds. None where no settings can say it.
-pub(in crate::command) fn template(seconds: u64) -> Option<String> {
+pub(crate) fn template(seconds: u64) -> Option<String> {
     says(TEMPLATE.replacen(DEFAULT, &format!("timeoutSeconds = {seconds}\n"), 1), seconds)
 }
 
 /// Where the timeout goes if the settings are a package's. The first of them by name, so that what the operator says in
 /// others holds against it.
-pub(in crate::command) fn drop_in_place(paths: &Paths) -> PathBuf {
+pub(crate) fn drop_in_place(paths: &Paths) -> PathBuf {
     paths.settings_drop_ins().join("00-cloudstack.toml")
 }
 
 /// What goes there, in seconds. None where no settings can say it.
-pub(in crate::command) fn drop_in(seconds: u64) -> Option<String> {
+pub(crate) fn drop_in(seconds: u64) -> Option<String> {
     let heading = "# As CloudStack's hook had it when virt-hooks took its place. It holds against virt-hooks.toml; to have that hold: rm";
     let text = format!("{heading}\n# /etc/libvirt/hooks/virt-hooks.d/00-cloudstack.toml\ntimeoutSeconds = {seconds}\n");
     says(text, seconds)
@@ -34,7 +34,7 @@ pub(in crate::command) fn drop_in(seconds: u64) -> Option<String> {
 
 /// What becomes of settings that are there.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Carried {
+pub(crate) enum Carried {
     /// They say something themselves, which stays.
     TheyHaveTheirOwn,
     /// With a line more.
@@ -44,12 +44,12 @@ pub(super) enum Carried {
 }
 
 /// Whether these settings say a timeout for every script.
-pub(in crate::command) fn says_a_timeout(text: &str) -> bool {
+pub(crate) fn says_a_timeout(text: &str) -> bool {
     DeTable::parse(text).is_ok_and(|table| table.get_ref().contains_key("timeoutSeconds"))
 }
 
 /// Adds the timeout to these settings, in seconds.
-pub(super) fn into(text: &str, seconds: u64) -> Carried {
+pub(crate) fn into(text: &str, seconds: u64) -> Carried {
     if DeTable::parse(text).is_err() {
         return Carried::No;
     }

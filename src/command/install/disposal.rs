@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::arguments::Arguments;
 use crate::command::call;
 use crate::command::failure::Failure;
-use crate::command::hook_file::{Foreign, HookFile, are_alike};
+use crate::command::host::hook_file::{Foreign, HookFile, are_alike};
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::Quoted;
@@ -21,7 +21,7 @@ const RUNS_LATER_HOOKS: (u32, u32) = (6, 5);
 
 /// What becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Disposal {
+pub(crate) enum Disposal {
     /// There is nothing.
     None,
     /// It is this program, of whatever version.
@@ -36,7 +36,7 @@ pub(super) enum Disposal {
 ///
 /// # Errors
 /// Where it is to be left alone: what it is and what can be done. Nothing has been changed then.
-pub(super) fn of(
+pub(crate) fn of(
     found: &HookFile,
     arguments: &Arguments,
     paths: &Paths,
@@ -54,7 +54,7 @@ pub(super) fn of(
 
 fn refusal(what: &Foreign, runs_custom: bool, paths: &Paths) -> Failure {
     let (hook, custom) = (Quoted::path(paths.hook()), Quoted::path(paths.custom()));
-    let (backup, later) = (super::backup::place(paths), paths.later_hooks());
+    let (backup, later) = (paths.hook_backup(), paths.later_hooks());
     let (replace, keep) = (call(paths, "install --replace"), call(paths, "install --keep-existing"));
     let backup = format!("it is kept as {}", Quoted::path(&backup));
     let ways = if runs_custom {
@@ -136,7 +136,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// Where a hook that is kept beside this one goes. Its name tells that it was kept, whatever else an admin has there.
-pub(in crate::command) fn later_place(paths: &Paths) -> PathBuf {
+pub(crate) fn later_place(paths: &Paths) -> PathBuf {
     paths.later_hooks().join("qemu-kept-by-virt-hooks")
 }
 

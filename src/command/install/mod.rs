@@ -1,51 +1,49 @@
 //! `virt-hooks install`: the hook in its place.
 
 mod arguments;
-pub(super) mod backup;
-pub(super) mod carry;
-pub(super) mod change;
+pub(crate) mod carry;
 mod disposal;
-pub(super) mod draft;
-pub(super) mod host;
 mod obstacle;
+pub(crate) mod package;
 mod plan;
+pub(crate) mod reload;
 mod seeding;
-pub(super) mod step;
+pub(crate) mod steps;
 mod takeover;
-mod trial;
-pub(super) mod watch;
+pub(crate) mod uninstall;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::daemon::{Daemon, FirstInstalled};
-use super::failure::Failure;
-use super::hook_file::HookFile;
-use super::{call, logrotate, only_as_root, package};
+use crate::command::failure::Failure;
+use crate::command::host::daemon::{Daemon, FirstInstalled};
+use crate::command::host::hook_file::HookFile;
+use crate::command::host::logrotate;
+use crate::command::{call, only_as_root};
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::Quoted;
 
-pub(super) use self::arguments::Arguments;
-pub(super) use self::disposal::later_place;
+pub(crate) use self::arguments::Arguments;
+pub(crate) use self::disposal::later_place;
 
 use self::disposal::Disposal;
-use self::host::{Host, Notice};
 use self::plan::Plan;
-use self::step::{Said, Step, Teller};
-use self::watch::Watched;
+use self::reload::{Host, Notice};
+use self::steps::watch::Watched;
+use self::steps::{Said, Step, Teller};
 
 /// How long another installation is waited for: by a package for one by hand, by hand for that of the unit that watches
 /// over the hook, which is over in a moment.
-pub(super) fn patience(packaged: bool) -> Duration {
+pub(crate) fn patience(packaged: bool) -> Duration {
     if packaged { Duration::from_secs(60) } else { Duration::from_secs(2) }
 }
 
 /// Puts the hook in place and has libvirt take notice.
-pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+pub(crate) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_as_root(paths, "install")?;
     stays_below_the_root(paths)?;
-    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths, patience(arguments.packaged))?) };
+    let _alone = if arguments.dry_run { None } else { Some(steps::alone(paths, patience(arguments.packaged))?) };
     let mut programs = Supervisor::watching();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
@@ -68,7 +66,7 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else if plan.changes_something() {
-        step::carry_out(&plan.steps, watched, &mut programs)?;
+        steps::carry_out(&plan.steps, watched, &mut programs)?;
     }
     // Whoever upgrades a package wants to know what that changes.
     let told = |step: &&Step| !arguments.packaged || plan.changes_something() || step.warns();
@@ -81,7 +79,7 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     if disposal != Disposal::Updated {
         // What was only planned is nowhere yet.
         if !arguments.dry_run && !arguments.only_over_cloudstack {
-            host::next(paths, &mut teller);
+            reload::next(paths, &mut teller);
         }
     } else if !arguments.packaged && !plan.changes_something() && !was_missing && notice == Notice::NotNeeded {
         teller.line("Everything was there already; nothing was changed.");
@@ -95,7 +93,7 @@ pub(super) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
 fn leave_out(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut teller = Teller::new();
     if !arguments.only_over_cloudstack {
-        let (hook, again) = (step::seen(paths.hook()), call(paths, "install"));
+        let (hook, again) = (steps::seen(paths.hook()), call(paths, "install"));
         let what =
             format!("{hook} as it is: virt-hooks uninstall has taken the hook out; to put it in place again: {again}");
         teller.say(&Said::new("left", what));
@@ -105,7 +103,7 @@ fn leave_out(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> 
 }
 
 /// What is told before what is only planned.
-pub(super) const DRY_RUN: &str = "This would be done; nothing is changed:";
+pub(crate) const DRY_RUN: &str = "This would be done; nothing is changed:";
 
 /// Has libvirt take notice of the hook, where it has not, and makes up for live XML that is missing of VMs that run:
 /// true where any was.
@@ -153,7 +151,7 @@ fn known(plan: &Plan, running: &[Daemon], paths: &Paths) -> FirstInstalled {
 ///
 /// # Errors
 /// Where one does, on the way to what is changed.
-pub(super) fn stays_below_the_root(paths: &Paths) -> Result<(), Failure> {
+pub(crate) fn stays_below_the_root(paths: &Paths) -> Result<(), Failure> {
     for place in [paths.hook(), paths.custom(), &logrotate::place(paths), paths.state()] {
         let folder = place.ancestors().skip(1).find_map(|folder| folder.canonicalize().ok());
         if folder.is_none_or(|folder| !folder.starts_with(paths.root())) {

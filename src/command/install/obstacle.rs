@@ -6,13 +6,13 @@ use std::path::Path;
 use rustix::io;
 
 use crate::command::failure::Failure;
-use crate::command::hook_file::led_to;
+use crate::command::host::hook_file::led_to;
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::trust::shell;
 
 /// Why no folder can be made at a place where none is: what is there, and the command that mends it. None where nothing is.
-pub(super) fn at(place: &Path, paths: &Paths) -> Option<Failure> {
+pub(crate) fn at(place: &Path, paths: &Paths) -> Option<Failure> {
     let status = fs::symlink_metadata(place).ok()?;
     let (what, remedy) = if status.is_symlink() {
         link(place, paths)

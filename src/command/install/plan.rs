@@ -6,15 +6,16 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::carry::{self, Carried};
-use super::change::{Change, Content, Put};
 use super::disposal::{Disposal, later_place};
-use super::step::{Step, seen};
-use super::{backup, draft, obstacle};
+use super::obstacle;
+use super::steps::change::{Change, Content, Put};
+use super::steps::{Step, seen};
+use super::steps::{backup, draft};
 use crate::command::failure::Failure;
-use crate::command::hook_file::{are_alike, is_there, is_this_build};
-use crate::command::limit::Limit;
-use crate::command::logrotate;
-use crate::command::package::Package;
+use crate::command::host::cloudstack_limit::Limit;
+use crate::command::host::hook_file::{are_alike, is_there, is_this_build};
+use crate::command::host::logrotate;
+use crate::command::install::package::Package;
 use crate::paths::Paths;
 use crate::record::Quoted;
 
@@ -23,13 +24,13 @@ const MAXIMUM_SETTINGS: u64 = 1 << 20;
 
 /// What an installation consists of.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// All of it, in the order in which it is done.
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// A hook is put in place, be it the first or another one.
-    pub(super) replaces_the_hook: bool,
+    pub(crate) replaces_the_hook: bool,
     /// So far there is nothing at its place that libvirt would call, and so libvirt knows of none.
-    pub(super) is_the_first: bool,
+    pub(crate) is_the_first: bool,
 }
 
 impl Plan {
@@ -37,7 +38,7 @@ impl Plan {
     ///
     /// # Errors
     /// Where something that matters can't be read.
-    pub(super) fn of(disposal: Disposal, limit: Option<&Limit>, paths: &Paths) -> Result<Self, Failure> {
+    pub(crate) fn of(disposal: Disposal, limit: Option<&Limit>, paths: &Paths) -> Result<Self, Failure> {
         let replaces_the_hook = disposal != Disposal::Updated || !is_up_to_date(paths.hook())?;
         let is_the_first =
             !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0);
@@ -62,7 +63,7 @@ impl Plan {
     }
 
     /// Whether there is anything to do.
-    pub(super) fn changes_something(&self) -> bool {
+    pub(crate) fn changes_something(&self) -> bool {
         self.steps.iter().any(|step| step.change.is_some())
     }
 }

@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 
-use super::host::Host;
-use super::step::Said;
-use crate::command::{call, virsh};
+use super::reload::Host;
+use super::steps::Said;
+use crate::command::call;
+use crate::command::host::virsh;
 use crate::domain::{DomainXml, LiveXml};
 use crate::process::ToolError;
 use crate::record::Escaped;
@@ -22,7 +23,7 @@ enum Missed {
 }
 
 /// Keeps it of each VM that runs, where there is none yet. False where nothing was missing.
-pub(super) fn seed(host: &mut Host<'_>) -> bool {
+pub(crate) fn seed(host: &mut Host<'_>) -> bool {
     let list = match list(host) {
         Ok(list) => list,
         Err(why) => {

@@ -4,16 +4,16 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::step::Step;
-use crate::command::hook_file::HookFile;
-use crate::command::inventory::{Entry, Fate, Inventory};
+use super::steps::Step;
+use crate::command::host::hook_file::HookFile;
+use crate::command::host::inventory::{Entry, Fate, Inventory};
 use crate::command::judge;
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::trust::{Judge, Kind, shell};
 
 /// Tells of each program in `qemu.d` that runs the scripts as well, after this hook. Nothing there is changed.
-pub(super) fn what_runs_twice(paths: &Paths) -> Vec<Step> {
+pub(crate) fn what_runs_twice(paths: &Paths) -> Vec<Step> {
     let entries = fs::read_dir(paths.later_hooks()).into_iter().flatten().flatten();
     let mut programs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     programs.sort();
@@ -30,7 +30,7 @@ pub(super) fn what_runs_twice(paths: &Paths) -> Vec<Step> {
 }
 
 /// Tells of the folder whose scripts CloudStack's hook ran, where somebody had it run those of another one.
-pub(super) fn what_is_elsewhere(called: &HookFile, paths: &Paths) -> Option<Step> {
+pub(crate) fn what_is_elsewhere(called: &HookFile, paths: &Paths) -> Option<Step> {
     let HookFile::CloudStack { moved_custom: Some(folder), .. } = called else { return None };
     let (seen, custom) = (Quoted::path(folder), Quoted::path(paths.custom()));
     let what =
@@ -39,7 +39,7 @@ pub(super) fn what_is_elsewhere(called: &HookFile, paths: &Paths) -> Option<Step
 }
 
 /// Tells of each script that ran before and will not now, and of the folders that are VMs' now.
-pub(super) fn what_changes(paths: &Paths) -> Vec<Step> {
+pub(crate) fn what_changes(paths: &Paths) -> Vec<Step> {
     let judge = judge(paths);
     Inventory::take(paths).entries.iter().filter_map(|entry| change(entry, &judge)).collect()
 }

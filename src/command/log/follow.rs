@@ -22,7 +22,7 @@ use super::outcome::Stage;
 use super::selection::{Selection, records};
 use super::show::{self, BUFFER};
 use crate::command::failure::Failure;
-use crate::command::screen::Screen;
+use crate::command::terminal::screen::Screen;
 use crate::record::{Fields, Quoted};
 
 /// How many records are shown before.

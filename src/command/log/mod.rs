@@ -39,7 +39,7 @@ use self::span::Span;
 use self::stats::Stats;
 use self::timeline::Timeline;
 use super::failure::Failure;
-use super::screen::Screen;
+use super::terminal::screen::Screen;
 use crate::paths::Paths;
 use crate::record::{Fields, Quoted};
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::json;
 use super::lines::Line;
-use crate::command::screen::{Meaning, Screen};
+use crate::command::terminal::screen::{Meaning, Screen};
 use crate::record::{Escaped, Fields, Level, Record};
 
 /// How much is written at once, in bytes.

@@ -10,8 +10,8 @@ use super::filter::RunFilter;
 use super::json;
 use super::outcome::outcome;
 use super::rehearsal::Rehearsals;
-use crate::command::screen::{Meaning, Screen};
-use crate::command::table::{Cell, Column, Table};
+use crate::command::terminal::screen::{Meaning, Screen};
+use crate::command::terminal::table::{Cell, Column, Table};
 use crate::record::outcome::Outcome;
 use crate::record::{Fields, Quoted};
 

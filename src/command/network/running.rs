@@ -1,6 +1,6 @@
 //! Which VMs run: what the hook has seen start and not end, as far as libvirt says the same.
 
-use crate::command::virsh;
+use crate::command::host::virsh;
 use crate::domain::DomainXml;
 use crate::network::reconcile::all_domains::{self, Running};
 use crate::paths::Paths;

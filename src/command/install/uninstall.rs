@@ -7,17 +7,19 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::daemon::Daemon;
-use super::failure::Failure;
-use super::hook_file::{self, HookFile, is_there};
-use super::install::change::Change;
-use super::install::host::{Host, Notice};
-use super::install::step::{self, Said, Step, Teller, seen};
-use super::install::watch::Watched;
-use super::install::{DRY_RUN, backup, carry, draft, later_place, patience, stays_below_the_root};
-use super::limit::Limit;
 use super::package::{self, Package};
-use super::{logrotate, only_as_root};
+use super::reload::{Host, Notice};
+use super::steps::change::Change;
+use super::steps::watch::Watched;
+use super::steps::{self, Said, Step, Teller, seen};
+use super::steps::{backup, draft};
+use super::{DRY_RUN, carry, later_place, patience, stays_below_the_root};
+use crate::command::failure::Failure;
+use crate::command::host::cloudstack_limit::Limit;
+use crate::command::host::daemon::Daemon;
+use crate::command::host::hook_file::{self, HookFile, is_there};
+use crate::command::host::logrotate;
+use crate::command::only_as_root;
 use crate::kernel::deadline::Deadline;
 use crate::kernel::tools::HostTools;
 use crate::network::TIMEOUT;
@@ -37,22 +39,22 @@ puts it back. Removing the package takes the rest.
 Examples:
   virt-hooks uninstall
   virt-hooks uninstall --dry-run")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Only tell what would be done
     #[arg(long)]
-    pub(super) dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// As packages call it when they are removed: don't note that the hook was taken out, and wait for another installation to
     /// end
     #[arg(long)]
-    pub(super) packaged: bool,
+    pub(crate) packaged: bool,
 }
 
 /// Takes back what `install` put there, and only that.
-pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+pub(crate) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     only_as_root(paths, "uninstall")?;
     stays_below_the_root(paths)?;
-    let _alone = if arguments.dry_run { None } else { Some(step::alone(paths, patience(arguments.packaged))?) };
+    let _alone = if arguments.dry_run { None } else { Some(steps::alone(paths, patience(arguments.packaged))?) };
     let mut programs = Supervisor::watching();
     let watched = Watched::now(paths.hook());
     let found = HookFile::look(paths.hook());
@@ -77,7 +79,7 @@ pub(super) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     if arguments.dry_run {
         teller.line(DRY_RUN);
     } else {
-        step::carry_out(&steps, watched, &mut programs)?;
+        steps::carry_out(&steps, watched, &mut programs)?;
     }
     for step in &steps {
         teller.say(&step.said);
@@ -156,7 +158,7 @@ fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Supervisor, tel
 fn before(paths: &Paths) -> Option<PathBuf> {
     let could_be_called =
         |place: &PathBuf| !matches!(HookFile::called(place, paths.root()), HookFile::Missing | HookFile::Ours);
-    [backup::place(paths), later_place(paths)].into_iter().find(could_be_called)
+    [paths.hook_backup(), later_place(paths)].into_iter().find(could_be_called)
 }
 
 fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {

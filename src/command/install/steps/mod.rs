@@ -1,5 +1,11 @@
 //! Steps: what is told, with the change that it tells of; and how they are carried out, all of them or none.
 
+pub(crate) mod backup;
+pub(crate) mod change;
+pub(crate) mod draft;
+mod trial;
+pub(crate) mod watch;
+
 use std::fs::File;
 use std::io::{self, StdoutLock, Write};
 use std::path::Path;
@@ -7,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
-use super::change::{Change, Changes};
-use super::watch::Watched;
+use self::change::{Change, Changes};
+use self::watch::Watched;
 use crate::command::failure::Failure;
-use crate::command::screen::{Meaning, Screen, padded};
+use crate::command::terminal::screen::{Meaning, Screen, padded};
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::Quoted;
@@ -21,14 +27,14 @@ const COLUMN: usize = 10;
 
 /// A line of what is told: `installed  /etc/libvirt/hooks/qemu`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::command) struct Said {
+pub(crate) struct Said {
     word: &'static str,
     what: String,
 }
 
 impl Said {
     /// What was done, in one word, and to what.
-    pub(in crate::command) const fn new(word: &'static str, what: String) -> Self {
+    pub(crate) const fn new(word: &'static str, what: String) -> Self {
         Self { word, what }
     }
 
@@ -43,35 +49,35 @@ impl Said {
 
 /// A line, and the change that it tells of, if it tells of one.
 #[derive(Debug)]
-pub(in crate::command) struct Step {
-    pub(in crate::command) said: Said,
-    pub(in crate::command) change: Option<Change>,
+pub(crate) struct Step {
+    pub(crate) said: Said,
+    pub(crate) change: Option<Change>,
 }
 
 impl Step {
     /// Whether it is worth telling even where nothing is changed.
-    pub(in crate::command) fn warns(&self) -> bool {
+    pub(crate) fn warns(&self) -> bool {
         self.said.meaning() == Meaning::Warning
     }
 
     /// Something is changed.
-    pub(in crate::command) const fn change(word: &'static str, what: String, change: Change) -> Self {
+    pub(crate) const fn change(word: &'static str, what: String, change: Change) -> Self {
         Self { said: Said::new(word, what), change: Some(change) }
     }
 
     /// A folder is made in one that is there, or is made before.
-    pub(in crate::command) fn make_folder(folder: &Path) -> Self {
+    pub(crate) fn make_folder(folder: &Path) -> Self {
         Self::change("made", seen(folder), Change::MakeFolder(folder.to_owned()))
     }
 
     /// Something is told.
-    pub(in crate::command) const fn tell(word: &'static str, what: String) -> Self {
+    pub(crate) const fn tell(word: &'static str, what: String) -> Self {
         Self { said: Said::new(word, what), change: None }
     }
 }
 
 /// A path as a line shows it.
-pub(in crate::command) fn seen(path: &Path) -> String {
+pub(crate) fn seen(path: &Path) -> String {
     Quoted::path(path).to_string()
 }
 
@@ -79,11 +85,7 @@ pub(in crate::command) fn seen(path: &Path) -> String {
 ///
 /// # Errors
 /// What failed, and whether everything is as it was before.
-pub(in crate::command) fn carry_out(
-    steps: &[Step],
-    watched: Watched,
-    programs: &mut Supervisor,
-) -> Result<(), Failure> {
+pub(crate) fn carry_out(steps: &[Step], watched: Watched, programs: &mut Supervisor) -> Result<(), Failure> {
     let mut changes = Changes::watching(watched);
     for change in steps.iter().filter_map(|step| step.change.as_ref()) {
         let made = match programs.interrupted() {
@@ -105,7 +107,7 @@ pub(in crate::command) fn carry_out(
 ///
 /// # Errors
 /// Where it is under way still.
-pub(in crate::command) fn alone(paths: &Paths, patience: Duration) -> Result<File, Failure> {
+pub(crate) fn alone(paths: &Paths, patience: Duration) -> Result<File, Failure> {
     let etc = paths.elsewhere("etc");
     let place = if etc.is_dir() { &etc } else { paths.root() };
     let end = Instant::now() + patience;
@@ -128,37 +130,37 @@ pub(in crate::command) fn alone(paths: &Paths, patience: Duration) -> Result<Fil
 
 /// Where it is told. A reader who goes away keeps nothing from being done.
 #[derive(Debug)]
-pub(in crate::command) struct Teller {
+pub(crate) struct Teller {
     out: StdoutLock<'static>,
     screen: Screen,
     told: io::Result<()>,
 }
 
 impl Teller {
-    pub(in crate::command) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { out: io::stdout().lock(), screen: Screen::of_stdout(), told: Ok(()) }
     }
 
     /// Tells one thing that was done.
-    pub(in crate::command) fn say(&mut self, said: &Said) {
+    pub(crate) fn say(&mut self, said: &Said) {
         let word = self.screen.paint(said.meaning(), padded(said.word, COLUMN)).to_string();
         self.line(&format!("{word} {}", said.what));
     }
 
     /// Tells that something could not be done, and what mends it.
-    pub(in crate::command) fn warn(&mut self, what: String) {
+    pub(crate) fn warn(&mut self, what: String) {
         self.say(&Said::new("warning", what));
     }
 
     /// Writes a line as it stands.
-    pub(in crate::command) fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         if self.told.is_ok() {
             self.told = writeln!(self.out, "{line}");
         }
     }
 
     /// Whether all of it could be told.
-    pub(in crate::command) fn finish(mut self) -> Result<(), Failure> {
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.told?;
         Ok(self.out.flush()?)
     }

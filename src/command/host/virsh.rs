@@ -12,7 +12,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// Where it is not there, fails, or does not answer in time.
-pub(super) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Vec<u8>, ToolError> {
+pub(crate) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Vec<u8>, ToolError> {
     ask_by(&mut Supervisor::watching(), arguments)
 }
 
@@ -20,7 +20,7 @@ pub(super) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> 
 ///
 /// # Errors
 /// As above.
-pub(super) fn ask_by<A: Into<OsString>>(
+pub(crate) fn ask_by<A: Into<OsString>>(
     programs: &mut Supervisor,
     arguments: impl IntoIterator<Item = A>,
 ) -> Result<Vec<u8>, ToolError> {

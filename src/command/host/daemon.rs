@@ -8,7 +8,6 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::install::backup;
 use crate::paths::Paths;
 use crate::state::{Directory, StateError};
 
@@ -17,20 +16,20 @@ const NAMES: [&str; 2] = ["libvirtd", "virtqemud"];
 
 /// A daemon of libvirt's that calls the hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     /// `libvirtd` or `virtqemud`.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its process id.
-    pub(super) pid: i32,
+    pub(crate) pid: i32,
     /// When it started: it writes its pid file then.
-    pub(super) since: SystemTime,
+    pub(crate) since: SystemTime,
     /// How it is made to look for its hooks.
-    pub(super) reload: Reload,
+    pub(crate) reload: Reload,
 }
 
 /// How a daemon is made to look for its hooks. Shown, it is the command line for that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reload {
+pub(crate) enum Reload {
     /// By systemd, which started it as this unit.
     Systemctl(&'static str),
     /// By SIGHUP to this process.
@@ -48,7 +47,7 @@ impl fmt::Display for Reload {
 
 impl Daemon {
     /// Those that run.
-    pub(super) fn running(paths: &Paths) -> Vec<Self> {
+    pub(crate) fn running(paths: &Paths) -> Vec<Self> {
         NAMES.iter().filter_map(|name| Self::named(name, paths)).collect()
     }
 
@@ -75,9 +74,9 @@ fn is_of_its_unit(process: &Path, name: &str) -> bool {
 /// When the hook came to a place where nothing was before, so that a daemon which had started by then does not know of
 /// it. It is kept in the state folder: a reboot ends it, as it ends the daemons.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FirstInstalled {
+pub(crate) struct FirstInstalled {
     /// When.
-    pub(super) at: SystemTime,
+    pub(crate) at: SystemTime,
     /// The daemons that were reloaded since, by name and process id.
     reloaded: Vec<(String, i32)>,
 }
@@ -96,13 +95,13 @@ fn made(path: &Path) -> Option<SystemTime> {
 
 impl FirstInstalled {
     /// Just now, and nothing was reloaded since.
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self { at: SystemTime::now(), reloaded: Vec::new() }
     }
 
     /// What is known of it: what `install` kept since the host was booted, or else, for a hook that was put there by other
     /// means, what its traces tell. None where the hook has been called since the host was booted.
-    pub(super) fn of(paths: &Paths) -> Option<Self> {
+    pub(crate) fn of(paths: &Paths) -> Option<Self> {
         Self::kept(paths).or_else(|| Self::by_its_traces(paths))
     }
 
@@ -114,12 +113,12 @@ impl FirstInstalled {
             return None;
         }
         let at = made(paths.hook())?;
-        let traces = [paths.settings(), paths.custom(), paths.log(), &backup::place(paths)];
+        let traces = [paths.settings(), paths.custom(), paths.log(), &paths.hook_backup()];
         Some(Self { at: traces.into_iter().filter_map(made).fold(at, SystemTime::min), reloaded: Vec::new() })
     }
 
     /// What `install` kept of it.
-    pub(super) fn kept(paths: &Paths) -> Option<Self> {
+    pub(crate) fn kept(paths: &Paths) -> Option<Self> {
         let kept = String::from_utf8(directory(paths).kept(STAMP)?).ok()?;
         let mut lines = kept.lines();
         let at = UNIX_EPOCH.checked_add(Duration::from_millis(lines.next()?.parse().ok()?))?;
@@ -134,19 +133,19 @@ impl FirstInstalled {
     ///
     /// # Errors
     /// Where the state folder can't be written to.
-    pub(super) fn keep(&self, paths: &Paths) -> Result<(), StateError> {
+    pub(crate) fn keep(&self, paths: &Paths) -> Result<(), StateError> {
         let at = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let reloaded: String = self.reloaded.iter().map(|(name, pid)| format!("{name} {pid}\n")).collect();
         directory(paths).keep(STAMP, format!("{at}\n{reloaded}").as_bytes())
     }
 
     /// Notes that a daemon was reloaded, or knew of the hook before.
-    pub(super) fn reloaded(&mut self, daemon: &Daemon) {
+    pub(crate) fn reloaded(&mut self, daemon: &Daemon) {
         self.reloaded.push((daemon.name.to_owned(), daemon.pid));
     }
 
     /// Whether this daemon started before and was not reloaded by `install` since: it does not call the hook.
-    pub(super) fn is_unknown_to(&self, daemon: &Daemon) -> bool {
+    pub(crate) fn is_unknown_to(&self, daemon: &Daemon) -> bool {
         let reloaded = self.reloaded.iter().any(|(name, pid)| name == daemon.name && *pid == daemon.pid);
         daemon.since < self.at && !reloaded
     }

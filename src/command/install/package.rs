@@ -5,14 +5,14 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::hook_file::is_there;
-use super::install::change::{Change, Content, Put};
-use super::install::step::{Step, seen};
+use super::steps::change::{Change, Content, Put};
+use super::steps::{Step, seen};
+use crate::command::host::hook_file::is_there;
 use crate::paths::Paths;
 
 /// Whose package it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Package {
+pub(crate) enum Package {
     /// Debian's, Ubuntu's.
     Deb,
     /// Fedora's, RHEL's, SUSE's.
@@ -22,7 +22,7 @@ pub(super) enum Package {
 impl Package {
     /// The one that is on this host or in this image, as the file says that it ships for this
     /// (packaging/package/stage).
-    pub(super) fn of(paths: &Paths) -> Option<Self> {
+    pub(crate) fn of(paths: &Paths) -> Option<Self> {
         match fs::read_to_string(paths.elsewhere("usr/share/virt-hooks/package")).ok()?.trim_end() {
             "deb" => Some(Self::Deb),
             "rpm" => Some(Self::Rpm),
@@ -31,7 +31,7 @@ impl Package {
     }
 
     /// The command that removes it.
-    pub(super) const fn removal(self) -> &'static str {
+    pub(crate) const fn removal(self) -> &'static str {
         match self {
             Self::Deb => "apt-get remove virt-hooks",
             Self::Rpm => "rpm --erase virt-hooks",
@@ -46,12 +46,12 @@ fn note(paths: &Paths) -> PathBuf {
 }
 
 /// Whether the operator took the hook out.
-pub(super) fn is_taken_out(paths: &Paths) -> bool {
+pub(crate) fn is_taken_out(paths: &Paths) -> bool {
     is_there(&note(paths))
 }
 
 /// Keeps that the operator takes the hook out.
-pub(super) fn take_out(package: Package, paths: &Paths) -> Vec<Step> {
+pub(crate) fn take_out(package: Package, paths: &Paths) -> Vec<Step> {
     let note = note(paths);
     let removal = package.removal();
     let what = format!("{}: upgrades leave the hook out; to remove the package: {removal}", seen(&note));
@@ -67,7 +67,7 @@ pub(super) fn take_out(package: Package, paths: &Paths) -> Vec<Step> {
 }
 
 /// Forgets it: the operator wants the hook.
-pub(super) fn put_back(paths: &Paths) -> Vec<Step> {
+pub(crate) fn put_back(paths: &Paths) -> Vec<Step> {
     let note = note(paths);
     let change = || {
         Step::change("removed", format!("{}: upgrades renew the hook again", seen(&note)), Change::Remove(note.clone()))

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::step::{Said, Teller};
-use crate::command::daemon::{Daemon, FirstInstalled, Reload};
+use super::steps::{Said, Teller};
+use crate::command::host::daemon::{Daemon, FirstInstalled, Reload};
 use crate::network::declaration;
 use crate::paths::Paths;
 use crate::process::Supervisor;
@@ -18,7 +18,7 @@ const RELOAD: Duration = Duration::from_secs(60);
 
 /// Whether libvirt takes notice of a hook that came or went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::command) enum Notice {
+pub(crate) enum Notice {
     /// There is nothing new to it.
     NotNeeded,
     /// It does, now or when it starts.
@@ -29,16 +29,16 @@ pub(in crate::command) enum Notice {
 
 /// The host that this program runs on, of which things are done or, at a dry run, only told.
 #[derive(Debug)]
-pub(in crate::command) struct Host<'a> {
-    pub(in crate::command) paths: &'a Paths,
-    pub(in crate::command) programs: &'a mut Supervisor,
-    pub(in crate::command) teller: &'a mut Teller,
-    pub(in crate::command) dry_run: bool,
+pub(crate) struct Host<'a> {
+    pub(crate) paths: &'a Paths,
+    pub(crate) programs: &'a mut Supervisor,
+    pub(crate) teller: &'a mut Teller,
+    pub(crate) dry_run: bool,
 }
 
 impl Host<'_> {
     /// Gives files the labels that libvirt may use them by, where SELinux is on.
-    pub(super) fn label(&mut self, files: &[&Path]) {
+    pub(crate) fn label(&mut self, files: &[&Path]) {
         if self.dry_run || self.programs.ask("selinuxenabled", [""; 0], TIMEOUT).is_err() {
             return;
         }
@@ -50,7 +50,7 @@ impl Host<'_> {
     }
 
     /// Has libvirt look for its hooks, and tells what that brings.
-    pub(in crate::command) fn reload(&mut self, running: &[Daemon], now: &str, later: &str) -> Notice {
+    pub(crate) fn reload(&mut self, running: &[Daemon], now: &str, later: &str) -> Notice {
         let mut notice = Notice::Reserved;
         for daemon in running {
             match self.reload_one(daemon) {
@@ -99,7 +99,7 @@ impl Host<'_> {
     }
 
     /// Tells libvirt of a hook, and notes of a first one which daemons know of it.
-    pub(super) fn tell_of_the_hook(&mut self, mut first: Option<FirstInstalled>, running: &[Daemon]) -> Notice {
+    pub(crate) fn tell_of_the_hook(&mut self, mut first: Option<FirstInstalled>, running: &[Daemon]) -> Notice {
         if running.is_empty() {
             return self.reload(&[], NOW, LATER);
         }
@@ -116,7 +116,7 @@ impl Host<'_> {
     }
 
     /// Notes since when a first hook is there.
-    pub(super) fn keep(&mut self, first: &FirstInstalled) {
+    pub(crate) fn keep(&mut self, first: &FirstInstalled) {
         if self.dry_run {
             return;
         }
@@ -130,7 +130,7 @@ const NOW: &str = "the next VM start calls the hook";
 const LATER: &str = "the hook is found when one starts";
 
 /// What is told at the end of an installation.
-pub(super) fn next(paths: &Paths, teller: &mut Teller) {
+pub(crate) fn next(paths: &Paths, teller: &mut Teller) {
     let call = |words| crate::command::call(paths, words);
     for line in [
         String::new(),

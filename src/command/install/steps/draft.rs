@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Step;
 use super::change::{Change, hidden};
-use super::step::Step;
 use crate::record::Quoted;
 
 /// Removes those beside these places; those of a version that gave them no `~` as well.
-pub(in crate::command) fn left_behind(places: &[&Path]) -> Vec<Step> {
+pub(crate) fn left_behind(places: &[&Path]) -> Vec<Step> {
     let hidden = places.iter().flat_map(|place| ["new~", "old~", "new", "old"].map(|what| hidden(place, what)));
     let left = hidden.filter(|path| fs::symlink_metadata(path).is_ok_and(|status| !status.is_dir()));
     let tell = |path: PathBuf| {

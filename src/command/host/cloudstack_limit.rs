@@ -13,7 +13,7 @@ const MAXIMUM_SECONDS: f64 = 9e15;
 
 /// What the hook says of its limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Limit {
+pub(crate) enum Limit {
     /// So many seconds.
     Seconds(u64),
     /// Something else, in this line.
@@ -22,7 +22,7 @@ pub(super) enum Limit {
 
 impl Limit {
     /// The limit that a hook of this text has. None where it speaks of none.
-    pub(super) fn of(text: &[u8]) -> Option<Self> {
+    pub(crate) fn of(text: &[u8]) -> Option<Self> {
         let lines = text.split(|&byte| byte == b'\n').map(String::from_utf8_lossy);
         let limits = lines.filter_map(|line| {
             let seconds = seconds(assigned(&line)?);

@@ -10,7 +10,7 @@ const GAP: usize = 2;
 
 /// How a column stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
+pub(crate) struct Column {
     heading: &'static str,
     right: bool,
     /// Where the screen is narrow, those are left out first that have the lowest number.
@@ -20,29 +20,29 @@ pub(super) struct Column {
 }
 
 impl Column {
-    pub(super) const fn left(heading: &'static str) -> Self {
+    pub(crate) const fn left(heading: &'static str) -> Self {
         Self { heading, right: false, dropped: None, shortest: None }
     }
 
-    pub(super) const fn right(heading: &'static str) -> Self {
+    pub(crate) const fn right(heading: &'static str) -> Self {
         Self { right: true, ..Self::left(heading) }
     }
 
     /// Left out where the screen is too narrow for all, those with the lowest number first.
-    pub(super) const fn dropped(self, number: u8) -> Self {
+    pub(crate) const fn dropped(self, number: u8) -> Self {
         Self { dropped: Some(number), ..self }
     }
 
     /// What is in it is cut in its middle where the screen is too narrow, but to no less than this as long as another column
     /// can be left out.
-    pub(super) const fn shortened_to(self, shortest: usize) -> Self {
+    pub(crate) const fn shortened_to(self, shortest: usize) -> Self {
         Self { shortest: Some(shortest), ..self }
     }
 }
 
 /// A table of `N` columns.
 #[derive(Debug)]
-pub(super) struct Table<const N: usize> {
+pub(crate) struct Table<const N: usize> {
     columns: [Column; N],
     lines: Vec<Line<N>>,
 }
@@ -56,9 +56,9 @@ enum Line<const N: usize> {
 
 /// A text in a column, in the colour of what it means if it means something.
 #[derive(Debug)]
-pub(super) struct Cell {
-    pub(super) text: String,
-    pub(super) meaning: Option<Meaning>,
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    pub(crate) meaning: Option<Meaning>,
 }
 
 impl From<String> for Cell {
@@ -68,32 +68,32 @@ impl From<String> for Cell {
 }
 
 impl<const N: usize> Table<N> {
-    pub(super) const fn new(columns: [Column; N]) -> Self {
+    pub(crate) const fn new(columns: [Column; N]) -> Self {
         Self { columns, lines: Vec::new() }
     }
 
     /// Adds a row, in the colour of what it means if it means something.
-    pub(super) fn row(&mut self, cells: [String; N], meaning: Option<Meaning>) {
+    pub(crate) fn row(&mut self, cells: [String; N], meaning: Option<Meaning>) {
         self.lines.push(Line::Row(cells.map(Cell::from), meaning));
     }
 
     /// Adds a row whose cells have colours of their own.
-    pub(super) fn row_of(&mut self, cells: [Cell; N]) {
+    pub(crate) fn row_of(&mut self, cells: [Cell; N]) {
         self.lines.push(Line::Row(cells, None));
     }
 
     /// Adds a line of its own about the row before.
-    pub(super) fn note(&mut self, text: &str, meaning: Meaning) {
+    pub(crate) fn note(&mut self, text: &str, meaning: Meaning) {
         self.lines.push(Line::Note(text.to_owned(), meaning));
     }
 
     /// Adds a command about the row before, which stays on one line whatever the width: it is to be pasted.
-    pub(super) fn command(&mut self, heading: &'static str, command: &str) {
+    pub(crate) fn command(&mut self, heading: &'static str, command: &str) {
         self.lines.push(Line::Command(heading, command.to_owned()));
     }
 
     /// Prints it. Notes begin below the second column.
-    pub(super) fn print(&self, out: &mut impl Write, screen: Screen) -> io::Result<()> {
+    pub(crate) fn print(&self, out: &mut impl Write, screen: Screen) -> io::Result<()> {
         let widths = self.widths(screen.width);
         let indent = widths.first().copied().flatten().map_or(0, |first| first + 2 * GAP);
         let headings = self.columns.map(|column| Cell::from(column.heading.to_owned()));

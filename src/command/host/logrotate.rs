@@ -9,7 +9,7 @@ use super::hook_file;
 use crate::paths::Paths;
 
 /// What is put in place.
-pub(super) const TEXT: &str = include_str!("../../packaging/logrotate");
+pub(crate) const TEXT: &str = include_str!("../../../packaging/logrotate");
 
 /// The log as logrotate knows it. An image's is that of the host that it becomes.
 const LOG: &str = "/var/log/libvirt/qemu-hook.log";
@@ -39,7 +39,7 @@ const LEFT_BEHIND: [&str; 17] = [
 const SCRIPTS: [&str; 5] = ["prerotate", "postrotate", "firstaction", "lastaction", "preremove"];
 
 /// Where the file is, or would be.
-pub(super) fn place(paths: &Paths) -> PathBuf {
+pub(crate) fn place(paths: &Paths) -> PathBuf {
     folder(paths).join("virt-hooks")
 }
 
@@ -48,13 +48,13 @@ fn folder(paths: &Paths) -> PathBuf {
 }
 
 /// Whether there is logrotate.
-pub(super) fn is_there(paths: &Paths) -> bool {
+pub(crate) fn is_there(paths: &Paths) -> bool {
     folder(paths).is_dir()
 }
 
 /// The files by which logrotate knows the log already. Named twice, it is an error (`duplicate log entry`): logrotate fails,
 /// and passes over the log in the file that it reads last.
-pub(super) fn covering(paths: &Paths) -> impl Iterator<Item = PathBuf> + use<> {
+pub(crate) fn covering(paths: &Paths) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(folder(paths)).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_read(file)).collect();
     files.push(paths.elsewhere("etc/logrotate.conf"));

@@ -5,12 +5,12 @@ use unicode_width::UnicodeWidthChar;
 use super::screen::columns;
 
 /// A text with blanks before it, up to so many columns.
-pub(super) fn right(text: &str, width: usize) -> String {
+pub(crate) fn right(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(columns(text))))
 }
 
 /// A text in no more than so many columns: what is too long is cut in its middle, since names differ at both ends.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
     }
@@ -21,7 +21,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// A text in no more than so many columns: what is too long is cut at its end, where a sentence matters least.
-pub(super) fn cut_end(text: &str, width: usize) -> String {
+pub(crate) fn cut_end(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
     }

@@ -11,17 +11,17 @@ const WIDTH: usize = 100;
 
 /// Where a verb's output goes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     /// It is a terminal.
-    pub(super) terminal: bool,
+    pub(crate) terminal: bool,
     /// How many columns a line has.
-    pub(super) width: usize,
+    pub(crate) width: usize,
     colour: bool,
 }
 
 /// What a text means, by which it is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// What went well.
     Good,
     /// What an operator should look at.
@@ -48,13 +48,13 @@ impl Meaning {
 
 impl Screen {
     /// That of stdout.
-    pub(super) fn of_stdout() -> Self {
+    pub(crate) fn of_stdout() -> Self {
         let stdout = io::stdout();
         Self::of(stdout.is_terminal(), rustix::termios::tcgetwinsize(&stdout).map(|size| size.ws_col).ok())
     }
 
     /// That of stderr.
-    pub(super) fn of_stderr() -> Self {
+    pub(crate) fn of_stderr() -> Self {
         let stderr = io::stderr();
         Self::of(stderr.is_terminal(), rustix::termios::tcgetwinsize(&stderr).map(|size| size.ws_col).ok())
     }
@@ -68,7 +68,7 @@ impl Screen {
     }
 
     /// A text in lines that fit, all but the first behind so many blanks. In a pipe it stays one line, for grep.
-    pub(super) fn wrapped(&self, text: &str, indent: usize) -> String {
+    pub(crate) fn wrapped(&self, text: &str, indent: usize) -> String {
         let width = if self.terminal { self.width.saturating_sub(indent).max(20) } else { usize::MAX };
         let mut wrapped = String::new();
         for (number, line) in text.lines().enumerate() {
@@ -92,14 +92,14 @@ impl Screen {
     }
 
     /// A text in the colour of what it means, where there are colours.
-    pub(super) fn paint<T: Display>(&self, meaning: Meaning, text: T) -> Painted<T> {
+    pub(crate) fn paint<T: Display>(&self, meaning: Meaning, text: T) -> Painted<T> {
         Painted { style: self.colour.then(|| meaning.style()), text }
     }
 }
 
 /// A text, coloured or not.
 #[derive(Debug)]
-pub(super) struct Painted<T> {
+pub(crate) struct Painted<T> {
     style: Option<Style>,
     text: T,
 }
@@ -114,11 +114,11 @@ impl<T: Display> Display for Painted<T> {
 }
 
 /// How many columns a text takes.
-pub(super) fn columns(text: &str) -> usize {
+pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
 
 /// A text with blanks behind it, up to so many columns.
-pub(super) fn padded(text: &str, width: usize) -> String {
+pub(crate) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
 }

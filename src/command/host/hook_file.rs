@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use memchr::memmem;
 use rustix::fs::OFlags;
 
-use super::limit::Limit;
+use super::cloudstack_limit::Limit;
 use crate::hook;
 use crate::record::{Escaped, Quoted};
 
@@ -34,7 +34,7 @@ const USUAL_PROGRAM: &str = "/usr/sbin/virt-hooks";
 ///
 /// # Errors
 /// Where it can't be opened.
-pub(super) fn running_program() -> io::Result<File> {
+pub(crate) fn running_program() -> io::Result<File> {
     match File::open("/proc/self/exe") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let called = std::env::args_os().next().filter(|name| name.as_bytes().contains(&b'/'));
@@ -54,7 +54,7 @@ const USUAL_CUSTOM: &str = "/etc/libvirt/hooks/custom";
 
 /// What lies at the hook's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum HookFile {
+pub(crate) enum HookFile {
     /// Nothing.
     Missing,
     /// This program, of whatever version.
@@ -79,7 +79,7 @@ pub(super) enum HookFile {
 
 /// A thing at the hook's place that is neither this program nor CloudStack's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Foreign {
+pub(crate) enum Foreign {
     /// A symlink, which may lead to this program all the same: whoever writes to it writes through it.
     Symlink(PathBuf),
     /// A folder.
@@ -110,7 +110,7 @@ impl fmt::Display for Foreign {
 
 impl HookFile {
     /// Looks at what lies there. A symlink is what it is, wherever it leads.
-    pub(super) fn look(path: &Path) -> Self {
+    pub(crate) fn look(path: &Path) -> Self {
         let seen = fs::symlink_metadata(path).and_then(|status| {
             let kind = status.file_type();
             let what = match kind {
@@ -136,12 +136,12 @@ impl HookFile {
     }
 
     /// Looks at what libvirt calls there: at what a symlink leads to.
-    pub(super) fn called(path: &Path, root: &Path) -> Self {
+    pub(crate) fn called(path: &Path, root: &Path) -> Self {
         led_to(path, root).map_or(Self::Missing, |target| Self::look(&target))
     }
 
     /// Whether the scripts in `custom` are run by it, other than as this program does.
-    pub(super) const fn runs_custom(&self) -> bool {
+    pub(crate) const fn runs_custom(&self) -> bool {
         match self {
             Self::Missing | Self::Ours => false,
             Self::CloudStack { runs_custom, .. } | Self::Foreign { runs_custom, .. } => *runs_custom,
@@ -149,7 +149,7 @@ impl HookFile {
     }
 
     /// The limit for each script, where this is CloudStack's hook and it was changed.
-    pub(super) const fn limit(&self) -> Option<&Limit> {
+    pub(crate) const fn limit(&self) -> Option<&Limit> {
         match self {
             Self::CloudStack { limit, .. } => limit.as_ref(),
             _ => None,
@@ -179,7 +179,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// The beginning of a file, [`MAXIMUM_SCRIPT`] of it. Where a FIFO is, it is not waited for.
-pub(super) fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn beginning(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     open(path)?.take(MAXIMUM_SCRIPT).read_to_end(&mut text)?;
     Ok(text)
@@ -234,14 +234,14 @@ fn set<'a>(text: &'a [u8], variable: &str) -> Option<&'a str> {
 
 /// Where a path leads, with every symlink followed; one of an image as the host sees it that the image becomes. None
 /// where it leads nowhere, or out of `root`.
-pub(super) fn led_to(path: &Path, root: &Path) -> Option<PathBuf> {
+pub(crate) fn led_to(path: &Path, root: &Path) -> Option<PathBuf> {
     let target = fs::read_link(path).ok();
     let in_root = target.as_deref().and_then(|target| target.strip_prefix("/").ok()).map(|target| root.join(target));
     in_root.as_deref().unwrap_or(path).canonicalize().ok().filter(|target| target.starts_with(root))
 }
 
 /// Whether there is anything, be it a link that leads nowhere.
-pub(super) fn is_there(path: &Path) -> bool {
+pub(crate) fn is_there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
@@ -249,7 +249,7 @@ pub(super) fn is_there(path: &Path) -> bool {
 ///
 /// # Errors
 /// Where one of them can't be read.
-pub(super) fn is_this_build(path: &Path) -> io::Result<bool> {
+pub(crate) fn is_this_build(path: &Path) -> io::Result<bool> {
     let (mut one, mut other) = (running_program()?, open(path)?);
     if one.metadata()?.len() != other.metadata()?.len() {
         return Ok(false);
@@ -271,7 +271,7 @@ pub(super) fn is_this_build(path: &Path) -> io::Result<bool> {
 
 /// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to
 /// the same target. Files longer than a script are never told to be.
-pub(super) fn are_alike(one: &Path, other: &Path) -> bool {
+pub(crate) fn are_alike(one: &Path, other: &Path) -> bool {
     let alike = || -> io::Result<bool> {
         let (first, second) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);
         if first.permissions() != second.permissions() || first.len() != second.len() {

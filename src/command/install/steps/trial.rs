@@ -20,7 +20,7 @@ const MAXIMUM_ANSWER: u64 = 4096;
 ///
 /// # Errors
 /// Where it does not, with what it did and what mends that.
-pub(super) fn of(program: &Path) -> Result<(), String> {
+pub(crate) fn of(program: &Path) -> Result<(), String> {
     let mut command = Command::new(program);
     command.arg0(QEMU.name).env_clear().current_dir("/");
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();

@@ -16,33 +16,33 @@ use crate::trust::{Fault, Judge, Kind, Unusable, shell};
 
 /// What lies in `custom/` and in the VMs' own folders, in the order in which scripts run.
 #[derive(Debug)]
-pub(super) struct Inventory {
-    pub(super) entries: Vec<Entry>,
+pub(crate) struct Inventory {
+    pub(crate) entries: Vec<Entry>,
     /// There is no `custom/`.
-    pub(super) missing: bool,
+    pub(crate) missing: bool,
     /// Folders that could not be read, and why.
-    pub(super) unread: Vec<(PathBuf, io::Error)>,
-    pub(super) settings: Settings,
+    pub(crate) unread: Vec<(PathBuf, io::Error)>,
+    pub(crate) settings: Settings,
     /// What is wrong in which settings file.
-    pub(super) problems: Vec<(PathBuf, Problem)>,
+    pub(crate) problems: Vec<(PathBuf, Problem)>,
 }
 
 /// A file or folder among the scripts.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) path: PathBuf,
+pub(crate) struct Entry {
+    pub(crate) path: PathBuf,
     /// What records call it: its path below `custom/`.
-    pub(super) label: Vec<u8>,
+    pub(crate) label: Vec<u8>,
     /// The VM in whose folder it lies.
-    pub(super) domain: Option<OsString>,
+    pub(crate) domain: Option<OsString>,
     /// The operations that its name is for, if it is a script's.
-    pub(super) scope: Option<Scope>,
-    pub(super) fate: Fate,
+    pub(crate) scope: Option<Scope>,
+    pub(crate) fate: Fate,
 }
 
 /// What becomes of an entry.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It runs.
     Runs,
     /// It runs although it can't be trusted, since the settings say so.
@@ -63,16 +63,16 @@ pub(super) enum Fate {
 
 /// Why a script can't run.
 #[derive(Debug)]
-pub(super) struct Unfit {
-    pub(super) what: String,
+pub(crate) struct Unfit {
+    pub(crate) what: String,
     /// The command that mends it.
-    pub(super) remedy: String,
+    pub(crate) remedy: String,
 }
 
 impl Inventory {
     /// Looks at all of it, and changes nothing.
-    pub(super) fn take(paths: &Paths) -> Self {
-        let judge = super::judge(paths);
+    pub(crate) fn take(paths: &Paths) -> Self {
+        let judge = crate::command::judge(paths);
         let (settings, problems) = settings::load(paths, &judge, Keep::Nothing);
         let mut inventory = Self { entries: Vec::new(), missing: false, unread: Vec::new(), settings, problems };
         let settings = inventory.settings.clone();
@@ -110,16 +110,16 @@ impl Inventory {
 }
 
 impl Entry {
-    pub(super) fn file_name(&self) -> &OsStr {
+    pub(crate) fn file_name(&self) -> &OsStr {
         self.path.file_name().unwrap_or_default()
     }
 
     /// Whether it is for this operation.
-    pub(super) fn is_for(&self, operation: Operation) -> bool {
+    pub(crate) fn is_for(&self, operation: Operation) -> bool {
         self.scope.is_some_and(|scope| scope.covers(operation))
     }
 
-    pub(super) const fn runs(&self) -> bool {
+    pub(crate) const fn runs(&self) -> bool {
         matches!(self.fate, Fate::Runs | Fate::RunsUntrusted(_))
     }
 }
@@ -216,7 +216,7 @@ fn names(folder: &Path) -> io::Result<Vec<OsString>> {
 }
 
 /// The patterns of the VMs that a script is for, in words; nothing where it is every VM's.
-pub(super) fn domains_of(entry: &Entry, settings: &Settings) -> Option<String> {
+pub(crate) fn domains_of(entry: &Entry, settings: &Settings) -> Option<String> {
     let patterns = settings.domains_of(entry.file_name());
     let patterns =
         patterns.map(|patterns| patterns.iter().map(|pattern| pattern.as_str()).collect::<Vec<_>>().join(", "));

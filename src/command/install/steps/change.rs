@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use super::trial;
 use super::watch::Watched;
 use crate::command::folder;
-use crate::command::hook_file::running_program;
+use crate::command::host::hook_file::running_program;
 use crate::record::Quoted;
 
 /// A change that is planned.
 #[derive(Debug)]
-pub(in crate::command) enum Change {
+pub(crate) enum Change {
     /// A folder is made, mode 0755, in one that is there.
     MakeFolder(PathBuf),
     /// A file takes the place of whatever is there.
@@ -45,20 +45,20 @@ pub(in crate::command) enum Change {
 
 /// A file that is to be put in place.
 #[derive(Debug)]
-pub(in crate::command) struct Put {
+pub(crate) struct Put {
     /// Where.
-    pub(in crate::command) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// What is in it.
-    pub(in crate::command) content: Content,
+    pub(crate) content: Content,
     /// Its permission bits.
-    pub(in crate::command) mode: u32,
+    pub(crate) mode: u32,
     /// Its user and group, where they are not to be those of this process.
-    pub(in crate::command) owner: Option<(u32, u32)>,
+    pub(crate) owner: Option<(u32, u32)>,
 }
 
 /// What is in a file.
 #[derive(Debug)]
-pub(in crate::command) enum Content {
+pub(crate) enum Content {
     /// These bytes.
     Text(Vec<u8>),
     /// The running program. It is tried before it takes its place.
@@ -67,7 +67,7 @@ pub(in crate::command) enum Content {
 
 /// Why a change could not be made.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::command) enum ChangeError {
+pub(crate) enum ChangeError {
     /// The kernel refused it.
     #[error("{} can't be {act}: {source}", Quoted::path(.path))]
     Refused {
@@ -108,7 +108,7 @@ enum Replaced {
 
 /// The changes that were made, and can be taken back.
 #[derive(Debug)]
-pub(in crate::command) struct Changes {
+pub(crate) struct Changes {
     watched: Watched,
     undo: Vec<Undo>,
     /// What was replaced, by another name.
@@ -117,7 +117,7 @@ pub(in crate::command) struct Changes {
 
 impl Changes {
     /// None so far. At the watched place only what was seen there is replaced.
-    pub(in crate::command) const fn watching(watched: Watched) -> Self {
+    pub(crate) const fn watching(watched: Watched) -> Self {
         Self { watched, undo: Vec::new(), aside: Vec::new() }
     }
 
@@ -125,7 +125,7 @@ impl Changes {
     ///
     /// # Errors
     /// Where it can't be made; then nothing of it has been.
-    pub(in crate::command) fn make(&mut self, change: &Change) -> Result<(), ChangeError> {
+    pub(crate) fn make(&mut self, change: &Change) -> Result<(), ChangeError> {
         let (path, act, made) = match change {
             Change::MakeFolder(path) => (path, "made", self.make_folder(path)),
             Change::Put(put) => return self.put(put),
@@ -142,7 +142,7 @@ impl Changes {
     }
 
     /// Makes them final.
-    pub(in crate::command) fn settle(self) {
+    pub(crate) fn settle(self) {
         for path in self.aside {
             // A hidden file that stays does no harm, and is taken away the next time.
             _ = fs::remove_file(path);
@@ -150,7 +150,7 @@ impl Changes {
     }
 
     /// Takes all of them back, the last one first, and tells what could not be.
-    pub(in crate::command) fn take_back(self) -> Vec<String> {
+    pub(crate) fn take_back(self) -> Vec<String> {
         let mut failed = Vec::new();
         for undo in self.undo.into_iter().rev() {
             let (path, undone) = match undo {
@@ -280,7 +280,7 @@ impl Changes {
 }
 
 /// A name beside `path` that nothing looks at: with a `~` at its end, since logrotate reads hidden files as well.
-pub(super) fn hidden(path: &Path, what: &str) -> PathBuf {
+pub(crate) fn hidden(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.virt-hooks-{what}"))
 }

@@ -9,7 +9,7 @@ use crate::record::Quoted;
 
 /// A place, and what was there.
 #[derive(Debug)]
-pub(in crate::command) struct Watched {
+pub(crate) struct Watched {
     place: PathBuf,
     seen: Option<Identity>,
 }
@@ -44,13 +44,13 @@ impl Identity {
 
 impl Watched {
     /// A place from now on.
-    pub(in crate::command) fn now(place: &Path) -> Self {
+    pub(crate) fn now(place: &Path) -> Self {
         Self { place: place.to_owned(), seen: Identity::of(place) }
     }
 
     /// # Errors
     /// Where `path` is the place, and what is there is not what was.
-    pub(super) fn as_seen(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn as_seen(&self, path: &Path) -> io::Result<()> {
         self.unless(path, Identity::of(path) != self.seen)
     }
 
@@ -58,7 +58,7 @@ impl Watched {
     ///
     /// # Errors
     /// As above.
-    pub(super) fn as_linked(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn as_linked(&self, path: &Path) -> io::Result<()> {
         let linked = Identity::of(path).zip(self.seen).map(|(now, seen)| Identity { changed: seen.changed, ..now });
         self.unless(path, linked != self.seen)
     }
@@ -74,7 +74,7 @@ impl Watched {
     }
 
     /// Takes note of a change of one's own, if it was one of the place.
-    pub(super) fn changed(&mut self, path: &Path) {
+    pub(crate) fn changed(&mut self, path: &Path) {
         if path == self.place {
             self.seen = Identity::of(path);
         }
@@ -84,7 +84,7 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::install::change::{Change, Changes, Content, Put};
+    use crate::command::install::steps::change::{Change, Changes, Content, Put};
 
     const PLACE: &str = "qemu";
 
