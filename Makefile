@@ -115,8 +115,9 @@ clean:
 
 help:
 	@echo "make             builds the program, static"
-	@echo "make install     builds it, installs it as libvirt's hook, and rehearses a VM's life with it"
+	@echo "make install     builds it, installs it as libvirt's hook, and rehearses a domain's lifecycle with it"
 	@echo "                 DESTDIR=folder installs below that folder, BINARY=file installs that program;"
+	@echo "                 VERBOSE=1 prints the log of the rehearsal;"
 	@echo "                 what becomes of another hook: REPLACE=1 keeps it as a backup, KEEP_EXISTING=1 runs it as well"
 	@echo "make uninstall   takes it all back, but for what is yours"
 	@echo "make deb, rpm    makes a package, in target/packages; make packages makes both (docs/packages.md)"

@@ -3,11 +3,27 @@
 use crate::machine::{BINARY, CUSTOM, HOOK, LOG, Machine};
 
 #[test]
-fn it_shows_a_vm_s_whole_life() {
+fn it_takes_two_lines_and_names_the_way_to_see_all() {
     let machine = Machine::new();
     let said = machine.make(&["install"]).success();
+    let (_, from_here) = said.split_once("rehearsal  ").unwrap();
+    let lines: Vec<&str> = from_here.lines().take(2).collect();
+    assert_eq!(
+        lines,
+        [
+            "5 events of a domain that does not exist, 12 runs of the example scripts: no error",
+            "           make install VERBOSE=1 prints their log"
+        ]
+    );
+    assert!(!said.contains(" qemu-hook["), "{said}");
+}
+
+#[test]
+fn verbose_it_prints_the_whole_lifecycle() {
+    let machine = Machine::new();
+    let said = machine.make(&["install", "VERBOSE=1"]).success();
     let (_, from_here) = said.split_once("--- rehearsal").unwrap();
-    let (shown, _) = from_here.split_once("--- end of the rehearsal: all is well ---").unwrap();
+    let (shown, _) = from_here.split_once("rehearsal  5 events").unwrap();
 
     let mut seen: Vec<&str> = shown.lines().filter_map(|line| line.split(' ').nth(5)).collect();
     seen.retain(|steps| steps.contains('/'));
@@ -86,7 +102,7 @@ fn without_python_the_python_example_is_left_out() {
     let machine = Machine::new();
     machine.shell("rm -f /usr/bin/python3");
     let said = machine.make(&["install"]).success();
-    assert!(said.contains("without the Python examples: there is no /usr/bin/python3 here"), "{said}");
+    assert!(said.contains("rehearsal  without the Python examples, since /usr/bin/python3 does not exist\n"), "{said}");
     assert!(!said.contains("show-interfaces.py: "), "{said}");
 }
 
