@@ -40,11 +40,12 @@ test-packages:
 # Nothing is left out silently, and with CI=true nothing at all.
 test:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-	    tests/prepare any root && $(MAKE) --no-print-directory test-anywhere test-as-root; \
+	    tests/prepare any root && tests/preflight spec install libvirt network && \
+	    $(MAKE) --no-print-directory test-anywhere test-as-root; \
 	elif [ "$$CI" = true ]; then \
 	    echo "make test: with CI=true nothing may be left out, and this needs root on Debian" >&2; exit 1; \
 	else \
-	    $(MAKE) --no-print-directory test-anywhere && \
+	    tests/prepare any && tests/preflight spec && $(MAKE) --no-print-directory test-anywhere && \
 	    echo "make test: left out tests/libvirt, tests/install and tests/network, which need root on Debian"; \
 	fi
 

@@ -41,6 +41,7 @@ pub(crate) struct Reply {
 
 impl Machine {
     pub(crate) fn new() -> Self {
+        testbed::preflight();
         let folder = tempfile::tempdir().unwrap();
         let mut holder = Command::new("unshare")
             .args(["--net", "--mount", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private", "bash"])

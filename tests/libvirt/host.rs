@@ -82,6 +82,7 @@ impl Host {
 
     pub(crate) fn numbered(number: u8) -> Self {
         guest::prepare();
+        testbed::preflight();
         let mut holder = Command::new("unshare")
             .args(["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc"])
             .args(["--propagation", "private", "bash"])

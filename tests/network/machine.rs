@@ -38,6 +38,7 @@ impl Machine {
 
     /// A machine in which this holds its process 1, `unshare` or what becomes it.
     pub(crate) fn held_by(name: &'static str, unshare: &mut Command) -> Self {
+        testbed::preflight();
         let mut holder = unshare
             .args(["--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private"])
             .args(["bash", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/network/machine.sh"), name])

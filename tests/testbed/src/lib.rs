@@ -7,6 +7,7 @@
 
 mod call;
 mod log;
+mod preflight;
 mod terminal;
 
 use std::fs;
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 pub use self::call::{Call, Finished, Running, open_pipe};
 pub use self::log::{Log, Record};
+pub use self::preflight::preflight;
 
 /// Where the host keeps its custom scripts.
 pub const CUSTOM: &str = "etc/libvirt/hooks/custom";
@@ -51,6 +53,7 @@ macro_rules! host {
 impl Host {
     /// A host that has `binary` as `/etc/libvirt/hooks/qemu`, and an empty folder for custom scripts.
     pub fn with_hook(binary: &Path) -> Self {
+        preflight();
         let host = Self { root: TempDir::new().expect("a folder for the host") };
         fs::set_permissions(host.root.path(), fs::Permissions::from_mode(0o755)).expect("the root's mode");
         for folder in [CUSTOM, "var/log/libvirt", "run", "usr", "proc", "dev", "tmp", "extra/bin", "extra/sbin"] {
