@@ -1,4 +1,4 @@
-//! Supervisor that are run to their end: scripts under supervision, and the host's own tools.
+//! Programs that are run to their end: scripts and the host's own tools, with a deadline, a process group and bounded output.
 
 mod capture;
 mod children;

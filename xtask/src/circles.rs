@@ -15,8 +15,7 @@ pub(crate) fn circles(root: &Path) -> Result<Vec<Vec<String>>, String> {
     let mut found = Vec::new();
     for folder in CRATES {
         let modules = modules(&root.join(folder))?;
-        let imports: BTreeMap<&str, BTreeSet<&str>> =
-            modules.iter().map(|(name, file)| (name.as_str(), imports(name, file, &modules))).collect();
+        let imports = all_imports(&modules);
         let reach: BTreeMap<&str, BTreeSet<&str>> =
             imports.keys().map(|name| (*name, reached(name, &imports))).collect();
         let mut seen = BTreeSet::new();
@@ -30,6 +29,20 @@ pub(crate) fn circles(root: &Path) -> Result<Vec<Vec<String>>, String> {
         }
     }
     Ok(found)
+}
+
+/// Returns the imports of every module below `folder`, by their paths in the crate.
+///
+/// # Errors
+/// Where a source file can't be read.
+pub(crate) fn imports_of_files(folder: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+    let modules = modules(folder)?;
+    let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
+    Ok(all_imports(&modules).into_iter().map(|(name, imports)| (name.to_owned(), owned(imports))).collect())
+}
+
+fn all_imports(modules: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<&str>> {
+    modules.iter().map(|(name, file)| (name.as_str(), imports(name, file, modules))).collect()
 }
 
 /// The text of every module by its path in the crate (`network::guard::chain`), tests left out.
@@ -58,23 +71,49 @@ fn modules(folder: &Path) -> Result<BTreeMap<String, String>, String> {
     Ok(modules)
 }
 
-/// The modules that one imports. What a module says of its own parts (`mod`, `pub use self::`) is an index, no import.
+/// The modules that one imports, by `use` or by a path in its code. A module that names its own parts (`mod`,
+/// `pub use self::`) is an index and imports nothing.
 fn imports<'a>(name: &str, text: &str, modules: &'a BTreeMap<String, String>) -> BTreeSet<&'a str> {
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]).collect();
+    let used = code
+        .split(';')
+        .filter_map(|statement| statement.split_once("use ").filter(|(before, _)| is_private(before)))
+        .flat_map(|(_, tree)| expanded(tree.trim()));
     let mut found = BTreeSet::new();
-    for statement in
-        text.split(';').filter_map(|statement| statement.split_once("use ").filter(|(before, _)| is_private(before)))
-    {
-        for path in expanded(statement.1.trim()) {
-            let absolute = absolute(name, &path);
-            // The longest part of the path that is a module.
-            let mut parts = absolute;
-            while !parts.is_empty() && !modules.contains_key(&parts.join("::")) {
-                parts.pop();
+    for path in used.chain(written_out(&code)) {
+        // The longest part of the path that is a module.
+        let mut parts = absolute(name, &path);
+        while !parts.is_empty() && !modules.contains_key(&parts.join("::")) {
+            parts.pop();
+        }
+        if let Some((module, _)) = modules.get_key_value(&parts.join("::")) {
+            if !module.is_empty() && module != name {
+                found.insert(module.as_str());
             }
-            if let Some((module, _)) = modules.get_key_value(&parts.join("::")) {
-                if !module.is_empty() && module != name {
-                    found.insert(module.as_str());
+        }
+    }
+    found
+}
+
+/// The paths that begin with `crate::` or `super::` outside `use` statements and visibilities.
+fn written_out(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in code.lines().filter(|line| !line.trim_start().starts_with("use ") && !line.contains("pub use ")) {
+        for start in ["crate::", "super::"] {
+            for (at, _) in line.match_indices(start) {
+                let before = line.get(..at).unwrap_or_default();
+                if before.ends_with("(in ")
+                    || before.ends_with(':')
+                    || before.ends_with(|last: char| last.is_alphanumeric())
+                {
+                    continue;
                 }
+                let rest = line.get(at..).unwrap_or_default();
+                let end = rest
+                    .find(|next: char| !(next.is_alphanumeric() || matches!(next, '_' | ':')))
+                    .unwrap_or(rest.len());
+                found.push(rest.get(..end).unwrap_or_default().to_owned());
             }
         }
     }
@@ -156,6 +195,8 @@ mod tests {
             ("use crate::e::f;\nuse std::io;", vec!["e::f"]),
             ("use super::CONSTANT;", vec!["a"]),
             ("pub use self::b::X;", vec![]),
+            ("fn f() { crate::d::g(super::b::h()) }", vec!["a::b", "d"]),
+            ("pub(in crate::d) fn f() {}\n// crate::d::g\n", vec![]),
         ] {
             let found: Vec<&str> = imports("a::c", text, &all).into_iter().collect();
             assert_eq!(found, expected, "{text}");

@@ -10,6 +10,7 @@ mod explanation;
 mod network_page;
 mod page;
 mod prose;
+mod rooms;
 mod settings_page;
 
 use std::fs;
@@ -19,6 +20,9 @@ use std::process::ExitCode;
 
 /// What writes the files, for a person.
 const WRITE: &str = "make man";
+
+/// The page with the picture of the rooms.
+const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -51,18 +55,25 @@ fn root() -> PathBuf {
 }
 
 /// Every file that is made, by its path in the project, with what belongs into it.
-fn files() -> Vec<(String, Vec<u8>)> {
+///
+/// # Errors
+/// Where the imports can't be drawn.
+fn files(root: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
     let mut files = vec![
         ("man/virt-hooks.8".to_owned(), command_page::page().into_bytes()),
         ("man/virt-hooks-network.toml.5".to_owned(), network_page::page().into_bytes()),
         ("man/virt-hooks.toml.5".to_owned(), settings_page::page().into_bytes()),
     ];
     files.extend(completions::files());
-    files
+    let page = root.join(ARCHITECTURE);
+    if let Ok(text) = fs::read_to_string(page) {
+        files.push((ARCHITECTURE.to_owned(), rooms::page(root, &text)?.into_bytes()));
+    }
+    Ok(files)
 }
 
 fn write(root: &Path) -> Result<(), String> {
-    for (name, content) in files() {
+    for (name, content) in files(root)? {
         let path = root.join(&name);
         let folder = path.parent().unwrap_or(root);
         fs::create_dir_all(folder)
@@ -74,7 +85,7 @@ fn write(root: &Path) -> Result<(), String> {
 
 fn check(root: &Path) -> Result<(), String> {
     let mut differing = Vec::new();
-    for (name, content) in files() {
+    for (name, content) in files(root)? {
         match fs::read(root.join(&name)) {
             Ok(there) if there == content => {}
             Ok(_) => differing.push(format!("{name} is not what the program's definitions say")),
