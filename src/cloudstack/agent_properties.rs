@@ -6,13 +6,13 @@
 use std::char::{REPLACEMENT_CHARACTER, decode_utf16};
 use std::iter::Peekable;
 
-/// The value of a key; of several the last, as in Java. A blank at its end is part of it.
+/// Returns the value of a key, the last of several, as in Java. A blank at its end is part of it.
 pub fn property(text: &[u8], key: &str) -> Option<String> {
     let pairs = logical_lines(text).into_iter().map(|line| split(&line));
     pairs.filter(|(found, _)| found == key).map(|(_, value)| value).next_back()
 }
 
-/// The lines with their continuations, without comments and empty ones.
+/// Iterates over logical lines: continued lines joined, comments and empty lines left out.
 fn logical_lines(text: &[u8]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut unfinished: Option<String> = None;
@@ -38,7 +38,7 @@ fn logical_lines(text: &[u8]) -> Vec<String> {
     lines
 }
 
-/// The key and the value of a logical line.
+/// Splits a logical line into key and value.
 fn split(line: &str) -> (String, String) {
     let mut escaped = false;
     let end = line.find(|character| {
@@ -86,7 +86,7 @@ fn unescape(text: &str) -> String {
     decode_utf16(units).map(|unit| unit.unwrap_or(REPLACEMENT_CHARACTER)).collect()
 }
 
-/// Four hexadecimal digits, where they come next.
+/// Reads four hexadecimal digits.
 fn unit(characters: &mut Peekable<impl Iterator<Item = char> + Clone>) -> Option<u16> {
     let digits: String = characters.clone().take(4).collect();
     let all = digits.len() == 4 && digits.chars().all(|digit| digit.is_ascii_hexdigit());

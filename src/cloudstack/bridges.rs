@@ -1,5 +1,5 @@
-//! Bridges at a live migration: the XML arrives with the names that they have on the source host, and CloudStack names
-//! the bridge of a guest network after the host's own physical device.
+//! Bridges at a live migration: the XML names those of the source host, and CloudStack names the bridge of a guest network
+//! after the host's own physical device.
 //!
 //! With b the bridge of an interface and G the physical device under this host's guest bridge:
 //!
@@ -19,54 +19,53 @@ use crate::kernel::devices::MAXIMUM_NAME;
 use crate::paths::Paths;
 use crate::record::{Journal, Level};
 
-/// What an operator does about XML that could not be read.
+/// Advice for XML that could not be read.
 const CHECK: &str =
     "so the migration fails if one is called otherwise here; check it where it comes from: virsh dumpxml";
 
-/// How many interfaces are told of one by one. A VM has a few.
+/// Number of interfaces that get a record each.
 const TOLD: usize = 100;
 
-/// What becomes of a domain's bridges.
+/// The changes to a domain's bridges.
 #[derive(Debug)]
 pub struct Plan<'h> {
-    /// What is to be said, interface by interface; those whose bridge is right are left out.
+    /// The interfaces whose bridge is not this host's.
     pub findings: Vec<Finding<'h>>,
-    /// What is to be changed in the XML.
+    /// The changes in the XML.
     pub edits: Vec<Edit>,
 }
 
 /// An interface whose bridge is not this host's.
 #[derive(Debug)]
 pub struct Finding<'h> {
-    /// What records call the interface: its MAC address, or its number, from 1.
+    /// The interface's name in records: its MAC address, or its number, from 1.
     pub interface: String,
-    /// The bridge that it came with.
+    /// The bridge in the XML.
     pub bridge: String,
-    /// What becomes of that.
+    /// Its fate.
     pub fate: Fate<'h>,
 }
 
-/// What becomes of a bridge that is not this host's.
+/// The fate of a bridge that is not this host's.
 #[derive(Debug)]
 pub enum Fate<'h> {
-    /// It becomes another.
+    /// It is renamed.
     Becomes {
-        /// Which one.
+        /// The new name.
         name: String,
-        /// Whether this host has a device of that name.
+        /// True if this host has a device of that name.
         exists: bool,
     },
-    /// It stays, since its name here can't be told.
+    /// It is unchanged, since its name on this host is unknown.
     Unknown(&'h NoGuestDevice),
-    /// It stays, since the name that it would get is one of another host's guest device by the same rules, and would be
-    /// changed once more.
+    /// It is unchanged, since the next host would rename the new name again.
     Ambiguous {
-        /// That name.
+        /// The new name.
         name: String,
     },
-    /// It stays, since no device can have the name that it would get.
+    /// It is unchanged, since no device can have the new name.
     TooLong {
-        /// That name.
+        /// The new name.
         name: String,
     },
 }
@@ -100,7 +99,7 @@ pub fn rename_bridges(document: &mut Document, paths: &Paths, journal: &mut Jour
     }
 }
 
-/// Finds out what becomes of a domain's bridges on a host.
+/// Plans the changes to a domain's bridges on a host.
 pub fn plan<'h>(xml: &DomainXml<'_>, host: &'h dyn Host) -> Plan<'h> {
     let mut plan = Plan { findings: Vec::new(), edits: Vec::new() };
     for (index, interface) in xml.interfaces().enumerate() {
@@ -122,7 +121,7 @@ pub fn plan<'h>(xml: &DomainXml<'_>, host: &'h dyn Host) -> Plan<'h> {
     plan
 }
 
-/// What of a bridge's name goes over into the one that it has here; nothing where it keeps the name.
+/// Returns the part of a bridge's name that its new name keeps, or nothing where the name stays.
 fn suffix_to_carry<'a>(bridge: &'a str, host: &dyn Host) -> Option<&'a str> {
     if let Some(rest) = bridge.strip_prefix("cloudVirBr") {
         return Some(rest);
@@ -134,7 +133,7 @@ fn suffix_to_carry<'a>(bridge: &'a str, host: &dyn Host) -> Option<&'a str> {
     (!host.has_device(device)).then_some(digits)
 }
 
-/// The parts of `br<dev>-<digits>`, as the agent tells them: `^br(\S+)-(\d+)$`.
+/// Splits `br<dev>-<digits>` by the agent's pattern, `^br(\S+)-(\d+)$`.
 fn device_and_network(bridge: &str) -> Option<(&str, &str)> {
     let (device, digits) = bridge.strip_prefix("br")?.rsplit_once('-')?;
     // Java's `\s` has the vertical tab, which Rust's ASCII whitespace has not.
@@ -166,7 +165,7 @@ fn called(interface: &Interface<'_>, number: usize) -> String {
 }
 
 impl Plan<'_> {
-    /// Says what becomes of each bridge, and what to check where that is not right.
+    /// Records the fate of each bridge, and the setting to check.
     pub fn tell(&self, journal: &mut Journal) {
         let (told, more) = self.findings.split_at(self.findings.len().min(TOLD));
         for finding in told {

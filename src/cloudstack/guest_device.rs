@@ -14,54 +14,54 @@ use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::trust::shell;
 
-/// The properties that name the guest bridge; the agent takes the first that is there.
+/// The properties that name the guest bridge, in the agent's order.
 const KEYS: [&str; 2] = ["guest.network.device", "private.network.device"];
 
-/// What the agent takes for the guest bridge where neither is there.
+/// The agent's default guest bridge.
 const DEFAULT: &str = "cloudbr1";
 
-/// What guests' own devices are called: libvirt's taps, and those made by hand.
+/// Prefixes of guests' devices: libvirt's taps, and hand-made ones.
 const TAPS: [&str; 2] = ["vnet", "tap"];
 
-/// The most that is read of the agent's properties, in bytes.
+/// The largest file of agent properties that is read, in bytes.
 const MAXIMUM_BYTES: u64 = 1 << 20;
 
-/// How much of a name from outside is shown, in characters. A device's is at most 15 bytes long.
+/// The longest part of a foreign name that is shown, in characters. A device's name has at most 15 bytes.
 const SHOWN: usize = 64;
 
-/// Why a host has no guest device, and what to check.
+/// The reason why a host has no guest device.
 #[derive(Debug, thiserror::Error)]
 pub enum NoGuestDevice {
     /// No CloudStack agent is set up here.
     #[error("the file that names the guest bridge, {}, does not exist; is this a CloudStack host?", Quoted::path(.properties))]
     NoAgent {
-        /// Where its properties would be.
+        /// The path of its properties.
         properties: PathBuf,
     },
     /// The agent's properties can't be read.
     #[error("{} can't be read: {source}; check: ls -l {}", Quoted::path(.properties), shell(.properties))]
     Unread {
-        /// Where they are.
+        /// Their path.
         properties: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The agent's properties name a device that does not exist.
     #[error("the guest bridge {} does not exist here; check {key} in {}, and: ip link", shown(.bridge),
         Quoted::path(.properties))]
     NoSuchDevice {
-        /// Where the properties are.
+        /// The path of the properties.
         properties: PathBuf,
         /// The key that names it.
         key: &'static str,
         /// The device.
         bridge: String,
     },
-    /// What the agent's properties have for the guest bridge can't be a device. It may be anything, a secret too where a
-    /// line goes on by mistake, and is not shown.
+    /// The agent's guest bridge cannot be the name of a device. It is not shown, since a wrongly continued line may hold a
+    /// secret.
     #[error("what {key} is in {} is no name of a network device; check it there", Quoted::path(.properties))]
     NoName {
-        /// Where the properties are.
+        /// The path of the properties.
         properties: PathBuf,
         /// The key.
         key: &'static str,
@@ -70,7 +70,7 @@ pub enum NoGuestDevice {
     #[error("{} names no guest bridge, and {DEFAULT}, which the agent then takes, does not exist here; set {} there",
         Quoted::path(.properties), KEYS[0])]
     NoDefault {
-        /// Where the properties are.
+        /// The path of the properties.
         properties: PathBuf,
     },
     /// The guest bridge has only guests' taps as ports.
@@ -86,14 +86,14 @@ pub enum NoGuestDevice {
     PortsUnread {
         /// The bridge.
         bridge: String,
-        /// Where the kernel shows them.
+        /// Their path in sysfs.
         folder: PathBuf,
-        /// What it said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
-/// A name from outside, as records have it: quoted, and cut where no device's could be as long.
+/// A foreign name as records have it: quoted, and cut where no device's name is as long.
 pub(super) fn shown(name: &str) -> String {
     match name.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", Quoted::bytes(name.get(..end).unwrap_or_default().as_bytes())),
@@ -101,7 +101,7 @@ pub(super) fn shown(name: &str) -> String {
     }
 }
 
-/// Finds the guest device of the host of which these are the places.
+/// Finds the host's guest device.
 pub(super) fn find(paths: &Paths) -> Result<String, NoGuestDevice> {
     let properties = paths.agent_properties().to_owned();
     let text = match read(&properties) {

@@ -1,4 +1,4 @@
-//! What tasks ask of a host, found out when it is first asked for.
+//! Facts of a host, read when first needed.
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;
@@ -7,15 +7,15 @@ use super::guest_device::{self, NoGuestDevice};
 use crate::kernel::devices::device;
 use crate::paths::Paths;
 
-/// A host, for what a task plans. Tests imagine others.
+/// A host, as the plan for bridges sees it. Tests have others.
 pub trait Host {
-    /// Whether it has a network device of this name.
+    /// Returns true if it has a network device of this name.
     fn has_device(&self, name: &str) -> bool;
 
-    /// The physical device under its guest bridge.
+    /// Returns the physical device under its guest bridge.
     ///
     /// # Errors
-    /// Where it has none.
+    /// The host has none, with the reason.
     fn guest_device(&self) -> Result<&str, &NoGuestDevice>;
 }
 
@@ -27,7 +27,7 @@ pub struct ThisHost<'a> {
 }
 
 impl<'a> ThisHost<'a> {
-    /// The host of which these are the places.
+    /// Returns the host with these paths.
     pub const fn new(paths: &'a Paths) -> Self {
         Self { paths, guest_device: OnceCell::new() }
     }

@@ -1,4 +1,4 @@
-//! CloudStack's own task of the hook: at a live migration the VM's bridges are renamed to those of this host.
+//! CloudStack's task of the hook: it renames a VM's bridges to those of this host at a live migration.
 
 mod agent_properties;
 pub mod bridges;

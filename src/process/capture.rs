@@ -1,4 +1,4 @@
-//! What a script prints, line by line as it comes, in bounded memory.
+//! Output of a program, line by line as it comes, in bounded memory.
 
 use std::fs::File;
 use std::iter;
@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 
-/// The longest unfinished line that is held back, in bytes. What is longer comes in pieces.
+/// The longest unfinished line that is held back, in bytes. A longer line comes in pieces.
 const MAXIMUM_HELD: usize = 16 << 10;
 
-/// Which of the two a line was printed to.
+/// A program's output stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -19,21 +19,21 @@ pub enum Stream {
     Stderr,
 }
 
-/// Some lines, none of them unfinished save a last piece of a long one.
+/// Whole lines, and possibly a last piece of a long line.
 #[derive(Debug, Clone, Copy)]
 pub struct Lines<'a> {
     text: &'a [u8],
-    /// The first line is the rest of one of which a piece has come before.
+    /// The first line continues a piece that was shown before.
     pub continued: bool,
 }
 
 impl<'a> Lines<'a> {
-    /// The very bytes that were printed. Those of all lines of a stream, one after another, are the stream.
+    /// Returns the printed bytes, newlines included. Concatenated, they are the stream.
     pub const fn bytes(self) -> &'a [u8] {
         self.text
     }
 
-    /// As much of them as `most` bytes are, and how many bytes are left out.
+    /// Returns the first `most` bytes of the lines, and the number of bytes left out.
     pub fn cut(self, most: u64) -> (Self, u64) {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         match self.text.get(..most) {
@@ -42,7 +42,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The lines without their newlines.
+    /// Iterates over the lines without their newlines.
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
         let mut rest = Some(self.text.strip_suffix(b"\n").unwrap_or(self.text));
         iter::from_fn(move || {
@@ -54,12 +54,12 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The reading end of a pipe that a script prints into.
+/// The read end of a program's output pipe.
 #[derive(Debug)]
 pub(super) struct Capture {
     stream: Stream,
     pipe: Option<File>,
-    /// A line without its end, so far.
+    /// An unfinished line.
     held: Vec<u8>,
     /// Pieces of that line have been shown already.
     continued: bool,
@@ -70,19 +70,18 @@ impl Capture {
         Self { stream, pipe: pipe.map(File::from), held: Vec::new(), continued: false }
     }
 
-    /// What to wait on, as long as somebody may still print.
+    /// Returns the descriptor to poll, until the last writer closes the pipe.
     pub(super) fn open(&self) -> Option<BorrowedFd<'_>> {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 
-    /// Gives the pipe away. What is held of a line is shown first.
+    /// Shows the unfinished line and returns the pipe.
     pub(super) fn release(&mut self, show: &mut dyn FnMut(Stream, Lines<'_>)) -> Option<OwnedFd> {
         self.finish(show);
         self.pipe.take().map(OwnedFd::from)
     }
 
-    /// Reads once what is there, which [`Capture::open`] was seen to be readable for, and shows the lines in it.
-    /// `buffer` is what it is read into, as much as there is room for.
+    /// Reads once from a readable pipe into `buffer`, up to its capacity, and shows the lines.
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>, show: &mut dyn FnMut(Stream, Lines<'_>)) {
         let Some(pipe) = &mut self.pipe else { return };
         buffer.clear();
@@ -118,7 +117,7 @@ impl Capture {
         }
     }
 
-    /// Shows what is held, since no more of that line comes.
+    /// Shows the unfinished line as it is.
     fn finish(&mut self, show: &mut dyn FnMut(Stream, Lines<'_>)) {
         if !self.held.is_empty() {
             show(self.stream, Lines { text: &self.held, continued: std::mem::take(&mut self.continued) });
@@ -127,7 +126,7 @@ impl Capture {
     }
 }
 
-/// How much of `text` ends with a whole UTF-8 character, so that a cut goes through none.
+/// Returns the length of the longest prefix of `text` that ends at a boundary of UTF-8 characters.
 fn whole_characters(text: &[u8]) -> usize {
     match text.utf8_chunks().last() {
         // An unfinished character is at most three bytes; what is longer is no text anyway.

@@ -1,4 +1,4 @@
-//! The hook's children, adopted ones included, and all that descends from them.
+//! The hook's children, adopted ones included, and their descendants.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -7,16 +7,16 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions};
 
 use super::process_table::{Process, processes};
 
-/// Processes that earlier scripts of the same event left behind on purpose. Later ones don't take them along.
+/// Processes that earlier scripts of the same event left running. The end of a later script spares them.
 #[derive(Debug, Default)]
 pub(super) struct LeftBehind {
-    /// By id and beginning.
+    /// By process id and start time.
     pids: HashSet<(i32, u64)>,
     groups: HashSet<i32>,
 }
 
 impl LeftBehind {
-    /// Those that there are before a script starts: whatever descends from the hook, which adopts what loses its parent.
+    /// Returns the descendants that the hook has before a script starts.
     pub(super) fn now() -> Self {
         // One system call tells nearly every time that there are none.
         if !reap_ended() {
@@ -41,7 +41,7 @@ impl LeftBehind {
     }
 }
 
-/// Takes note of every child that has ended; true where there are others.
+/// Reaps every child that has ended. Returns true if other children are left.
 fn reap_ended() -> bool {
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
@@ -52,8 +52,8 @@ fn reap_ended() -> bool {
     }
 }
 
-/// Takes note of adopted children that have ended while a script runs: each would hold its process id, and count against
-/// limits on processes, until the hook ends. The script itself is left to be reaped.
+/// Reaps adopted children that ended while a script runs. Unreaped, each would hold its process id and count against limits
+/// until the hook ends. The script itself is not reaped.
 ///
 /// Where the kernel does not list children (`CONFIG_PROC_CHILDREN`), they wait until the next script starts.
 pub(super) fn reap_adopted(script: i32) {
@@ -83,7 +83,7 @@ fn known(group: i32) -> Option<i32> {
     (group > 0).then_some(group)
 }
 
-/// Whether a child has ended. It stays to be reaped.
+/// Returns true if a child has ended. It is not reaped.
 pub(super) fn has_ended(pid: i32) -> bool {
     let Some(pid) = Pid::from_raw(pid) else {
         return true;
@@ -101,7 +101,7 @@ pub(super) fn children_of(table: &[Process], parent: i32) -> impl Iterator<Item 
     table.iter().filter(move |process| process.parent == parent)
 }
 
-/// These processes and all that descend from them.
+/// Returns these processes and their descendants.
 pub(super) fn descendants<'a>(table: &'a [Process], begin: impl Iterator<Item = &'a Process>) -> Vec<&'a Process> {
     let mut children: HashMap<i32, Vec<&Process>> = HashMap::new();
     for process in table {

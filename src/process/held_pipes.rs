@@ -1,4 +1,4 @@
-//! The pipes of a script that has ended, while something that it left behind still holds their other ends.
+//! Output pipes of a script that has ended, whose write ends another process still holds.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use super::capture::{Capture, Lines, Stream};
 use super::running::{BUFFER, Ready};
 
-/// The reading ends of a script's pipes, of which at least one may still be printed into.
+/// The read ends of a script's output pipes. At least one still has a writer.
 #[derive(Debug)]
 pub struct HeldPipes {
-    /// The one that was its standard output.
+    /// Its standard output.
     pub stdout: Option<OwnedFd>,
-    /// The one that was its standard error.
+    /// Its standard error.
     pub stderr: Option<OwnedFd>,
 }
 
 impl HeldPipes {
-    /// Shows what comes, for as long as anybody holds the other ends.
+    /// Shows all lines until the last writer closes the pipes.
     pub fn follow(self, show: &mut dyn FnMut(Stream, Lines<'_>)) {
         let mut stdout = Capture::new(Stream::Stdout, self.stdout);
         let mut stderr = Capture::new(Stream::Stderr, self.stderr);

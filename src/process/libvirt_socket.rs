@@ -1,7 +1,6 @@
-//! Who talks to libvirt: which processes hold the other end of a connection to one of its sockets.
+//! Connections to libvirt's sockets, and the processes that hold their client ends.
 //!
-//! `/proc/net/unix` names only the daemon's end. The kernel's socket diagnosis (sock_diag(7), `unix_diag`) tells for
-//! each socket its peer.
+//! `/proc/net/unix` names only the daemon's end. sock_diag(7) (`unix_diag`) reports the peer of each socket.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -17,7 +16,7 @@ const UDIAG_SHOW_NAME_AND_PEER: u32 = 0x5;
 const UNIX_DIAG_NAME: u16 = 0;
 const UNIX_DIAG_PEER: u16 = 2;
 
-/// How long the kernel may take, which answers at once, or something is wrong.
+/// Timeout of the kernel's answer, which normally comes at once.
 const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Connections to libvirt's daemons.
@@ -27,23 +26,23 @@ pub(super) struct LibvirtClients {
 }
 
 impl LibvirtClients {
-    /// Those that there are now.
+    /// Lists the present connections.
     ///
     /// # Errors
-    /// Where the kernel does not tell, or something (a security module) keeps it from telling.
+    /// The kernel lacks `unix_diag`, or a security module forbids it.
     pub(super) fn now() -> io::Result<Self> {
         let mut sockets = Sockets::default();
         Netlink::open(SOCK_DIAG, TIMEOUT)?.dump(SOCK_DIAG_BY_FAMILY, &request(), |body| sockets.take(body))?;
         Ok(Self { sockets: sockets.clients() })
     }
 
-    /// Whether a process holds one of them.
+    /// Returns true if a process holds one of them.
     pub(super) fn include(&self, pid: i32) -> bool {
         sockets(pid).any(|inode| self.sockets.contains(&inode))
     }
 }
 
-/// Asks for all sockets of the Unix family, in whatever state, with their names and their peers.
+/// Requests all Unix sockets in any state, with names and peers.
 fn request() -> Vec<u8> {
     let mut diag = vec![u8::try_from(AddressFamily::UNIX.as_raw()).unwrap_or_default(), 0, 0, 0];
     diag.extend_from_slice(&u32::MAX.to_ne_bytes());
@@ -53,7 +52,7 @@ fn request() -> Vec<u8> {
     diag
 }
 
-/// The length of what `unix_diag` tells of each socket before its attributes, in bytes.
+/// The length of `struct unix_diag_msg`, which precedes the attributes, in bytes.
 const SOCKET: usize = 16;
 
 #[derive(Default)]
@@ -65,7 +64,7 @@ struct Sockets {
 }
 
 impl Sockets {
-    /// Takes in what the kernel tells of a socket.
+    /// Adds a socket from the kernel's message.
     fn take(&mut self, body: &[u8]) {
         let Some(inode) = u32_at(body, 4) else { return };
         for (kind, value) in attributes(body.get(SOCKET..).unwrap_or_default()) {

@@ -7,30 +7,30 @@ use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-/// How much of a command line is shown, in bytes.
+/// The longest command line that is shown, in bytes.
 const COMMAND_LINE: u64 = 256;
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Its id.
+    /// Its process id.
     pub pid: i32,
-    /// Its name, which it can change itself.
+    /// Its name (`comm`), which the process can change.
     pub name: Vec<u8>,
     /// Its parent's id.
     pub parent: i32,
     /// Its process group.
     pub group: i32,
-    /// Whether it sleeps in the kernel and can't be woken.
+    /// True if it is in uninterruptible sleep.
     pub stuck: bool,
-    /// Whether it has ended and only waits for its parent to notice.
+    /// True if it is a zombie.
     pub ended: bool,
-    /// When it began, in clock ticks since boot: with its id, what tells it from a later one of the same id.
+    /// Its start, in clock ticks since boot. Together with the id it identifies the process.
     pub began: u64,
 }
 
 impl Process {
-    /// The process that a `stat` file tells of.
+    /// Parses the content of `/proc/PID/stat`.
     fn parse(stat: &[u8]) -> Option<Self> {
         // The name stands in parentheses and may hold blanks and parentheses itself.
         let open = stat.iter().position(|&byte| byte == b'(')?;
@@ -53,7 +53,7 @@ impl Process {
         Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// How it was called, arguments and all, or its name where it has emptied that.
+    /// Returns its command line, or its name where that is empty.
     pub fn command_line(&self) -> Vec<u8> {
         if self.stuck {
             // It may hold what the kernel needs to tell its command line.
@@ -80,7 +80,7 @@ impl Process {
         if line.is_empty() { self.name.clone() } else { line }
     }
 
-    /// Ends it with SIGKILL, and nothing else that may have its id by now.
+    /// Sends SIGKILL to this process, never to a later one with its id.
     pub(super) fn kill(&self) {
         let Some(pid) = Pid::from_raw(self.pid) else {
             return;
@@ -103,7 +103,7 @@ impl Process {
     }
 }
 
-/// The sockets that a process holds, by inode. None where that can't be seen.
+/// Returns the inodes of the sockets that a process holds; none if they are unreadable.
 pub(crate) fn sockets(pid: i32) -> impl Iterator<Item = u32> {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
     descriptors.into_iter().flatten().flatten().filter_map(|entry| {
@@ -117,10 +117,10 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Every process that can be seen.
+/// Lists every visible process.
 ///
 /// # Errors
-/// Where there is no `/proc`, or one of another process id namespace.
+/// `/proc` is absent or belongs to another PID namespace.
 pub(crate) fn processes() -> io::Result<Vec<Process>> {
     let own = fs::read_link("/proc/self")?;
     if own != Path::new(&std::process::id().to_string()) {

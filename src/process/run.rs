@@ -1,7 +1,6 @@
-//! Running one program to its end: its process group, what it prints, its deadline.
+//! One program, run to its end.
 //!
-//! Nothing here waits without a bound, and nothing that a script does can lengthen its time beyond its deadline, its
-//! grace period and one second.
+//! It takes at most its timeout, its grace period and one second, whatever it does.
 
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -16,10 +15,10 @@ use super::running::{Launch, Progress, Running, Show, Why};
 use super::supervisor::Supervisor;
 use crate::record::outcome::Outcome;
 
-/// The process group of the script that runs, or 0.
+/// The process group of the running program, or 0.
 static RUNNING: AtomicI32 = AtomicI32::new(0);
 
-/// Ends the script that runs, if one does, without any ado: for a hook that can't go on.
+/// Kills the running program's group, for a hook that panics.
 pub fn kill_running() {
     if let Some(group) = Pid::from_raw(RUNNING.load(Ordering::Relaxed)) {
         _ = rustix::process::kill_process_group(group, Signal::KILL);
@@ -27,10 +26,10 @@ pub fn kill_running() {
 }
 
 impl Supervisor {
-    /// Runs a script to its end. What it leaves behind with its pipes open comes back as a [`HeldPipes`].
+    /// Runs a program to its end. Returns its outcome, and its pipes where another process still holds them.
     ///
     /// # Errors
-    /// Where it can't be started, with what the kernel said.
+    /// The program cannot be started, with the kernel's error.
     pub fn run(&mut self, task: Launch<'_>, show: Show<'_, '_>) -> io::Result<(Outcome, Option<HeldPipes>)> {
         self.prepare();
         self.left_behind = LeftBehind::now();
@@ -67,7 +66,7 @@ impl Supervisor {
     }
 }
 
-/// Returns the pipes that something still holds, after what is in them has been shown.
+/// Shows the rest of the output and returns the pipes that still have a writer.
 fn held_pipes(mut running: Running, show: Show<'_, '_>) -> Option<HeldPipes> {
     // After SIGKILL it was not reaped yet.
     _ = running.child.try_wait();

@@ -1,4 +1,4 @@
-//! A program that runs: how it is started, its process group, and what it prints.
+//! A program to run, and the running program: its process group and its output.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -15,98 +15,98 @@ use super::children;
 use super::process_table::Process;
 use crate::record::outcome::Outcome;
 
-/// How much is read of a pipe at a time, in bytes: all that it holds by default (pipe(7)).
+/// The size of one read, in bytes: the default capacity of a pipe (pipe(7)).
 pub(super) const BUFFER: usize = 64 << 10;
 
-/// What is to be run, and how.
+/// A program to run.
 #[derive(Debug)]
 pub struct Launch<'a> {
-    /// The file, by its absolute path.
+    /// Its absolute path.
     pub program: &'a Path,
     /// Its arguments.
     pub arguments: &'a [OsString],
-    /// Variables that it gets besides the hook's own; those without a value it does not get.
+    /// Variables added to the hook's own environment, or without a value removed from it.
     pub environment: &'a [(&'a str, Option<&'a OsStr>)],
     /// Its standard input.
     pub stdin: Stdio,
-    /// How long it may run.
+    /// The longest time it runs.
     pub timeout: Duration,
-    /// How long it has between SIGTERM and SIGKILL.
+    /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
 }
 
-/// What happens while a script runs.
+/// Progress of a running program.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// It runs.
+    /// It was started.
     Started {
-        /// As this process, which leads its group.
+        /// Its process id, which is its group's.
         pid: u32,
     },
-    /// It printed something.
+    /// It printed lines.
     Printed {
-        /// Where.
+        /// The stream.
         stream: Stream,
-        /// What.
+        /// The lines.
         lines: Lines<'a>,
     },
-    /// It is told to end by SIGTERM.
+    /// It is sent SIGTERM.
     Terminating {
-        /// Why.
+        /// The reason.
         why: Why,
-        /// How long it has before SIGKILL.
+        /// The time before SIGKILL.
         grace: Duration,
-        /// What runs of it.
+        /// Its processes.
         remaining: Remaining,
     },
-    /// It is ended by SIGKILL.
+    /// It is sent SIGKILL.
     Killing {
-        /// What ran of it still.
+        /// Its remaining processes.
         processes: Vec<Process>,
     },
-    /// Some of it could not be ended even so.
+    /// SIGKILL did not end all of its processes.
     Unkillable {
-        /// What runs of it still, as far as it can be seen.
+        /// Its remaining processes, as far as they are visible.
         processes: Vec<Process>,
     },
 }
 
-/// Why a script is ended.
+/// The reason for ending a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// Its deadline has come, this long after its start.
+    /// It reached its timeout.
     Deadline(Duration),
     /// The hook received this signal.
     Interrupted(i32),
 }
 
-/// What runs of a script when it is to be ended.
+/// The processes of a program that is ended.
 #[derive(Debug)]
 pub struct Remaining {
-    /// Its processes, or why they can't be known, in which case only the process group can be ended.
+    /// Its processes. Without a process table only the process group can be ended.
     pub processes: io::Result<Vec<Process>>,
-    /// One of them waits for libvirt, which waits for the hook.
+    /// A process of it that waits for libvirt, which waits for the hook.
     pub calls_libvirt: Option<Process>,
 }
 
-/// Who is told of it.
+/// Receiver of the progress.
 pub(super) type Show<'a, 'b> = &'a mut (dyn FnMut(Progress<'_>) + 'b);
 
-/// A script that runs, or has ended and is not reaped yet.
+/// A program that runs, or has ended and is not reaped yet.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) child: Child,
     pub(super) begun: Instant,
     pub(super) stdout: Capture,
     pub(super) stderr: Capture,
-    /// Something told that it has perhaps ended, and nobody has looked since.
+    /// It may have ended since the last check.
     pub(super) may_have_ended: bool,
-    /// When it was last looked.
+    /// Time of the last check.
     pub(super) looked: Instant,
     pub(super) ended: bool,
 }
 
-/// What a wait was for.
+/// Result of a poll.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     pub(super) signal: bool,
@@ -115,7 +115,7 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// Waits until a signal has arrived or something can be read, but not longer than `longest`.
+    /// Waits until a signal has arrived or a pipe is readable, for at most `longest`.
     pub(super) fn wait(sources: [Option<BorrowedFd<'_>>; 3], longest: Duration) -> Self {
         let mut polled: Vec<PollFd<'_>> =
             sources.iter().flatten().map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)).collect();
@@ -152,12 +152,12 @@ impl Running {
         Ok(Self { child, begun, stdout, stderr, may_have_ended: false, looked: begun, ended: false })
     }
 
-    /// Its process id, which is its group's as well.
+    /// Returns its process id, which is its group's.
     pub(super) fn pid(&self) -> i32 {
         self.child.id() as i32
     }
 
-    /// Whether it has ended.
+    /// Returns true if it has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         if std::mem::take(&mut self.may_have_ended) && !self.ended {
             self.looked = Instant::now();
@@ -170,7 +170,7 @@ impl Running {
         self.stdout.open().is_some() || self.stderr.open().is_some()
     }
 
-    /// Takes its exit code or the signal that ended it.
+    /// Reaps it and returns its exit code or the signal that ended it.
     pub(super) fn reap(&mut self, after: Duration) -> Outcome {
         match self.child.try_wait() {
             Ok(Some(status)) => match (status.code(), status.signal()) {

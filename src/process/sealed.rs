@@ -1,4 +1,4 @@
-//! Files in memory that nobody can change any more: what a script or a program gets as its stdin.
+//! Sealed files in memory, for the stdin of programs.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,10 +7,10 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 
-/// A file that holds `bytes`, positioned at its beginning. The name is for whoever looks at the process.
+/// Returns a sealed file that holds `bytes`, at offset 0. `name` is shown in `/proc/PID/fd`.
 ///
 /// # Errors
-/// Where the kernel gives no memory or no descriptor for it.
+/// The kernel has no memory or no descriptor for it.
 pub fn file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Hosts may demand that nothing in memory can be executed (vm.memfd_noexec); Linux before 6.3 knows no such flag.

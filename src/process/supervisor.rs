@@ -1,4 +1,4 @@
-//! The supervisor of one event's programs: it waits for them, reads what they print, and adopts their orphans.
+//! The supervisor of an event's programs: it waits for them, reads their output, and adopts their orphans.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +7,16 @@ use super::children::{self, LeftBehind};
 use super::interruption::Interruption;
 use super::running::{BUFFER, Progress, Ready, Running, Show};
 
-/// How long what a script left behind may hold its pipes before they are given to the background.
+/// Time that a process left behind may hold the pipes before they go to the background.
 const DRAIN: Duration = Duration::from_millis(100);
 
-/// The longest that a signal is relied upon to tell that a script has ended. One that was blocked in whatever started
-/// the hook never arrives.
+/// Interval at which the program is checked without a signal. SIGCHLD never arrives where the daemon had blocked it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The same where signals can't be waited for at all.
+/// The same interval where signals cannot be polled.
 const LOOK_OFTEN: Duration = Duration::from_millis(10);
 
-/// How many reads empty the largest pipe that a script can make its output (`/proc/sys/fs/pipe-max-size`, 1 MiB), and
-/// another one beside it.
+/// Number of reads that empty two pipes of the largest size (`/proc/sys/fs/pipe-max-size`, 1 MiB).
 const FULL_PIPE: u32 = 32;
 
 /// Runs programs to their end, one after another: the scripts of an event and the host's own tools.
@@ -74,7 +72,7 @@ impl Supervisor {
         self.interruption.received()
     }
 
-    /// Waits until something happens or `until` comes, and shows what was printed. True where something was.
+    /// Waits for output, a signal, or `until`, and shows the output. Returns true if there was output.
     pub(super) fn turn(&mut self, running: &mut Running, until: Option<Instant>, show: Show<'_, '_>) -> bool {
         // Whoever asked for an interruption took in the signal of a child as well, and no other comes to wake this up.
         self.note_children(running);
@@ -101,7 +99,7 @@ impl Supervisor {
         ready.stdout || ready.stderr
     }
 
-    /// Takes notice of children that have ended, the script or others that the hook adopted.
+    /// Checks for ended children, the program itself and adopted ones.
     pub(super) fn note_children(&mut self, running: &mut Running) {
         if self.interruption.child_may_have_ended() {
             running.may_have_ended = true;
@@ -112,9 +110,8 @@ impl Supervisor {
         }
     }
 
-    /// Reads what is left in the pipes of a script that has ended: to their end, which comes at once unless something
-    /// that it left behind holds them. What the script itself printed is in them by now, and is read however long that
-    /// takes.
+    /// Reads the pipes of an ended program to their end, which comes at once unless another process holds them. The program's
+    /// own output is in them already and is read whole.
     pub(super) fn drain(&mut self, running: &mut Running, show: Show<'_, '_>) {
         let end = Instant::now() + DRAIN;
         let mut reads = 0;

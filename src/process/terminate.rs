@@ -1,7 +1,7 @@
-//! Ending a script and everything that it started.
+//! The end of a program and of all that it started.
 //!
-//! SIGTERM to its process group, a grace period, then SIGKILL to the group and to what has left it. The group's leader
-//! is not reaped before that, so that no other process can get its id, and the group's, meanwhile.
+//! SIGTERM to the process group, a grace period, then SIGKILL to the group and to descendants that left it. The leader is
+//! reaped last, so that no other process can get its id, which is the group's.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use super::process_table::{Process, processes};
 use super::running::{Progress, Remaining, Running, Show, Why};
 use super::supervisor::Supervisor;
 
-/// How long SIGKILL is given. What has not ended then sleeps in the kernel and can't be ended by anybody.
+/// Time for SIGKILL to take effect. A process that still runs then is in uninterruptible sleep.
 const KILL_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// How often it is looked whether a group whose leader has ended is empty, and whether SIGKILL has done its work.
+/// Interval of the checks for an empty group and for the effect of SIGKILL.
 const INTERVAL: Duration = Duration::from_millis(20);
 
 impl Supervisor {
-    /// Ends a script, whatever it does.
+    /// Ends a program, whatever it does.
     pub(super) fn terminate(&mut self, running: &mut Running, why: Why, grace: Duration, show: Show<'_, '_>) {
         let remaining = self.remaining(running);
         show(Progress::Terminating { why, grace, remaining });
@@ -43,7 +43,7 @@ impl Supervisor {
         self.kill(running, show);
     }
 
-    /// Ends with SIGKILL what is left, until nothing is or patience is over.
+    /// Sends SIGKILL to the remaining processes until none is left or the time is over.
     fn kill(&mut self, running: &mut Running, show: Show<'_, '_>) {
         let end = Instant::now() + KILL_TIMEOUT;
         let mut told = false;
@@ -84,7 +84,7 @@ impl Supervisor {
         Remaining { calls_libvirt: calls_libvirt.cloned(), processes }
     }
 
-    /// The processes of the table that are a script's: its group, and whatever descends from it or was adopted since.
+    /// Returns the program's processes: its group, its descendants, and orphans adopted since its start.
     fn of_script(&self, running: &Running, table: &[Process]) -> Vec<Process> {
         let in_group = table.iter().filter(|process| process.group == running.pid());
         let begin = in_group.chain(children_of(table, own_pid())).filter(|process| !self.left_behind.includes(process));
@@ -98,14 +98,14 @@ impl Supervisor {
     }
 }
 
-/// Whether nothing runs of the group of a leader that has ended. Without a process table nothing can be seen to.
+/// Returns true if the group of an ended leader is empty, and false without a process table.
 fn is_group_empty(running: &Running) -> bool {
     let Ok(table) = processes() else { return true };
     !table.iter().any(|process| process.group == running.pid() && !process.ended)
 }
 
-/// Ends the groups of which every process is to be ended: at one stroke, since one that forks without end would outrun a
-/// process after a process. A group with others in it (libvirt's own, which a script may have joined) is spared.
+/// Kills the groups that consist of these processes only, each by one signal, which a process that forks without end cannot
+/// outrun. A group with other processes in it (libvirt's, which a script may have joined) is spared.
 fn kill_groups(left: &[Process], table: &[Process]) {
     let doomed: HashSet<i32> = left.iter().map(|process| process.pid).collect();
     let mut groups: HashMap<i32, bool> = left.iter().map(|process| (process.group, true)).collect();

@@ -1,5 +1,4 @@
-//! The host's own programs: found by a search path that nobody's environment can change, asked with a bound on their time
-//! and on what they say.
+//! The host's own tools (`nft`, `ip`, `virsh`): a fixed search path, a timeout, and bounded output.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -14,34 +13,34 @@ use crate::record::Escaped;
 use crate::record::outcome::{Outcome, Seconds, Signal};
 use crate::script::PATH;
 
-/// How long a program has between SIGTERM and SIGKILL.
+/// Time between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The most that is taken of an answer, in bytes: several times what libvirt's messages can hold.
+/// The longest stdout, in bytes: several times the longest message of libvirt.
 const MAXIMUM_ANSWER: usize = 64 << 20;
 
-/// The most that is told of a complaint, in bytes.
+/// The longest part of stderr that is reported, in bytes.
 const MAXIMUM_COMPLAINT: usize = 4 << 10;
 
-/// Why a program gave no answer.
+/// Failure of a tool.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// There is none.
+    /// It is not installed.
     #[error("there is no {0} here")]
     Missing(String),
-    /// It did not end in time.
+    /// It did not end within its timeout.
     #[error("{0} timed out after {limit}", limit = Seconds(*.1))]
     Late(String, Duration),
     /// It was not started, since its caller's time is over.
     #[error("{0} was not started, since no time was left for it")]
     NotStarted(String),
-    /// This process was told to end.
+    /// This process received a signal to end.
     #[error("{0} was ended, since this process received signal {signal}", signal = Signal(*.1))]
     Interrupted(String, i32),
-    /// It failed, and said why.
+    /// It failed and printed this to stderr.
     #[error("{0} says: {1}")]
     Complained(String, String),
-    /// It failed without a word, or could not be called at all.
+    /// It failed without output, or could not be started.
     #[error("{0} {1}")]
     Failed(String, String),
 }
@@ -145,7 +144,7 @@ fn not_started(name: &str, error: &io::Error) -> ToolError {
     ToolError::Failed(name.to_owned(), format!("can't be started: {error}"))
 }
 
-/// Where a program is, if this host has one of that name.
+/// Returns the path of a tool, if this host has one of that name.
 pub fn find(name: &str) -> Option<PathBuf> {
     let is_program = |path: &PathBuf| {
         path.metadata().is_ok_and(|status| status.is_file() && status.permissions().mode() & 0o111 != 0)
@@ -153,7 +152,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
     std::env::split_paths(PATH).map(|folder| folder.join(name)).find(is_program)
 }
 
-/// What a program has said so far.
+/// Output of a tool so far.
 #[derive(Debug)]
 struct Heard {
     bytes: Vec<u8>,

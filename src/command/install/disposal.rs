@@ -104,7 +104,7 @@ fn can_run_later(found: &HookFile, paths: &Paths, programs: &mut Supervisor) -> 
             return refuse(format!("it is {what}, which libvirt can't run from another folder"));
         }
     }
-    let place = super::later_place(paths);
+    let place = later_place(paths);
     if fs::symlink_metadata(&place).is_ok() && !are_alike(paths.hook(), &place) {
         return refuse(format!("{} is there already", Quoted::path(&place)));
     }
