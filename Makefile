@@ -1,8 +1,8 @@
 # GNU make. `make help` tells what there is.
 
 .NOTPARALLEL:
-.PHONY: circles build install uninstall deb rpm packages release test-packages deny test test-anywhere test-as-root check format lint doc man \
-    man-check bench bench-log fuzz clean help
+.PHONY: circles build install uninstall deb rpm packages release test-packages test-fresh deny test test-anywhere \
+    test-as-root check format lint doc man man-check bench bench-log fuzz clean help
 
 build:
 	@packaging/build > /dev/null
@@ -36,6 +36,10 @@ deny:
 # bytes.
 test-packages:
 	@packaging/test/run
+
+# README's lines on a fresh minimal Debian, as root. SUITE=bookworm or trixie; PART=install leaves out make test.
+test-fresh:
+	@tests/fresh/run
 
 # Nothing is left out silently, and with CI=true nothing at all.
 test:
@@ -124,6 +128,7 @@ help:
 	@echo "make deb, rpm    makes a package, in target/packages; make packages makes both (docs/packages.md)"
 	@echo "make test        runs all tests; as root on Debian also those of the installation and under a real libvirt"
 	@echo "make test-packages installs, upgrades and removes the packages in roots of their own, as root on Debian"
+	@echo "make test-fresh  types README's lines on a fresh minimal Debian, as root: SUITE=bookworm or trixie, PART=install or all"
 	@echo "make deny        asks for the licences, doubles and origins of the crates; with DENY= also for known holes in them"
 	@echo "make release     makes packages, archives, checksums and a list of crates of the commit that is checked out"
 	@echo "make check       formatting, lints, the documentation's links, and whether the manual pages are up to date"
