@@ -1,6 +1,6 @@
 //! The hook's children, adopted ones included, and their descendants.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions};
@@ -11,8 +11,8 @@ use super::process_table::{Process, processes};
 #[derive(Debug, Default)]
 pub(super) struct LeftBehind {
     /// By process id and start time.
-    pids: HashSet<(i32, u64)>,
-    groups: HashSet<i32>,
+    pids: BTreeSet<(i32, u64)>,
+    groups: BTreeSet<i32>,
 }
 
 impl LeftBehind {
@@ -103,12 +103,12 @@ pub(super) fn children_of(table: &[Process], parent: i32) -> impl Iterator<Item 
 
 /// Returns these processes and their descendants.
 pub(super) fn descendants<'a>(table: &'a [Process], begin: impl Iterator<Item = &'a Process>) -> Vec<&'a Process> {
-    let mut children: HashMap<i32, Vec<&Process>> = HashMap::new();
+    let mut children: BTreeMap<i32, Vec<&Process>> = BTreeMap::new();
     for process in table {
         children.entry(process.parent).or_default().push(process);
     }
     let mut ahead: Vec<&Process> = begin.collect();
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     while let Some(process) = ahead.pop() {
         if seen.insert(process.pid) {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +62,9 @@ pub fn discover(paths: &Paths, event: &Event, operation: Operation) -> (Vec<Scri
     (scripts, errors)
 }
 
+/// The size of one listing of a folder, in bytes: the C library's.
+const LISTED: usize = 32 << 10;
+
 /// Shows each name in a folder to `see`. False where there is no such folder.
 fn read(folder: &Path, mut see: impl FnMut(&OsStr)) -> Result<bool, FolderError> {
     let failed = |error: Errno| FolderError { folder: folder.to_owned(), source: error.into() };
@@ -71,8 +73,9 @@ fn read(folder: &Path, mut see: impl FnMut(&OsStr)) -> Result<bool, FolderError>
         Err(Errno::NOENT) => return Ok(false),
         opened => opened.map_err(failed)?,
     };
-    let mut buffer = [MaybeUninit::uninit(); 32 << 10];
-    let mut entries = RawDir::new(opened, &mut buffer);
+    // Not on the stack, where every page of it would be touched, whatever the folder holds.
+    let mut buffer: Vec<u8> = Vec::with_capacity(LISTED);
+    let mut entries = RawDir::new(opened, buffer.spare_capacity_mut());
     while let Some(entry) = entries.next() {
         see(OsStr::from_bytes(entry.map_err(failed)?.file_name().to_bytes()));
     }
