@@ -22,7 +22,7 @@ use crate::cloudstack;
 use crate::domain::{Document, Input, LiveXml};
 use crate::driver::{Event, Stage};
 use crate::hook::verdict::{Run, Verdict};
-use crate::network;
+use crate::network::Lifecycle;
 use crate::paths::Paths;
 use crate::process::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::record::report;
@@ -95,8 +95,8 @@ pub fn handle(
 
     let mut supervisor = Supervisor::new(interruption);
     let live_xml = match occasion {
-        Occasion::Call | Occasion::Background => LiveXml::of(paths.state(), event.domain()),
-        Occasion::Rehearsal => LiveXml::rehearsed(paths.state(), event.domain()),
+        Occasion::Call | Occasion::Background => LiveXml::of(paths.state(), &event.object()),
+        Occasion::Rehearsal => LiveXml::rehearsed(paths.state(), &event.object()),
     };
     if let Some(live_xml) = &live_xml {
         if operation.shows_live_xml() {
@@ -115,12 +115,11 @@ pub fn handle(
 
     // Declared forwards and routes: looked at at start, which they may refuse if the settings ask for that; given at started,
     // reconnect and attach; taken away at prepare, stopped and release. A pause does not hold for them.
-    let refusal = match (network::Step::needed(event, operation, paths), occasion) {
-        (Some(step), Occasion::Call) => network::perform(step, event, &mut document, paths, &mut supervisor, journal),
-        (Some(step), Occasion::Rehearsal) => {
-            network::rehearse(step, event, &mut document, paths, &mut supervisor, journal)
-        }
-        (None, _) | (_, Occasion::Background) => None,
+    let mut network = Lifecycle::of(event, operation, paths);
+    let refusal = match occasion {
+        Occasion::Call => network.perform(&mut document, &mut supervisor, journal),
+        Occasion::Rehearsal => network.rehearse(&mut document, &mut supervisor, journal),
+        Occasion::Background => None,
     };
     if let Some(reason) = refusal {
         return Conclusion { runs: Vec::new(), verdict: Verdict::Refuse { reason }, xml: None };
@@ -163,7 +162,7 @@ pub fn handle(
         forget_live_xml(live_xml, journal);
         if occasion == Occasion::Call {
             // Whoever gave something to all VMs that run may have taken this one for one of them until now.
-            network::remove_late(event, paths, journal);
+            network.remove_late(journal);
         }
     }
     let verdict = Verdict::on(operation, &runs);

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use crate::domain::{DomainXml, LiveXml, MAXIMUM_PARSED};
-use crate::driver::{Operation, QEMU, Stage};
+use crate::driver::{Object, Operation, QEMU, Stage};
 use crate::paths::Paths;
 use crate::record::{Escaped, Quoted};
 
@@ -216,7 +216,7 @@ fn event_s_live_xml() -> Result<PathBuf, Failure> {
 fn kept(paths: &Paths, domain: &OsStr) -> Result<PathBuf, Failure> {
     let name = Quoted::name(domain);
     let why = "it is kept from its start or the hook's installation until its release, for root";
-    LiveXml::of(paths.state(), domain)
+    LiveXml::of(paths.state(), &Object::domain(domain))
         .and_then(|live_xml| live_xml.file())
         .ok_or_else(|| Failure::failed(format_args!("there is no live XML of {name}: {why}")))
 }

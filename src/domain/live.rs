@@ -3,12 +3,13 @@
 //! At `stopped` and `release` libvirt passes the inactive XML, which knows no tap and no bridge any more. So the XML of
 //! `start`, `started` and `reconnect` is kept until the domain is released.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::document::MAXIMUM_BYTES;
+use crate::driver::{self, Object};
 use crate::state::{Directory, StateError};
 
 /// The place of one domain's live XML.
@@ -21,27 +22,31 @@ pub struct LiveXml {
 }
 
 impl LiveXml {
-    /// The place of `domain`'s live XML in the state folder. A domain whose name is empty or has a `/` has none.
-    pub fn of(state: &Path, domain: &OsStr) -> Option<Self> {
-        let domain = domain.as_bytes();
+    /// The place of an object's live XML in the state folder. One whose name is empty or has a `/` has none.
+    pub fn of(state: &Path, object: &Object) -> Option<Self> {
+        let domain = object.name().as_bytes();
         let fits = !domain.is_empty() && !domain.contains(&b'/');
         // The ending keeps every domain apart from `.`, `..` and drafts.
-        fits.then(|| Self { directory: Directory::new(state, "live"), real: None, name: [domain, b".xml"].concat() })
+        let directory = Directory::of(state, object.driver(), "live");
+        fits.then(|| Self { directory, real: None, name: [domain, b".xml"].concat() })
     }
 
     /// The same for an event that libvirt does not know of: what is kept has a place of its own, and where nothing is kept
     /// there, that of the real VM is shown.
-    pub fn rehearsed(state: &Path, domain: &OsStr) -> Option<Self> {
-        let Self { directory, name, .. } = Self::of(state, domain)?;
-        Some(Self { directory: Directory::new(state, "rehearsed"), real: Some(directory), name })
+    pub fn rehearsed(state: &Path, object: &Object) -> Option<Self> {
+        let Self { directory, name, .. } = Self::of(state, object)?;
+        Some(Self { directory: Directory::of(state, object.driver(), "rehearsed"), real: Some(directory), name })
     }
 
-    /// That of every domain that has one, by name.
-    pub fn all(state: &Path) -> Vec<(OsString, Vec<u8>)> {
-        let directory = Directory::new(state, "live");
-        let domains = directory.names().into_iter().filter_map(|name| {
+    /// That of every object that has one.
+    pub fn all(state: &Path) -> Vec<(Object, Vec<u8>)> {
+        let of = |driver| {
+            let directory = Directory::of(state, driver, "live");
+            directory.names().into_iter().map(move |name| (driver, directory.clone(), name))
+        };
+        let domains = driver::ALL.into_iter().flat_map(of).filter_map(|(driver, directory, name)| {
             let domain = name.strip_suffix(b".xml").filter(|domain| !domain.is_empty())?;
-            Some((OsString::from_vec(domain.to_vec()), directory.kept_up_to(&name, MAXIMUM_BYTES)?))
+            Some((Object::new(driver, OsStr::from_bytes(domain)), directory.read(&name, MAXIMUM_BYTES).ok().flatten()?))
         });
         domains.collect()
     }
@@ -60,7 +65,7 @@ impl LiveXml {
 
     /// Whether it is kept, and says just this.
     pub fn is(&self, xml: &[u8]) -> bool {
-        self.directory.kept_up_to(&self.name, MAXIMUM_BYTES).is_some_and(|kept| kept == xml)
+        self.directory.read(&self.name, MAXIMUM_BYTES).is_ok_and(|kept| kept.is_some_and(|kept| kept == xml))
     }
 
     /// Keeps `xml` in place of what was kept before.

@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::{Driver, Operation, QEMU};
+use super::{Driver, Object, Operation, QEMU};
 
 /// One call of the hook. It has at least [`Event::ARGUMENTS`] arguments; more are kept and passed on.
 #[derive(Debug, Clone)]
@@ -48,6 +48,11 @@ impl Event {
     /// The domain's name; `-` where the operation concerns no object.
     pub fn domain(&self) -> &OsStr {
         self.argument(0)
+    }
+
+    /// The object that it is about, by which state is keyed.
+    pub fn object(&self) -> Object {
+        Object::new(self.driver, self.domain())
     }
 
     /// The operation's name as it was received, valid or not.

@@ -3,10 +3,12 @@
 //! A driver is one file here. The rest of the program asks the driver of an event, and knows none by name.
 
 mod event;
+mod object;
 mod operation;
 mod qemu;
 
 pub use self::event::Event;
+pub use self::object::Object;
 pub use self::operation::{ExitCode, Operation, Stage};
 pub use self::qemu::QEMU;
 
@@ -27,6 +29,11 @@ impl Driver {
         self.operations.iter().copied().find(|operation| operation.name().as_bytes() == name)
     }
 
+    /// Returns the driver of this name.
+    pub fn named(name: &[u8]) -> Option<&'static Self> {
+        ALL.into_iter().find(|driver| driver.name.as_bytes() == name)
+    }
+
     /// Returns the driver whose hook is called by this file name from a folder of this name.
     pub fn of_hook(file_name: &std::ffi::OsStr, folder: Option<&std::ffi::OsStr>) -> Option<&'static Self> {
         let is_of = |driver: &&Self| file_name == driver.name || folder.is_some_and(|folder| folder == driver.folder);
@@ -35,4 +42,4 @@ impl Driver {
 }
 
 /// Every driver.
-const ALL: [&Driver; 1] = [&QEMU];
+pub(crate) const ALL: [&Driver; 1] = [&QEMU];

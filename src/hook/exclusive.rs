@@ -44,7 +44,8 @@ impl Wait<'_> {
         let not_started = |why: &dyn std::fmt::Display| Outcome::NotStarted {
             reason: format!("exclusive = true is set for it, and its lock can't be had: {why}"),
         };
-        let lock = Directory::new(self.state, "locks").lock(&file_name(label)).map_err(|error| not_started(&error))?;
+        let lock = Directory::of(self.state, self.event.driver(), "locks");
+        let lock = lock.lock(&file_name(label)).map_err(|error| not_started(&error))?;
         let holder = [format!("{}\n", std::process::id()).as_bytes(), self.event.domain().as_bytes()].concat();
         let mut waits = false;
         loop {

@@ -8,7 +8,6 @@
 pub(crate) mod recorded;
 
 use std::io;
-use std::time::Duration;
 
 use rustix::net::netlink::NETFILTER;
 
@@ -48,9 +47,6 @@ const FORWARD: u32 = 2;
 
 /// The policy that drops (`NF_DROP`).
 const DROP: u32 = 0;
-
-/// How long the kernel may take for an answer.
-const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often it is asked again where something was changed while it answered.
 const TRIES: usize = 4;
@@ -199,8 +195,7 @@ fn request(family: u8, names: &[(u16, &str)]) -> Vec<u8> {
 fn ask<T>(kind: u16, request: &[u8], deadline: Deadline, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
     for _ in 0..TRIES {
         let mut told = Vec::new();
-        let answer = Netlink::open(NETFILTER, deadline.within(TIMEOUT).left())?
-            .dump(kind, request, |body| told.extend(parse(body)));
+        let answer = Netlink::open(NETFILTER, deadline.left())?.dump(kind, request, |body| told.extend(parse(body)));
         match answer {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             answer => return answer.map(|()| told),

@@ -1,20 +1,19 @@
-//! What becomes of a VM's declared network at which step of its life.
+//! The networking of one event: what becomes of a domain's forwards and routes at which step of its lifecycle.
 //!
 //! | operation | |
 //! |---|---|
-//! | `prepare` | what is left of an earlier life, whose end was never told, is taken away |
-//! | `start` | what is declared is resolved and looked at for conflicts; if the settings ask for it, a fault refuses the start |
-//! | `started`, `reconnect`, `attach` | it is given |
-//! | `stopped`, `release` | what was given is taken away, whatever is declared by then |
+//! | `prepare` | what is left of an earlier life, whose end was never told, is deleted |
+//! | `start` | what is declared is resolved and checked for conflicts; if the settings ask for it, a fault refuses the start |
+//! | `started`, `reconnect`, `attach` | it is applied |
+//! | `stopped`, `release` | what was applied is deleted, whatever is declared by then |
 //!
-//! At `migrate` and `restore` libvirt has not looked yet whether the VM runs here already (`qemuMigrationDstPrepareFresh`), and
+//! At `migrate` and `restore` libvirt has not checked yet whether the VM runs here already (`qemuMigrationDstPrepareFresh`), and
 //! refuses it then: nothing is done. If it goes on, `prepare` comes next.
 
-use std::ffi::OsStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::{Document, DomainXml};
-use crate::driver::{Event, Operation, Stage};
+use crate::driver::{Event, Object, Operation, Stage};
 use crate::kernel::deadline::Deadline;
 use crate::kernel::tools::HostTools;
 use crate::network::allocation::Allocation;
@@ -24,6 +23,7 @@ use crate::network::declaration::{self, Declarations};
 use crate::network::desired::plan::{self, Plan};
 use crate::network::reconcile::domain::{Basis, apply_plan};
 use crate::network::reconcile::outcome::Done;
+use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::report;
@@ -32,15 +32,9 @@ use crate::settings::OnFailure;
 use crate::state::Lock;
 use crate::trust::Judge;
 
-/// How long all that is done for a VM at an event may take.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The part of [`TIMEOUT`] that an event may wait for the ledger's lock. The rest is for the change itself.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(18);
-
-/// A step of a VM's declared network.
+/// A step of a domain's declared network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+enum Step {
     /// Check whether the declarations can be applied.
     Preflight,
     /// Apply them.
@@ -49,250 +43,233 @@ pub enum Step {
     Remove,
 }
 
-impl Step {
-    /// What there is to do at an operation.
-    pub const fn at(operation: Operation) -> Option<Self> {
-        match operation.stage() {
-            Stage::Starting => Some(Self::Preflight),
-            Stage::Running => Some(Self::Apply),
-            Stage::Preparing | Stage::Stopped | Stage::Released => Some(Self::Remove),
+/// The networking of one event.
+#[derive(Debug)]
+pub struct Lifecycle<'a> {
+    object: Object,
+    paths: &'a Paths,
+    /// The step, if there can be anything to do at all.
+    step: Option<Step>,
+    /// The time that is left for it.
+    left: Duration,
+}
+
+impl<'a> Lifecycle<'a> {
+    /// Returns that of an event. For most VMs on most hosts there is nothing to do, and that is found out at the cost of one
+    /// to three system calls.
+    pub fn of(event: &Event, operation: Operation, paths: &'a Paths) -> Self {
+        let object = event.object();
+        let is_marked = || Marker::of(paths.state(), &object).is_there();
+        let step = match operation.stage() {
+            Stage::Starting => declaration::are_there(paths).then_some(Step::Preflight),
+            Stage::Running => (declaration::are_there(paths) || is_marked()).then_some(Step::Apply),
+            Stage::Preparing | Stage::Stopped | Stage::Released => is_marked().then_some(Step::Remove),
             Stage::Arriving => None,
-        }
-    }
-
-    /// The same, if there can be anything to do at all: for most VMs on most hosts there is not, and that is found out at the
-    /// cost of one to three system calls.
-    pub fn needed(event: &Event, operation: Operation, paths: &Paths) -> Option<Self> {
-        let has_been_given = || Marker::of(paths.state(), event.domain()).is_there();
-        let step = Self::at(operation)?;
-        let matters = match step {
-            Self::Preflight => declaration::are_there(paths),
-            Self::Apply => declaration::are_there(paths) || has_been_given(),
-            Self::Remove => has_been_given(),
         };
-        matters.then_some(step)
+        Self { object, paths, step, left: timeouts::EVENT }
     }
-}
 
-/// Does at an event what there is to do. Where what is declared can't be given and the settings ask for it, it comes back
-/// with why the operation is to be refused.
-pub fn perform(
-    step: Step,
-    event: &Event,
-    document: &mut Document,
-    paths: &Paths,
-    programs: &mut Supervisor,
-    journal: &mut Journal,
-) -> Option<String> {
-    if step == Step::Remove {
-        take(event.domain(), paths, programs, journal);
-        return None;
-    }
-    let declared = Declared::load(event, document, paths, programs, journal);
-    if step == Step::Preflight {
-        return preflight(event.domain(), &declared, document, paths, journal);
-    }
-    give(event.domain(), &declared.declarations, document, paths, programs, journal);
-    None
-}
-
-/// Takes away what a VM was given between the beginning of its last event and the end of what is known of it.
-pub fn remove_late(event: &Event, paths: &Paths, journal: &mut Journal) {
-    if Marker::of(paths.state(), event.domain()).is_seen() {
-        take(event.domain(), paths, &mut Supervisor::watching(), journal);
-    }
-}
-
-/// Tells what an event would do, and does nothing of it. What comes back is as with [`perform`].
-pub fn rehearse(
-    step: Step,
-    event: &Event,
-    document: &mut Document,
-    paths: &Paths,
-    programs: &mut Supervisor,
-    journal: &mut Journal,
-) -> Option<String> {
-    if step == Step::Remove {
-        let ledger = Ledger::load(paths.state());
-        let allocation = ledger.of(event.domain()).map(|entry| entry.allocation.clone()).unwrap_or_default();
-        for forward in &allocation.forwards {
-            journal.info(None, format_args!("would delete the forward {forward}"));
-        }
-        for route in &allocation.routes {
-            journal.info(None, format_args!("would delete the route {route}"));
-        }
-        return None;
-    }
-    let declared = Declared::load(event, document, paths, programs, journal);
-    if step == Step::Preflight {
-        return preflight(event.domain(), &declared, document, paths, journal);
-    }
-    let ledger = Ledger::load(paths.state());
-    // What can't even be planned has been told, and refuses nothing here.
-    let plan = planned(event.domain(), &declared.declarations, document, &ledger, paths, journal)?;
-    let has = ledger.of(event.domain()).map(|entry| entry.allocation.clone()).unwrap_or_default();
-    for (forward, _) in plan.forwards.iter().filter(|(forward, _)| !has.forwards.contains(forward)) {
-        journal.info(None, format_args!("would add the forward {forward}"));
-    }
-    for (route, _) in plan.routes.iter().filter(|(route, _)| !has.routes.contains(route)) {
-        journal.info(None, format_args!("would add the route {route}"));
-    }
-    for fault in &plan.faults {
-        journal.error(None, fault);
-    }
-    None
-}
-
-/// What is declared for a VM.
-struct Declared {
-    declarations: Declarations,
-    /// Something that may be for it can't be taken.
-    in_part: bool,
-}
-
-impl Declared {
-    /// Reads it, with the XML.
-    fn load(
-        event: &Event,
+    /// Does what there is to do. Where what is declared can't be applied and the settings ask for it, it returns why the
+    /// operation is to be refused.
+    pub fn perform(
+        &mut self,
         document: &mut Document,
-        paths: &Paths,
-        programs: &mut Supervisor,
+        supervisor: &mut Supervisor,
         journal: &mut Journal,
-    ) -> Self {
-        document.read(&mut || programs.interrupted().is_some());
-        let judge = Judge::from(paths.root(), rustix::process::geteuid().as_raw());
-        let (declarations, problems) = declaration::load(paths, &judge, event.domain());
+    ) -> Option<String> {
+        if self.step? == Step::Remove {
+            self.change(None, supervisor, journal);
+            return None;
+        }
+        let declarations = self.declarations(document, supervisor, journal);
+        if self.step == Some(Step::Preflight) {
+            return self.preflight(&declarations, document, journal);
+        }
+        self.change(Some((&declarations, document)), supervisor, journal);
+        None
+    }
+
+    /// Removes what a VM was given between the beginning of its last event and the end of what is known of it.
+    pub fn remove_late(&mut self, journal: &mut Journal) {
+        if Marker::of(self.paths.state(), &self.object).is_seen() {
+            self.change(None, &mut Supervisor::watching(), journal);
+        }
+    }
+
+    /// Records what [`Lifecycle::perform`] would do, and changes nothing.
+    pub fn rehearse(
+        &self,
+        document: &mut Document,
+        supervisor: &mut Supervisor,
+        journal: &mut Journal,
+    ) -> Option<String> {
+        let step = self.step?;
+        let ledger = Ledger::load(self.paths.state());
+        let has = ledger.of(&self.object).map(|entry| entry.allocation.clone()).unwrap_or_default();
+        if step == Step::Remove {
+            for forward in &has.forwards {
+                journal.info(None, format_args!("would delete the forward {forward}"));
+            }
+            for route in &has.routes {
+                journal.info(None, format_args!("would delete the route {route}"));
+            }
+            return None;
+        }
+        let declarations = self.declarations(document, supervisor, journal);
+        if step == Step::Preflight {
+            return self.preflight(&declarations, document, journal);
+        }
+        // What can't even be planned has been recorded, and refuses nothing here.
+        let plan = self.planned(&declarations, document, &ledger, timeouts::deadline(self.left), journal)?;
+        for (forward, _) in plan.forwards.iter().filter(|(forward, _)| !has.forwards.contains(forward)) {
+            journal.info(None, format_args!("would add the forward {forward}"));
+        }
+        for (route, _) in plan.routes.iter().filter(|(route, _)| !has.routes.contains(route)) {
+            journal.info(None, format_args!("would add the route {route}"));
+        }
+        for fault in &plan.faults {
+            journal.error(None, fault);
+        }
+        None
+    }
+
+    /// Reads what is declared for the domain, and its XML.
+    fn declarations(
+        &self,
+        document: &mut Document,
+        supervisor: &mut Supervisor,
+        journal: &mut Journal,
+    ) -> Declarations {
+        document.read(&mut || supervisor.interrupted().is_some());
+        let judge = Judge::from(self.paths.root(), rustix::process::geteuid().as_raw());
+        let (declarations, problems) = declaration::load(self.paths, &judge, self.object.name());
         for (file, problem) in &problems {
             report::misdeclared(journal, file, problem);
         }
-        // What is wrong with a table that names no VM is nobody's fault in particular.
-        Self { in_part: declarations.refused > 0, declarations }
+        declarations
     }
-}
 
-/// The plan for a VM with this XML, against what others have by now. Nothing where the XML can't be read.
-fn planned(
-    domain: &OsStr,
-    declarations: &Declarations,
-    document: &Document,
-    ledger: &Ledger,
-    paths: &Paths,
-    journal: &mut Journal,
-) -> Option<Plan> {
-    if declarations.say_nothing() {
-        return Some(Plan::default());
-    }
-    let xml = match document.fault() {
-        Some(fault) => Err(fault.to_owned()),
-        None => DomainXml::parse(document.bytes()).map_err(|unreadable| unreadable.to_string()),
-    };
-    match xml {
-        Ok(xml) => Some(plan::of(domain, declarations, &xml, ledger, paths, Deadline::after(TIMEOUT))),
-        Err(why) => {
-            journal
-                .error(None, format_args!("what is declared for the VM's network can't be given, since its XML {why}"));
-            None
+    /// Plans for the domain with this XML, against what others have by now. None where the XML can't be read.
+    fn planned(
+        &self,
+        declarations: &Declarations,
+        document: &Document,
+        ledger: &Ledger,
+        deadline: Deadline,
+        journal: &mut Journal,
+    ) -> Option<Plan> {
+        if declarations.say_nothing() {
+            return Some(Plan::default());
+        }
+        let xml = match document.fault() {
+            Some(fault) => Err(fault.to_owned()),
+            None => DomainXml::parse(document.bytes()).map_err(|unreadable| unreadable.to_string()),
+        };
+        match xml {
+            Ok(xml) => Some(plan::of(&self.object, declarations, &xml, ledger, self.paths, deadline)),
+            Err(why) => {
+                journal.error(
+                    None,
+                    format_args!("what is declared for the VM's network can't be given, since its XML {why}"),
+                );
+                None
+            }
         }
     }
-}
 
-fn preflight(
-    domain: &OsStr,
-    declared: &Declared,
-    document: &Document,
-    paths: &Paths,
-    journal: &mut Journal,
-) -> Option<String> {
-    let Declared { declarations, in_part } = declared;
-    let plan = planned(domain, declarations, document, &Ledger::load(paths.state()), paths, journal);
-    for fault in plan.iter().flat_map(|plan| &plan.faults) {
-        journal.warn(None, format_args!("will not be given once the VM runs: {fault}"));
+    fn preflight(&self, declarations: &Declarations, document: &Document, journal: &mut Journal) -> Option<String> {
+        let ledger = Ledger::load(self.paths.state());
+        let plan = self.planned(declarations, document, &ledger, timeouts::deadline(self.left), journal);
+        for fault in plan.iter().flat_map(|plan| &plan.faults) {
+            journal.warn(None, format_args!("will not be given once the VM runs: {fault}"));
+        }
+        if declarations.rules.on_failure != OnFailure::Abort {
+            return None;
+        }
+        let first = plan.as_ref().and_then(|plan| plan.faults.first());
+        let why = match (&plan, first) {
+            (_, Some(fault)) => fault.to_string(),
+            (None, None) => "the VM's XML can't be read".to_owned(),
+            // What is wrong with a table that names no VM is nobody's fault in particular.
+            (Some(_), None) if declarations.refused > 0 => {
+                "a declaration for it can't be taken; the log has its line".to_owned()
+            }
+            (Some(_), None) => return None,
+        };
+        journal.error(None, "start is refused, since onFailure = \"abort\" is set for networking");
+        Some(format!("virt-hooks: networking refused start: {}", Escaped(why.as_bytes())))
     }
-    if declarations.rules.on_failure != OnFailure::Abort {
-        return None;
-    }
-    let first = plan.as_ref().and_then(|plan| plan.faults.first());
-    let why = match (&plan, first) {
-        (_, Some(fault)) => fault.to_string(),
-        (None, None) => "the VM's XML can't be read".to_owned(),
-        (Some(_), None) if *in_part => "a declaration for it can't be taken; the log has its line".to_owned(),
-        (Some(_), None) => return None,
-    };
-    journal.error(None, "start is refused, since onFailure = \"abort\" is set for networking");
-    Some(format!("virt-hooks: networking refused start: {}", Escaped(why.as_bytes())))
-}
 
-fn give(
-    domain: &OsStr,
-    declarations: &Declarations,
-    document: &Document,
-    paths: &Paths,
-    programs: &mut Supervisor,
-    journal: &mut Journal,
-) {
-    if declarations.say_nothing() && !Marker::of(paths.state(), domain).is_there() {
-        return;
+    /// Applies what is declared, or removes the allocation where nothing is given, in the time that is left.
+    fn change(
+        &mut self,
+        declared: Option<(&Declarations, &Document)>,
+        supervisor: &mut Supervisor,
+        journal: &mut Journal,
+    ) {
+        let begun = Instant::now();
+        _ = self.change_until(timeouts::deadline(self.left), declared, supervisor, journal);
+        self.left = self.left.saturating_sub(begun.elapsed());
     }
-    let end = Deadline::after(TIMEOUT);
-    let Some((_lock, ledger)) = locked(domain, paths, programs, journal) else { return };
-    let Some(plan) = planned(domain, declarations, document, &ledger, paths, journal) else { return };
-    for fault in &plan.faults {
-        journal.error(None, fault);
-    }
-    let desired = plan.allocation();
-    if desired.is_empty() && !Marker::of(paths.state(), domain).is_there() {
-        return;
-    }
-    change(domain, desired, ledger, end, paths, programs, journal);
-}
 
-fn take(domain: &OsStr, paths: &Paths, programs: &mut Supervisor, journal: &mut Journal) {
-    let end = Deadline::after(TIMEOUT);
-    let Some((_lock, ledger)) = locked(domain, paths, programs, journal) else { return };
-    change(domain, Allocation::default(), ledger, end, paths, programs, journal);
-}
-
-/// Brings the VM to what it is to have, by this moment.
-fn change(
-    domain: &OsStr,
-    desired: Allocation,
-    mut ledger: Ledger,
-    end: Deadline,
-    paths: &Paths,
-    programs: &mut Supervisor,
-    journal: &mut Journal,
-) {
-    let mut tools = HostTools::until(programs, end);
-    if ledger.of(domain).is_none() && Marker::of(paths.state(), domain).is_seen() {
-        journal.warn(
-            None,
-            "it is not known any more what the VM was given; what is left of it, if anything is, is taken away by: \
-             virt-hooks network apply",
-        );
+    fn change_until(
+        &self,
+        deadline: Deadline,
+        declared: Option<(&Declarations, &Document)>,
+        supervisor: &mut Supervisor,
+        journal: &mut Journal,
+    ) -> Option<()> {
+        let marker = Marker::of(self.paths.state(), &self.object);
+        if declared.is_some_and(|(declarations, _)| declarations.say_nothing()) && !marker.is_there() {
+            return None;
+        }
+        let (_lock, mut ledger) = self.locked(deadline, supervisor, journal)?;
+        let mut desired = Allocation::default();
+        if let Some((declarations, document)) = declared {
+            let plan = self.planned(declarations, document, &ledger, deadline, journal)?;
+            for fault in &plan.faults {
+                journal.error(None, fault);
+            }
+            desired = plan.allocation();
+            if desired.is_empty() && !marker.is_there() {
+                return None;
+            }
+        }
+        if ledger.of(&self.object).is_none() && marker.is_seen() {
+            journal.warn(
+                None,
+                "it is not known any more what the VM was given; what is left of it, if anything is, is taken away by: \
+                 virt-hooks network apply",
+            );
+        }
+        let mut tools = HostTools::until(supervisor, deadline, timeouts::TOOL);
+        match apply_plan(&self.object, desired, &mut ledger, Basis::Ledger, &mut tools, self.paths) {
+            Ok(done) => record(&done, journal),
+            Err(fault) => journal.error(None, format_args!("networking: {fault}")),
+        }
+        Some(())
     }
-    match apply_plan(domain, desired, &mut ledger, Basis::Ledger, &mut tools, paths) {
-        Ok(done) => tell(&done, journal),
-        Err(fault) => journal.error(None, format_args!("networking: {fault}")),
-    }
-}
 
-/// The ledger, and nobody else changes it meanwhile.
-fn locked(domain: &OsStr, paths: &Paths, programs: &mut Supervisor, journal: &mut Journal) -> Option<(Lock, Ledger)> {
-    let locked = Ledger::lock(paths.state(), domain, LOCK_TIMEOUT, &mut || programs.interrupted().is_some());
-    let loaded = locked.map_err(|why| why.to_string()).and_then(|lock| {
-        let ledger = Ledger::load_to_change(paths.state()).map_err(|why| why.to_string())?;
-        Ok((lock, ledger))
-    });
-    loaded
-        .map_err(|why| {
-            let then = "once that is over: virt-hooks network apply";
-            journal.error(None, format_args!("the VM's network is left as it is: {why}; {then}"));
-        })
-        .ok()
+    /// Loads the ledger, which nobody else changes for as long as the lock is held.
+    fn locked(&self, deadline: Deadline, supervisor: &mut Supervisor, journal: &mut Journal) -> Option<(Lock, Ledger)> {
+        let timeout = timeouts::LOCK.min(deadline.left());
+        let interrupted = &mut || supervisor.interrupted().is_some();
+        let locked = Ledger::lock(self.paths.state(), self.object.name(), timeout, interrupted);
+        let loaded = locked.map_err(|why| why.to_string()).and_then(|lock| {
+            let ledger = Ledger::load_to_change(self.paths.state()).map_err(|why| why.to_string())?;
+            Ok((lock, ledger))
+        });
+        loaded
+            .map_err(|why| {
+                let then = "once that is over: virt-hooks network apply";
+                journal.error(None, format_args!("the VM's network is left as it is: {why}; {then}"));
+            })
+            .ok()
+    }
 }
 
 /// Records what was done.
-fn tell(done: &Done, journal: &mut Journal) {
+fn record(done: &Done, journal: &mut Journal) {
     for forward in &done.closed {
         journal.info(None, format_args!("deleted the forward {forward}"));
     }

@@ -12,5 +12,6 @@ pub mod firewall;
 mod lifecycle;
 pub mod reconcile;
 pub mod status;
+pub mod timeouts;
 
-pub use self::lifecycle::{Step, TIMEOUT, perform, rehearse, remove_late};
+pub use self::lifecycle::Lifecycle;

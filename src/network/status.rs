@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use crate::configuration::matches;
+use crate::driver::Object;
 use crate::kernel::tools::{HostTools, Tools};
 use crate::network::allocation::{Allocation, Forward, Route};
 use crate::network::applied::ledger::Ledger;
@@ -111,26 +112,26 @@ pub fn look(
         }),
     };
     let listing = listing.unwrap_or_default();
-    let mut domains: BTreeMap<OsString, Plan> = BTreeMap::new();
+    let mut domains: BTreeMap<Object, Plan> = BTreeMap::new();
     for vm in running {
-        domains.insert(vm.domain.clone(), plan_of(vm, everything, &ledger, paths, tools.deadline()));
+        domains.insert(vm.object.clone(), plan_of(vm, everything, &ledger, paths, tools.deadline()));
     }
-    for (domain, _) in ledger.entries() {
-        domains.entry(domain.to_owned()).or_default();
+    for (object, _) in ledger.entries() {
+        domains.entry(object.clone()).or_default();
     }
     let mut rows = Vec::new();
     let mut known = KernelState::default();
-    for (domain, plan) in &domains {
-        let allocation = ledger.of(domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
+    for (object, plan) in &domains {
+        let allocation = ledger.of(object).map(|entry| entry.allocation.clone()).unwrap_or_default();
         known.extend(KernelState::of(&allocation));
         known.extend(KernelState::of(&plan.allocation()));
-        rows.extend(of_vm(domain, plan, &allocation, &seen, &listing));
+        rows.extend(of_vm(object.name(), plan, &allocation, &seen, &listing));
     }
     rows.extend(waiting(everything, running));
     rows.extend(strange(&known, &seen, &listing));
     let doubts = domains
         .into_iter()
-        .flat_map(|(domain, plan)| plan.doubts.into_iter().map(move |doubt| (domain.clone(), doubt)));
+        .flat_map(|(object, plan)| plan.doubts.into_iter().map(move |doubt| (object.name().to_owned(), doubt)));
     let traffic = traffic(&ledger);
     let chains =
         if traffic == Traffic::default() { Ok(ThirdPartyChains::default()) } else { ThirdPartyChains::look(tools) };
@@ -194,7 +195,7 @@ fn connections(forward: &Forward, listing: &Listing) -> Option<u64> {
 /// What is declared for VMs of which none runs.
 fn waiting(everything: &Everything, running: &[Running]) -> Vec<Row> {
     let of_a_running_one =
-        |table: &Table| running.iter().any(|vm| table.domains.iter().any(|pattern| matches(pattern, &vm.domain)));
+        |table: &Table| running.iter().any(|vm| table.domains.iter().any(|pattern| matches(pattern, vm.object.name())));
     let tables = everything.tables.iter().filter(|table| !of_a_running_one(table));
     let rows = tables.map(|table| {
         let patterns: Vec<&str> = table.domains.iter().map(glob::Pattern::as_str).collect();

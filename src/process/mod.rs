@@ -21,4 +21,6 @@ pub(crate) use self::process_table::{processes, sockets};
 pub use self::run::kill_running;
 pub use self::running::{Launch, Progress, Remaining, Why};
 pub use self::supervisor::Supervisor;
+#[cfg(test)]
+pub(crate) use self::tool::GRACE;
 pub use self::tool::{Answer, ToolError, find};

@@ -14,7 +14,7 @@ use crate::record::outcome::{Outcome, Seconds, Signal};
 use crate::script::PATH;
 
 /// Time between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// The longest stdout, in bytes: several times the longest message of libvirt.
 const MAXIMUM_ANSWER: usize = 64 << 20;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, FdFlags};
 
+use crate::driver::Driver;
 use crate::record::Quoted;
 
 /// Why something could not be kept or dropped.
@@ -50,7 +51,8 @@ const MAXIMUM_KEPT: u64 = 1 << 20;
 /// A directory of the state folder.
 #[derive(Debug, Clone)]
 pub struct Directory {
-    state: PathBuf,
+    /// The folders above it that are made with it, the state folder first.
+    above: Vec<PathBuf>,
     folder: PathBuf,
 }
 
@@ -61,7 +63,13 @@ const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 impl Directory {
     /// Returns the directory `name` of the state folder `state`, which is made when something is first kept in it.
     pub fn new(state: &Path, name: &str) -> Self {
-        Self { state: state.to_owned(), folder: state.join(name) }
+        Self { above: vec![state.to_owned()], folder: state.join(name) }
+    }
+
+    /// Returns the directory `name` for objects of a driver: objects of two drivers may have one name.
+    pub fn of(state: &Path, driver: &Driver, name: &str) -> Self {
+        let folder = state.join(driver.name);
+        Self { folder: folder.join(name), above: vec![state.to_owned(), folder] }
     }
 
     /// Where the file `name` lies, if it is there.
@@ -71,7 +79,7 @@ impl Directory {
 
     /// What is kept under `name`, if anything is and nobody else can have put it there: a mebibyte of it.
     pub fn kept(&self, name: &[u8]) -> Option<Vec<u8>> {
-        self.kept_up_to(name, MAXIMUM_KEPT)
+        self.read(name, MAXIMUM_KEPT).ok().flatten()
     }
 
     /// What is kept under `name`, if anything is, for whoever must not take what can't be read for nothing.
@@ -100,18 +108,6 @@ impl Directory {
             return Err(failed(io::Error::other(format!("it is longer than {most} bytes"))));
         }
         Ok(Some(bytes))
-    }
-
-    /// The same with another bound, in bytes.
-    pub fn kept_up_to(&self, name: &[u8], most: u64) -> Option<Vec<u8>> {
-        let folder = checked(&self.folder).ok()?;
-        // NONBLOCK, should a FIFO be in its place.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::openat(&folder, name, flags, Mode::empty()).ok()?);
-        let mut bytes = Vec::new();
-        let is_file = file.metadata().ok()?.is_file();
-        file.take(if is_file { most } else { 0 }).read_to_end(&mut bytes).ok()?;
-        is_file.then_some(bytes)
     }
 
     /// The names under which something is kept.
@@ -184,20 +180,10 @@ impl Directory {
 
     /// Opens the directory, which is made where it is missing.
     fn open(&self) -> Result<OwnedFd, StateError> {
-        match checked(&self.state) {
-            Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                make(&self.state)?;
-                checked(&self.state)?;
-            }
-            state => _ = state?,
+        for folder in &self.above {
+            checked_or_made(folder)?;
         }
-        match checked(&self.folder) {
-            Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                make(&self.folder)?;
-                checked(&self.folder)
-            }
-            folder => folder,
-        }
+        checked_or_made(&self.folder)
     }
 }
 
@@ -267,6 +253,17 @@ pub fn usable(state: &Path) -> Result<(), StateError> {
     match open(state) {
         Err(Errno::NOENT) => Ok(()),
         _ => checked(state).map(drop),
+    }
+}
+
+/// The same, made where it is missing.
+fn checked_or_made(folder: &Path) -> Result<OwnedFd, StateError> {
+    match checked(folder) {
+        Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            make(folder)?;
+            checked(folder)
+        }
+        checked => checked,
     }
 }
 

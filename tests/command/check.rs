@@ -132,7 +132,8 @@ fn a_hook_that_libvirt_has_perhaps_not_noticed() {
 fn a_hook_that_a_package_has_upgraded_is_known_to_libvirt() {
     let upgrade = "sleep 0.1; cd /etc/libvirt/hooks; cp qemu qemu.dpkg-new; mv qemu.dpkg-new qemu";
     // What was there when the daemon started; or what the hook has left since, which only libvirt has had called.
-    for (started, left) in [("now", ":"), ("1 hour ago", "mkdir -p -m 700 /run/virt-hooks/live; touch $_/vm.xml")] {
+    for (started, left) in [("now", ":"), ("1 hour ago", "mkdir -p -m 700 /run/virt-hooks/qemu/live; touch $_/vm.xml")]
+    {
         let host = host!();
         std::thread::sleep(std::time::Duration::from_millis(50));
         with_daemon(&host, started);
@@ -502,7 +503,7 @@ fn a_state_folder_that_can_t_be_used() {
         assert_eq!(host.shell(make).run().code, Some(0));
         mended(&host, "error", "/run/virt-hooks", "no live XML is kept for stopped and release");
         assert_eq!(host.event("start").run().code, Some(0));
-        assert!(host.path("/run/virt-hooks/live/vm.xml").exists());
+        assert!(host.path("/run/virt-hooks/qemu/live/vm.xml").exists());
     }
 }
 

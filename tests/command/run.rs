@@ -41,7 +41,7 @@ fn run_plays_an_event_below_a_folder_and_shows_what_is_logged() {
         ("start_b: started as pid ", " with arguments \"my vm\" start begin -"),
         ("start_b: stdout: my vm start begin -", ""),
         ("start_b: stdout: <domain/>", ""),
-        ("start_b: stdout: /srv/try/run/virt-hooks/rehearsed/my vm.xml", ""),
+        ("start_b: stdout: /srv/try/run/virt-hooks/qemu/rehearsed/my vm.xml", ""),
         ("start_b: stderr: oops", ""),
         ("start_b: exited with 0 after ", " ms"),
         ("2 scripts ran well", ""),
@@ -191,7 +191,7 @@ fn what_is_known_of_a_vm_that_really_runs_stays_as_it_is_and_is_shown() {
     assert_eq!(host.hook(["my-vm", "started", "begin", "-"]).stdin(real).run().code, Some(0));
     for operation in ["prepare", "release", "start", "stopped", "release"] {
         host.command(["run", operation, "my-vm"]).run();
-        assert_eq!(host.read("/run/virt-hooks/live/my-vm.xml"), real, "{operation}");
+        assert_eq!(host.read("/run/virt-hooks/qemu/live/my-vm.xml"), real, "{operation}");
     }
     let said = host.log().of("all_a");
     let shown: Vec<&str> = said.iter().filter_map(|message| message.strip_prefix("stdout: ")).collect();
@@ -207,7 +207,7 @@ fn what_is_known_of_a_vm_that_really_runs_stays_as_it_is_and_is_shown() {
             format!("release: {rehearsed}"),
         ]
     );
-    assert_eq!(host.shell("ls /run/virt-hooks/rehearsed").run().stdout, "", "a rehearsed release ends it");
+    assert_eq!(host.shell("ls /run/virt-hooks/qemu/rehearsed").run().stdout, "", "a rehearsed release ends it");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn it_has_a_copy_of_the_live_xml_that_outlives_the_vm() {
     );
     unharmed_within(SOON, host.event("start"));
     unharmed_within(SOON, host.event("release"));
-    assert!(!host.path("run/virt-hooks/live/vm.xml").exists());
+    assert!(!host.path("run/virt-hooks/qemu/live/vm.xml").exists());
     go(&host);
     eventually_logged(&host, "start_x: exited with 0");
     assert_eq!(host.read("/tmp/live"), format!("{XML}{XML}"));

@@ -141,10 +141,10 @@ fn a_script_that_gets_its_lock_late_is_not_started_for_no_time() {
 #[test]
 fn a_fifo_or_a_folder_in_the_locks_place_keeps_nothing_waiting() {
     let host = with_exclusive("touch /tmp/ran", "");
-    for folder in ["run/virt-hooks", "run/virt-hooks/locks"] {
+    for folder in ["run/virt-hooks", "run/virt-hooks/qemu/locks"] {
         std::fs::set_permissions(host.folder(folder), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     }
-    let lock = host.path("run/virt-hooks/locks/start_x");
+    let lock = host.path("run/virt-hooks/qemu/locks/start_x");
     for make in [
         (|lock| rustix::fs::mkfifoat(rustix::fs::CWD, lock, rustix::fs::Mode::RWXU).unwrap()) as fn(&std::path::Path),
         |lock| {
@@ -154,7 +154,7 @@ fn a_fifo_or_a_folder_in_the_locks_place_keeps_nothing_waiting() {
     ] {
         make(&lock);
         unharmed(host.event("start"));
-        let words = "its lock can't be had: the file /run/virt-hooks/locks/start_x: ";
+        let words = "its lock can't be had: the file /run/virt-hooks/qemu/locks/start_x: ";
         host.log().assert_says("WARN", "start_x", words);
         host.log().assert_says("INFO", "start_z", "exited with 0");
     }

@@ -149,5 +149,5 @@ fn without_memory_for_the_xml_scripts_get_what_there_was_room_for() {
     log.assert_says("WARN", "-", "the VM's XML could not be read: out of memory");
     log.assert_says("INFO", "start_x", r"stdout: \x00");
     assert_witnessed(&host);
-    assert!(!host.path("run/virt-hooks/live/vm.xml").exists(), "half a document is worse than none");
+    assert!(!host.path("run/virt-hooks/qemu/live/vm.xml").exists(), "half a document is worse than none");
 }

@@ -7,7 +7,7 @@ use testbed::host;
 
 use crate::{assert_witnessed, unharmed, with_witness};
 
-const KEPT: &str = "run/virt-hooks/live/vm.xml";
+const KEPT: &str = "run/virt-hooks/qemu/live/vm.xml";
 
 #[test]
 fn the_xml_of_start_started_and_reconnect_is_kept_until_release() {
@@ -31,8 +31,8 @@ fn it_is_for_root_alone() {
     let host = host!();
     unharmed(host.event("start").after("umask 0"));
     let mode = |path: &str| fs::metadata(host.path(path)).unwrap().permissions().mode() & 0o7777;
-    assert_eq!((mode("run/virt-hooks"), mode("run/virt-hooks/live"), mode(KEPT)), (0o700, 0o700, 0o600));
-    assert_eq!(fs::read_dir(host.path("run/virt-hooks/live")).unwrap().count(), 1, "no draft is left");
+    assert_eq!((mode("run/virt-hooks"), mode("run/virt-hooks/qemu/live"), mode(KEPT)), (0o700, 0o700, 0o600));
+    assert_eq!(fs::read_dir(host.path("run/virt-hooks/qemu/live")).unwrap().count(), 1, "no draft is left");
 }
 
 #[test]

@@ -235,7 +235,11 @@ fn nothing_in_the_environment_of_libvirts_daemon_moves_a_path_or_names_a_file() 
         call = call.variable(name, "/tmp/evil");
     }
     unharmed(call.variable("PATH", "/tmp/evil:/usr/bin:/bin").variable("RUST_BACKTRACE", "full"));
-    host.log().assert_says("INFO", "start_x", "stdout: /var/log/libvirt/qemu-hook.log vm /run/virt-hooks/live/vm.xml");
+    host.log().assert_says(
+        "INFO",
+        "start_x",
+        "stdout: /var/log/libvirt/qemu-hook.log vm /run/virt-hooks/qemu/live/vm.xml",
+    );
     assert!(!host.path("/tmp/ran").exists());
     assert_eq!(fs::read_dir(host.path("/tmp/evil")).unwrap().count(), 5, "nothing was written there");
     assert_witnessed(&host);

@@ -21,7 +21,7 @@ fn a_stdin_that_never_ends_is_given_up_after_ten_seconds() {
     assert_eq!(host.read("/tmp/xml"), "<domain>half");
     host.log().assert_says("WARN", "-", "the VM's XML did not end within 10 s; the scripts get what has come");
     host.log().assert_says("WARN", "-", "it is not kept for stopped and release");
-    assert!(!host.path("run/virt-hooks/live/vm.xml").exists(), "half a document is worse than none");
+    assert!(!host.path("run/virt-hooks/qemu/live/vm.xml").exists(), "half a document is worse than none");
     assert_witnessed(&host);
     drop(writer);
 }
@@ -44,7 +44,7 @@ fn four_mebibytes_of_xml_reach_every_script() {
     let xml = "<x>".repeat((4 << 20) / 3);
     unharmed(host.event("start").stdin(&xml));
     assert!(host.read("/tmp/a") == xml && host.read("/tmp/b") == xml);
-    assert_eq!(host.read("run/virt-hooks/live/vm.xml"), xml);
+    assert_eq!(host.read("run/virt-hooks/qemu/live/vm.xml"), xml);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_is_longer_than_sixty_four_mebibytes_is_cut_and_said_to_be() {
     unharmed_within(Duration::from_secs(20), host.event("start").stdin_from(zeros));
     host.log().assert_says("INFO", "start_x", "stdout: 67108864");
     host.log().assert_says("WARN", "-", "the VM's XML is longer than 67108864 bytes");
-    assert!(!host.path("run/virt-hooks/live/vm.xml").exists());
+    assert!(!host.path("run/virt-hooks/qemu/live/vm.xml").exists());
 }
 
 #[test]

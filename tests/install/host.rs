@@ -64,7 +64,7 @@ fn a_vm_that_runs_already_has_its_live_xml_when_it_ends() {
 
     let said = machine.make(&["install"]).success();
     assert!(said.contains("seeded     the live XML of 1 VM that runs already"), "{said}");
-    assert_eq!(machine.mode("/run/virt-hooks/live/empty.xml"), 0o600);
+    assert_eq!(machine.mode("/run/virt-hooks/qemu/live/empty.xml"), 0o600);
 
     // libvirt reloads in the background: other VMs tell when it has.
     let other = machine.read("/run/empty.xml").replace("<name>empty</name>", "<name>other</name>");
@@ -75,7 +75,7 @@ fn a_vm_that_runs_already_has_its_live_xml_when_it_ends() {
     });
     machine.shell("rm -f /run/live-name; virsh destroy empty");
     assert_eq!(machine.read("/run/live-name"), "<name>empty</name>\n");
-    assert!(!machine.exists("/run/virt-hooks/live/empty.xml"));
+    assert!(!machine.exists("/run/virt-hooks/qemu/live/empty.xml"));
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::thread;
 use virt_hooks::kernel::address::Protocol::{self, Tcp, Udp};
 use virt_hooks::kernel::deadline::Deadline;
 use virt_hooks::kernel::nftables::{Family, has_table};
-use virt_hooks::kernel::tools::TIMEOUT;
 use virt_hooks::network::firewall::pass_through::{
     BaseChain, Families, Refuses, State, ThirdPartyChains, Traffic, put, take_away,
 };
+use virt_hooks::network::timeouts::TOOL;
 
 use crate::by_hand::{forward, forwards};
 use crate::machine::Machine;
@@ -336,7 +336,7 @@ fn rules_of_nftables_in_a_chain_that_is_called_as_iptables_calls_its_own() {
 #[test]
 fn a_table_is_known_by_its_family_and_its_name() {
     let host = Machine::new("host");
-    let has = |family, name| host.within(|| has_table(family, name, Deadline::after(TIMEOUT))).unwrap();
+    let has = |family, name| host.within(|| has_table(family, name, Deadline::after(TOOL))).unwrap();
     assert!(!has(Family::Inet, "virt-hooks"));
     host.nft("table inet virt-hooks {\n}\ntable ip other {\n}\n");
     assert!(has(Family::Inet, "virt-hooks"));

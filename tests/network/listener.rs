@@ -6,9 +6,9 @@ use std::net::{IpAddr, UdpSocket};
 use virt_hooks::kernel::address::Ports;
 use virt_hooks::kernel::address::Protocol::{self, Tcp, Udp};
 use virt_hooks::kernel::deadline::Deadline;
-use virt_hooks::kernel::tools::TIMEOUT;
 use virt_hooks::network::allocation::Forward;
 use virt_hooks::network::desired::listener::Listeners;
+use virt_hooks::network::timeouts::TOOL;
 
 use crate::by_hand::forward;
 use crate::machine::{Machine, eventually};
@@ -18,7 +18,7 @@ const V6: &str = "[fd00:122::10]:80";
 
 /// Who listens on the host where a forward of this port is to be.
 fn occupant(host: &Machine, forward: &Forward) -> Option<String> {
-    let deadline = Deadline::after(TIMEOUT);
+    let deadline = Deadline::after(TOOL);
     let listeners = host.within(|| Listeners::now(forward.protocol, deadline)).unwrap();
     listeners.occupant(forward, deadline).map(|occupant| occupant.to_string())
 }

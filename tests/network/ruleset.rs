@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use virt_hooks::kernel::deadline::Deadline;
-use virt_hooks::kernel::tools::{TIMEOUT, Tools};
+use virt_hooks::kernel::tools::Tools;
+use virt_hooks::network::timeouts::TOOL;
 use virt_hooks::process::ToolError;
 
 use crate::machine::Machine;
@@ -82,6 +83,6 @@ impl Tools for &Machine {
         if reply.success { Ok(reply.stdout) } else { Err(io::ErrorKind::NotFound.into()) }
     }
     fn deadline(&self) -> Deadline {
-        Deadline::after(TIMEOUT)
+        Deadline::after(TOOL)
     }
 }

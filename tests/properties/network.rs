@@ -10,6 +10,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
+use virt_hooks::driver::Object;
 use virt_hooks::kernel::address::{Ports, Protocol};
 use virt_hooks::kernel::tools::ip::{KernelRoute, Proxy};
 use virt_hooks::network::allocation::{Allocation, Forward, Route};
@@ -172,7 +173,7 @@ proptest! {
         for (domain, mut allocation, incomplete, device, link) in entries {
             allocation.routes = allocation.routes.into_iter().map(|route| Route { device: device.clone(), ..route }).collect();
             allocation.links.insert(link);
-            ledger.note(&OsString::from_vec(domain), Entry { allocation, incomplete });
+            ledger.note(&Object::domain(OsString::from_vec(domain)), Entry { allocation, incomplete });
         }
         let text = ledger.text();
         prop_assert!(text.is_ascii());

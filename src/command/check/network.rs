@@ -10,12 +10,11 @@ use super::{Findings, editor};
 use crate::command::judge;
 use crate::command::network::running;
 use crate::kernel::address::Family;
-use crate::kernel::deadline::Deadline;
-use crate::kernel::tools::HostTools;
 use crate::network::applied::ledger::Ledger;
 use crate::network::declaration::{self, DeclaredForward, Everything, Source};
 use crate::network::desired::plan::Unplanned;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
+use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::process::{Supervisor, find};
 use crate::record::Quoted;
@@ -155,7 +154,7 @@ fn forwarding(everything: &Everything, status: Option<&Status>, findings: &mut F
 fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) -> Option<Status> {
     let mut programs = Supervisor::watching();
     let known = running::ask(&mut programs, paths);
-    let mut tools = HostTools::until(&mut programs, Deadline::after(TIMEOUT));
+    let mut tools = timeouts::tools(&mut programs, TIMEOUT);
     let status = match status::look(&known.running, everything, &mut tools, paths) {
         Ok(status) => status,
         Err(tool_error) => {
@@ -208,7 +207,11 @@ fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) 
     }
     for vm in known.running.iter().filter(|vm| !everything.rules.metadata && declares(&vm.xml)) {
         let message = "its metadata declares forwards or routes, which does not count, since [network] does not say metadata = true";
-        findings.warning(format_args!("the VM {}", Quoted::name(&vm.domain)), message, editor(paths.network(), 1));
+        findings.warning(
+            format_args!("the VM {}", Quoted::name(vm.object.name())),
+            message,
+            editor(paths.network(), 1),
+        );
     }
     for (domain, doubt) in &status.doubts {
         findings.warning(format_args!("the VM {}", Quoted::name(domain)), doubt, mend(doubt, domain));

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::driver::QEMU;
 use crate::paths::Paths;
 use crate::state::{Directory, StateError};
 
@@ -109,7 +110,7 @@ impl FirstInstalled {
     /// a hook before it: a warning too few does less harm than a wrong one.
     fn by_its_traces(paths: &Paths) -> Option<Self> {
         // `install` keeps live XML only where it has noted when the hook came. So this is from the hook itself.
-        if !Directory::new(paths.state(), "live").names().is_empty() {
+        if !Directory::of(paths.state(), &QEMU, "live").names().is_empty() {
             return None;
         }
         let at = made(paths.hook())?;
@@ -229,7 +230,7 @@ mod tests {
             fs::remove_dir_all(root.path().join("etc")).expect("another host");
         }
         hook("called");
-        write(root.path(), "run/virt-hooks/live/vm.xml", "");
+        write(root.path(), "run/virt-hooks/qemu/live/vm.xml", "");
         assert_eq!(FirstInstalled::of(&paths), None);
     }
 

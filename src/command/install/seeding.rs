@@ -1,12 +1,11 @@
 //! The live XML of VMs that ran before the hook did, taken from libvirt: for their scripts of stopped and release.
 
-use std::ffi::OsStr;
-
 use super::reload::Host;
 use super::steps::Said;
 use crate::command::call;
 use crate::command::host::virsh;
 use crate::domain::{DomainXml, LiveXml};
+use crate::driver::Object;
 use crate::process::ToolError;
 use crate::record::Escaped;
 use crate::state::StateError;
@@ -86,7 +85,7 @@ fn holds_for_all(host: &mut Host<'_>, why: &Missed) -> bool {
 fn seed_one(host: &mut Host<'_>, uuid: &str) -> Result<bool, Missed> {
     let xml = virsh::ask_by(host.programs, ["dumpxml", uuid])?;
     let name = DomainXml::parse(&xml).ok().and_then(|xml| xml.identity().name).ok_or(Missed::Unreadable)?;
-    let live_xml = LiveXml::of(host.paths.state(), OsStr::new(&name));
+    let live_xml = LiveXml::of(host.paths.state(), &Object::domain(&name));
     let Some(live_xml) = live_xml.filter(|live_xml| live_xml.file().is_none()) else { return Ok(false) };
     if !host.dry_run {
         live_xml.keep(&xml)?;

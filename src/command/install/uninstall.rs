@@ -20,11 +20,9 @@ use crate::command::host::daemon::Daemon;
 use crate::command::host::hook_file::{self, HookFile, is_there};
 use crate::command::host::logrotate;
 use crate::command::only_as_root;
-use crate::kernel::deadline::Deadline;
-use crate::kernel::tools::HostTools;
-use crate::network::TIMEOUT;
 use crate::network::applied::ledger::Ledger;
 use crate::network::reconcile::all_domains::{self, Applied};
+use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::process::Supervisor;
 
@@ -128,10 +126,10 @@ fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Supervisor, tel
         return true;
     }
     let holder = OsStr::new("virt-hooks uninstall");
-    let withdrawn = Ledger::lock(paths.state(), holder, TIMEOUT, &mut || programs.interrupted().is_some())
+    let withdrawn = Ledger::lock(paths.state(), holder, timeouts::EVENT, &mut || programs.interrupted().is_some())
         .map_err(|why| why.to_string())
         .and_then(|_lock| {
-            let mut tools = HostTools::until(programs, Deadline::after(TIMEOUT));
+            let mut tools = timeouts::tools(programs, timeouts::EVENT);
             all_domains::remove_all(&mut tools, paths).map_err(|tool_error| tool_error.to_string())
         });
     let failed: Vec<String> = match withdrawn {

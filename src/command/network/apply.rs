@@ -13,13 +13,12 @@ use crate::command::failure::Failure;
 use crate::command::host::hook_file::HookFile;
 use crate::command::judge;
 use crate::command::terminal::screen::{Meaning, Screen};
-use crate::kernel::deadline::Deadline;
 use crate::kernel::nftables_monitor::Watch;
-use crate::kernel::tools::HostTools;
 use crate::network::applied::ledger::Ledger;
 use crate::network::declaration;
 use crate::network::reconcile::all_domains::{self, Applied, DomainResult};
 use crate::network::reconcile::outcome::Done;
+use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::{Escaped, Quoted};
@@ -130,7 +129,7 @@ fn once(arguments: &Arguments, programs: &mut Supervisor, paths: &Paths) -> Resu
         .map_err(|why| Failure::failed(format_args!("nothing was changed: {why}")))?;
     let running = known.still(paths);
     let (everything, problems) = declaration::load_all(paths, &judge(paths));
-    let mut tools = HostTools::until(programs, Deadline::after(TIMEOUT));
+    let mut tools = timeouts::tools(programs, TIMEOUT);
     let applied = all_domains::apply(&running, &everything, &mut tools, paths)
         .map_err(|tool_error| Failure::failed(format_args!("it can't be seen what there is: {tool_error}")))?;
 
@@ -159,8 +158,8 @@ fn show(out: &mut impl Write, applied: &Applied, notes: &[String], quiet: bool) 
     if !quiet && applied.orphans > 0 {
         writeln!(out, "removed  {} that no VM has been given", applied.orphans)?;
     }
-    for DomainResult { domain, faults, done } in &applied.vms {
-        let name = Quoted::name(domain);
+    for DomainResult { object, faults, done } in &applied.vms {
+        let name = Quoted::name(object.name());
         match done {
             Ok(done) => {
                 changed |= done.changed;

@@ -13,10 +13,9 @@ use crate::command::failure::Failure;
 use crate::command::judge;
 use crate::command::terminal::screen::{Meaning, Screen};
 use crate::command::terminal::table::{Column, Table};
-use crate::kernel::deadline::Deadline;
-use crate::kernel::tools::HostTools;
 use crate::network::declaration::{self, Declaration, Source};
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
+use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::Quoted;
@@ -49,7 +48,7 @@ pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, F
     let notes = known.notes();
     let running = known.running;
     let (everything, problems) = declaration::load_all(paths, &judge(paths));
-    let mut tools = HostTools::until(&mut programs, Deadline::after(TIMEOUT));
+    let mut tools = timeouts::tools(&mut programs, TIMEOUT);
     let status = status::look(&running, &everything, &mut tools, paths)
         .map_err(|tool_error| Failure::failed(format_args!("it can't be seen what there is: {tool_error}")))?;
     let wrong = |row: &Row| !matches!(row.state, State::Applied | State::Waiting);

@@ -11,9 +11,6 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use crate::process::{Supervisor, ToolError};
 
-/// The longest that one tool runs.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The programs and files of a host by which its network is seen and changed.
 pub trait Tools {
     /// Returns what a program prints that reads `input`. It runs no longer than is left.
@@ -35,19 +32,21 @@ pub trait Tools {
 /// Those of this host.
 #[derive(Debug)]
 pub struct HostTools<'a> {
-    programs: &'a mut Supervisor,
+    supervisor: &'a mut Supervisor,
     deadline: Deadline,
+    /// The longest that one of them runs.
+    longest: Duration,
 }
 
 impl<'a> HostTools<'a> {
-    /// Those of this host, until the deadline. A tool that does not end has to be killed after it: see [`Supervisor`].
-    pub const fn until(programs: &'a mut Supervisor, deadline: Deadline) -> Self {
-        Self { programs, deadline }
+    /// Those of this host, until the deadline, and each no longer than `longest`. A tool that does not end is killed after it.
+    pub const fn until(supervisor: &'a mut Supervisor, deadline: Deadline, longest: Duration) -> Self {
+        Self { supervisor, deadline, longest }
     }
 
     /// The same for a step that has its own limit.
     pub fn within(&mut self, limit: Duration) -> HostTools<'_> {
-        HostTools { deadline: self.deadline.within(limit), programs: self.programs }
+        HostTools { deadline: self.deadline.within(limit), supervisor: self.supervisor, longest: self.longest }
     }
 }
 
@@ -57,7 +56,7 @@ impl Tools for HostTools<'_> {
         if left.is_zero() {
             return Err(ToolError::NotStarted(program.to_owned()));
         }
-        self.programs.tell(program, arguments, input.as_bytes(), left.min(TIMEOUT))
+        self.supervisor.tell(program, arguments, input.as_bytes(), left.min(self.longest))
     }
 
     fn read(&mut self, path: &str) -> io::Result<String> {

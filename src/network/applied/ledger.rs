@@ -10,15 +10,16 @@ mod text;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::net::IpAddr;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use self::entry::Entry;
-use self::text::{entry, escaped, first_word, forward, lines, name, route, unescaped};
+use self::text::{entry, escaped, first_word, forward, lines, name, object, route};
 
+use crate::driver::Object;
 use crate::kernel::address::{Ports, Protocol};
 use crate::network::allocation::{Allocation, Forward, Route};
 use crate::record::Quoted;
@@ -60,7 +61,7 @@ pub enum NotAlone {
 /// Hosts have thousands of forwards, and an event is about one VM: of the others' no more is read than is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    entries: BTreeMap<OsString, Slot>,
+    entries: BTreeMap<Object, Slot>,
     /// Devices on which the host answers NDP for others since this program said so, and did not before.
     pub ndp_proxy: Vec<String>,
 }
@@ -111,11 +112,11 @@ impl Eq for Ledger {}
 
 /// The forwards of all VMs but one, for finding those that are in another's way.
 #[derive(Debug)]
-pub struct ForwardsOfOthers<'a>(Vec<(Protocol, Ports, &'a OsStr, &'a str)>);
+pub struct ForwardsOfOthers<'a>(Vec<(Protocol, Ports, &'a Object, &'a str)>);
 
 impl<'a> ForwardsOfOthers<'a> {
     /// The first that overlaps a forward, and whose it is.
-    pub fn overlapping(&self, wanted: &Forward) -> Option<(&'a OsStr, Forward)> {
+    pub fn overlapping(&self, wanted: &Forward) -> Option<(&'a Object, Forward)> {
         self.0
             .iter()
             .filter(|(protocol, ports, ..)| *protocol == wanted.protocol && ports.overlap(wanted.ports))
@@ -190,39 +191,39 @@ impl Ledger {
     }
 
     /// What a VM has been given.
-    pub fn of(&self, domain: &OsStr) -> Option<&Entry> {
-        self.entries.get(domain).and_then(Slot::known)
+    pub fn of(&self, object: &Object) -> Option<&Entry> {
+        self.entries.get(object).and_then(Slot::known)
     }
 
     /// Notes what a VM has been given; nothing, and it is forgotten.
-    pub fn note(&mut self, domain: &OsStr, entry: Entry) {
+    pub fn note(&mut self, object: &Object, entry: Entry) {
         if entry.allocation == Allocation::default() {
-            self.entries.remove(domain);
+            self.entries.remove(object);
         } else {
-            let slot = Slot { text: lines(domain, &entry), entry: OnceCell::from(entry) };
-            self.entries.insert(domain.to_owned(), slot);
+            let slot = Slot { text: lines(object, &entry), entry: OnceCell::from(entry) };
+            self.entries.insert(object.clone(), slot);
         }
     }
 
     /// Every VM that has been given something.
-    pub fn entries(&self) -> impl Iterator<Item = (&OsStr, &Entry)> {
-        self.entries.iter().filter_map(|(domain, slot)| Some((domain.as_os_str(), slot.known()?)))
+    pub fn entries(&self) -> impl Iterator<Item = (&Object, &Entry)> {
+        self.entries.iter().filter_map(|(domain, slot)| Some((domain, slot.known()?)))
     }
 
     /// The same of all but one.
-    pub fn others<'a>(&'a self, domain: &'a OsStr) -> impl Iterator<Item = (&'a OsStr, &'a Entry)> {
-        self.slots_of_others(domain).filter_map(|(other, slot)| Some((other, slot.known()?)))
+    pub fn others<'a>(&'a self, object: &'a Object) -> impl Iterator<Item = (&'a Object, &'a Entry)> {
+        self.slots_of_others(object).filter_map(|(other, slot)| Some((other, slot.known()?)))
     }
 
-    fn slots_of_others<'a>(&'a self, domain: &'a OsStr) -> impl Iterator<Item = (&'a OsStr, &'a Slot)> {
-        self.entries.iter().map(|(other, slot)| (other.as_os_str(), slot)).filter(move |(other, _)| *other != domain)
+    fn slots_of_others<'a>(&'a self, object: &'a Object) -> impl Iterator<Item = (&'a Object, &'a Slot)> {
+        self.entries.iter().filter(move |(other, _)| *other != object)
     }
 
     /// The forwards of all VMs but one that may be in the way of some: those of a port between the first and the last of
     /// theirs.
     pub fn forwards_of_others<'a>(
         &'a self,
-        domain: &'a OsStr,
+        object: &'a Object,
         wanted: impl IntoIterator<Item = &'a Forward>,
     ) -> ForwardsOfOthers<'a> {
         let ports = wanted.into_iter().map(|forward| (forward.ports.first(), forward.ports.last()));
@@ -230,34 +231,34 @@ impl Ledger {
             return ForwardsOfOthers(Vec::new());
         };
         let near = Ports::new(first, last);
-        let known = |(other, line): (&'a OsStr, &'a str)| {
+        let known = |(other, line): (&'a Object, &'a str)| {
             let (protocol, rest) = first_word(line)?;
             let (_listen, rest) = first_word(rest)?;
             let (ports, _to) = first_word(rest)?;
             let ports: Ports = ports.parse().ok()?;
             near.filter(|near| near.overlap(ports)).and_then(|_| Some((protocol.parse().ok()?, ports, other, line)))
         };
-        let all = self.slots_of_others(domain);
+        let all = self.slots_of_others(object);
         let all = all.flat_map(|(other, slot)| slot.said("\nforward ").map(move |line| (other, line)));
         ForwardsOfOthers(all.filter_map(known).collect())
     }
 
     /// The routes of all VMs but one.
-    pub fn routes_of_others<'a>(&'a self, domain: &'a OsStr) -> impl Iterator<Item = (&'a OsStr, Route)> {
-        let all = self.slots_of_others(domain);
+    pub fn routes_of_others<'a>(&'a self, object: &'a Object) -> impl Iterator<Item = (&'a Object, Route)> {
+        let all = self.slots_of_others(object);
         all.flat_map(|(other, slot)| slot.said("\nroute ").filter_map(route).map(move |route| (other, route)))
     }
 
     /// Whether a VM but this one has a route to a device.
-    pub fn others_have_routes_to(&self, domain: &OsStr, device: &str) -> bool {
-        self.routes_of_others(domain).any(|(_, route)| route.device == device)
+    pub fn others_have_routes_to(&self, object: &Object, device: &str) -> bool {
+        self.routes_of_others(object).any(|(_, route)| route.device == device)
     }
 
     /// Whether a VM but this one has a forward to an address.
-    pub fn others_have_forwards_to(&self, domain: &OsStr, address: IpAddr) -> bool {
+    pub fn others_have_forwards_to(&self, object: &Object, address: IpAddr) -> bool {
         let word = format!(" {address} ");
         let has = |slot: &Slot| memchr::memmem::find(slot.text.as_bytes(), word.as_bytes()).is_some();
-        self.slots_of_others(domain).any(|(_, slot)| has(slot))
+        self.slots_of_others(object).any(|(_, slot)| has(slot))
     }
 
     /// Its text: a line for each VM, and below it one for each thing that it has.
@@ -289,7 +290,9 @@ impl Ledger {
                 text.push('\n');
             }
             let of = text.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
-            ledger.entries.insert(OsString::from_vec(unescaped(of)), Slot { text, entry: OnceCell::new() });
+            if let Some(object) = object(of) {
+                ledger.entries.insert(object, Slot { text, entry: OnceCell::new() });
+            }
         }
         ledger.entries.retain(|_, slot| slot.says_something());
         ledger
@@ -325,7 +328,7 @@ mod tests {
                 links: ["virbr0".to_owned(), "a-b".to_owned()].into_iter().collect(),
                 hairpin_taps: ["vnet0".to_owned()].into_iter().collect(),
             };
-            ledger.note(OsStr::from_bytes(domain), Entry { allocation, incomplete });
+            ledger.note(&Object::domain(OsStr::from_bytes(domain)), Entry { allocation, incomplete });
         }
         assert_eq!(Ledger::parse(&ledger.text()), ledger);
         assert!(ledger.text().is_ascii());
@@ -333,30 +336,31 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_costs_only_itself() {
-        let text = "nonsense\nforward tcp * 80 10.0.0.1 80\nvm a settled\nforward tcp * 0 10.0.0.1 80\nforward\n\
-                    forward tcp * 81 10.0.0.1 81\nroute x\nlink\nvm b\nvm c\nlink br0\n";
+        let text = "nonsense\nforward tcp * 80 10.0.0.1 80\nvm qemu/a settled\nforward tcp * 0 10.0.0.1 80\nforward\n\
+                    forward tcp * 81 10.0.0.1 81\nroute x\nlink\nvm qemu/b\nvm qemu/c\nlink br0\n";
         let ledger = Ledger::parse(text);
-        let a = ledger.of(OsStr::new("a")).expect("a VM");
+        let a = ledger.of(&Object::domain("a")).expect("a VM");
         assert_eq!(
             (a.allocation.forwards.len(), a.allocation.routes.len(), a.allocation.links.len(), a.incomplete),
             (1, 0, 0, false)
         );
-        assert_eq!(ledger.of(OsStr::new("b")), None);
-        assert!(ledger.of(OsStr::new("c")).is_some_and(|c| c.incomplete));
+        assert_eq!(ledger.of(&Object::domain("b")), None);
+        assert!(ledger.of(&Object::domain("c")).is_some_and(|c| c.incomplete));
     }
 
     #[test]
     fn of_others_is_told_what_is_asked_for() {
-        let text = "answering eth0\nvm a settled\nforward tcp * 80-89 10.0.0.1 80\nforward udp * 80 10.0.0.1 80\nlink br0\n\
-                    vm b settled\nforward tcp 192.0.2.1 90 10.0.0.2 80 198.51.100.0/24\nroute 192.0.2.9/32 br1 eth0\nlink br1\n";
+        let text = "answering eth0\nvm qemu/a settled\nforward tcp * 80-89 10.0.0.1 80\nforward udp * 80 10.0.0.1 80\nlink br0\n\
+                    vm qemu/b settled\nforward tcp 192.0.2.1 90 10.0.0.2 80 198.51.100.0/24\nroute 192.0.2.9/32 br1 eth0\nlink br1\n";
         let ledger = Ledger::parse(text);
         assert_eq!(ledger.text(), text);
-        let (a, c) = (OsStr::new("a"), OsStr::new("c"));
+        let [a, b, c] = ["a", "b", "c"].map(Object::domain);
+        let (a, b, c) = (&a, &b, &c);
         let wanted = |text: &str| forward(text).expect("a forward");
         for (own, other, expected) in [
             (c, "tcp * 85 10.0.0.3 80", Some(a)),
             (a, "tcp * 85 10.0.0.3 80", None),
-            (c, "tcp * 90 10.0.0.3 80", Some(OsStr::new("b"))),
+            (c, "tcp * 90 10.0.0.3 80", Some(b)),
             (c, "tcp * 90 10.0.0.3 80 203.0.113.0/24", None),
             (c, "udp * 81 10.0.0.3 80", None),
         ] {
@@ -364,12 +368,12 @@ mod tests {
             let others = ledger.forwards_of_others(own, [&wanted]);
             assert_eq!(others.overlapping(&wanted).map(|(domain, _)| domain), expected, "{other}");
         }
-        assert!(ledger.others_have_routes_to(a, "br1") && !ledger.others_have_routes_to(OsStr::new("b"), "br1"));
-        let has = |of: &str, address: [u8; 4]| ledger.others_have_forwards_to(OsStr::new(of), address.into());
+        assert!(ledger.others_have_routes_to(a, "br1") && !ledger.others_have_routes_to(b, "br1"));
+        let has = |of: &str, address: [u8; 4]| ledger.others_have_forwards_to(&Object::domain(of), address.into());
         assert!(
             has("b", [10, 0, 0, 1]) && !has("a", [10, 0, 0, 1]) && !has("b", [10, 0, 0, 2]) && !has("b", [10, 0, 0, 0])
         );
         assert_eq!(ledger.routes_of_others(a).count(), 1);
-        assert_eq!(ledger.routes_of_others(OsStr::new("b")).count(), 0);
+        assert_eq!(ledger.routes_of_others(b).count(), 0);
     }
 }

@@ -1,9 +1,9 @@
 //! A file for each VM that has been given something, so that the ledger need not be read for the others.
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::driver::Object;
 use crate::state::{Directory, StateError};
 
 /// A file by which it is known at once whether a VM has been given anything. Most have not, and the ledger is long.
@@ -14,12 +14,13 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// That of this domain.
-    pub fn of(state: &Path, domain: &OsStr) -> Self {
+    /// That of this object.
+    pub fn of(state: &Path, object: &Object) -> Self {
         // libvirt takes no name with a slash, which would lead to another folder.
-        let domain: Vec<u8> = domain.as_bytes().iter().map(|byte| if *byte == b'/' { b'%' } else { *byte }).collect();
+        let domain: Vec<u8> =
+            object.name().as_bytes().iter().map(|byte| if *byte == b'/' { b'%' } else { *byte }).collect();
         // The ending keeps every domain apart from `.`, `..` and drafts.
-        Self { directory: Directory::new(state, "given"), name: [domain.as_slice(), b".vm"].concat() }
+        Self { directory: Directory::of(state, object.driver(), "given"), name: [domain.as_slice(), b".vm"].concat() }
     }
 
     /// Whether it is there. For a name that is too long for a file the ledger itself has to be asked.

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use crate::kernel::address::{Family, Ports, Protocol};
 use crate::kernel::deadline::Deadline;
@@ -14,11 +13,9 @@ use crate::kernel::sock_diag::{Socket, listening};
 use crate::kernel::sysctl;
 use crate::network::allocation::Forward;
 use crate::network::claim::Claim;
+use crate::network::timeouts;
 use crate::process::{processes, sockets};
 use crate::record::Quoted;
-
-/// How long it is looked for the process that holds one.
-const SEARCH: Duration = Duration::from_millis(500);
 
 /// The sockets of one protocol on which services of this host wait for whoever comes.
 #[derive(Debug)]
@@ -99,7 +96,7 @@ fn is_one_hosts(address: IpAddr) -> bool {
 /// The process that holds a socket: its name and its id. Of several the first to have begun, which passed it on to the
 /// others, but for process 1, which makes sockets for services.
 fn holder(inode: u32, deadline: Deadline) -> Option<(Vec<u8>, i32)> {
-    let end = deadline.within(SEARCH);
+    let end = deadline.within(timeouts::HOLDER);
     let mut table = processes().ok()?;
     table.sort_by_key(|process| (process.pid == 1, process.began, process.pid));
     let mut looked_at = table.iter().take_while(|_| !end.is_over());

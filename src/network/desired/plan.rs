@@ -3,11 +3,11 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::domain::{DomainXml, Interface};
+use crate::driver::Object;
 use crate::kernel::address::Protocol;
 use crate::kernel::deadline::Deadline;
 use crate::kernel::devices::hairpin_mode;
@@ -18,6 +18,7 @@ use crate::network::declaration::{Declarations, Source};
 use crate::network::desired::libvirt_network::{Network, Networks, ThisHostsNetworks};
 use crate::network::desired::listener::Listeners;
 use crate::network::desired::resolve::{self, Resolved};
+use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::record::Quoted;
 
@@ -67,30 +68,32 @@ impl fmt::Display for Unplanned {
 
 /// The plan for a VM with this XML, on a host where others have what the ledger says.
 pub fn of(
-    domain: &OsStr,
+    object: &Object,
     declarations: &Declarations,
     xml: &DomainXml<'_>,
     ledger: &Ledger,
     paths: &Paths,
     deadline: Deadline,
 ) -> Plan {
+    let deadline = deadline.within(timeouts::PLANNING);
     let networks = ThisHostsNetworks::of(paths);
     let interfaces: Vec<_> = xml.interfaces().collect();
     let mut declarations = declarations.clone();
     let refused = declarations.take_metadata(xml);
-    let Resolved { forwards, routes, links, faults } = resolve::resolve(&declarations, domain, &interfaces, &networks);
-    let has = ledger.of(domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
+    let Resolved { forwards, routes, links, faults } =
+        resolve::resolve(&declarations, object.name(), &interfaces, &networks);
+    let has = ledger.of(object).map(|entry| entry.allocation.clone()).unwrap_or_default();
     let hairpin_taps = hairpin_taps(&interfaces, &has.hairpin_taps, paths);
     let mut plan = Plan { links, hairpin_taps, ..Plan::default() };
     plan.faults.extend(refused.into_iter().map(|refused| Unplanned::of(&refused.source, refused.to_string())));
     plan.faults.extend(faults.into_iter().map(|fault| Unplanned::of(&fault.source, fault.to_string())));
-    let others = ledger.forwards_of_others(domain, forwards.iter().map(|(forward, _)| forward));
+    let others = ledger.forwards_of_others(object, forwards.iter().map(|(forward, _)| forward));
     plan.add_forwards(&forwards, &has, &others, deadline);
     let hosts = if routes.is_empty() { Vec::new() } else { of_the_host(paths, deadline) };
     for (route, source) in routes {
-        let other = ledger.routes_of_others(domain).find(|(_, theirs)| theirs.overlaps(&route));
+        let other = ledger.routes_of_others(object).find(|(_, theirs)| theirs.overlaps(&route));
         let others = other.map(|(other, Route { to, .. })| {
-            format!("{to} is the VM {}'s; fix: take one of them away", Quoted::name(other))
+            format!("{to} is the VM {}'s; fix: take one of them away", Quoted::name(other.name()))
         });
         let hosts = hosts.iter().find(|address| route.to.contains(*address));
         let why = others.or_else(|| {
@@ -207,7 +210,7 @@ fn of_the_host(paths: &Paths, deadline: Deadline) -> Vec<IpAddr> {
 /// What another VM has of the same.
 fn conflict(forward: &Forward, others: &ForwardsOfOthers<'_>) -> Option<String> {
     let (other, theirs) = others.overlapping(forward)?;
-    Some(format!("the VM {} has {theirs} already; fix: give one of them another port", Quoted::name(other)))
+    Some(format!("the VM {} has {theirs} already; fix: give one of them another port", Quoted::name(other.name())))
 }
 
 /// What a VM's forwards come to in nftables.

@@ -1,9 +1,9 @@
 //! Makes the host as declared for all VMs that run: after a firewall was loaded anew, or a declaration was edited.
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
 
 use crate::domain::{DomainXml, LiveXml};
+use crate::driver::Object;
 use crate::kernel::deadline::Deadline;
 use crate::kernel::tools::{HostTools, Tools, nft};
 use crate::network::allocation::Allocation;
@@ -23,8 +23,8 @@ use crate::process::ToolError;
 /// A VM that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
-    /// Its name.
-    pub domain: OsString,
+    /// Which one.
+    pub object: Object,
     /// Its XML while it runs.
     pub xml: Vec<u8>,
 }
@@ -32,8 +32,8 @@ pub struct Running {
 /// What became of one VM.
 #[derive(Debug)]
 pub struct DomainResult {
-    /// Its name.
-    pub domain: OsString,
+    /// Which one.
+    pub object: Object,
     /// What is declared and can't be given.
     pub faults: Vec<Unplanned>,
     /// What was done.
@@ -60,8 +60,8 @@ pub struct Applied {
 /// The VMs that run, as far as the hook has seen them, by name.
 pub fn running(paths: &Paths) -> Vec<Running> {
     let all = LiveXml::all(paths.state()).into_iter();
-    let mut running: Vec<Running> = all.map(|(domain, xml)| Running { domain, xml }).collect();
-    running.sort_by(|one, other| one.domain.cmp(&other.domain));
+    let mut running: Vec<Running> = all.map(|(object, xml)| Running { object, xml }).collect();
+    running.sort_by(|one, other| one.object.cmp(&other.object));
     running
 }
 
@@ -87,7 +87,7 @@ pub fn apply(
     applied.give(&running.iter().collect::<Vec<_>>(), everything, &mut ledger, &mut seen, tools, paths)?;
     // What one has given up may be what another that came before it was refused.
     if applied.vms.iter().any(DomainResult::has_lost_something) {
-        let refused: Vec<&Running> = running.iter().filter(|vm| applied.has_refused(&vm.domain)).collect();
+        let refused: Vec<&Running> = running.iter().filter(|vm| applied.has_refused(&vm.object)).collect();
         applied.give(&refused, everything, &mut ledger, &mut seen, tools, paths)?;
     }
     if applied.vms.iter().any(DomainResult::has_changed) {
@@ -124,12 +124,12 @@ pub fn remove_all(tools: &mut HostTools<'_>, paths: &Paths) -> Result<Applied, T
 
 /// What a VM that runs is to be given.
 pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &Paths, deadline: Deadline) -> Plan {
-    let declarations = everything.of(&vm.domain);
+    let declarations = everything.of(vm.object.name());
     if declarations.say_nothing() {
         return Plan::default();
     }
     match DomainXml::parse(&vm.xml) {
-        Ok(xml) => plan::of(&vm.domain, &declarations, &xml, ledger, paths, deadline),
+        Ok(xml) => plan::of(&vm.object, &declarations, &xml, ledger, paths, deadline),
         Err(unreadable) => {
             let message = format!("what is declared for it can't be given, since its XML {unreadable}");
             Plan { faults: vec![Unplanned { source: None, message }], ..Plan::default() }
@@ -151,7 +151,7 @@ pub fn traffic(ledger: &Ledger) -> Traffic {
 impl Running {
     /// Whether its live XML is still what it was: the same life of the VM goes on.
     fn runs_still(&self, paths: &Paths) -> bool {
-        LiveXml::of(paths.state(), &self.domain).is_some_and(|live| live.is(&self.xml))
+        LiveXml::of(paths.state(), &self.object).is_some_and(|live| live.is(&self.xml))
     }
 }
 
@@ -202,12 +202,12 @@ impl Applied {
         tools: &mut HostTools<'_>,
         paths: &Paths,
     ) -> Result<(), ToolError> {
-        let allocation: BTreeSet<OsString> = ledger.entries().map(|(domain, _)| domain.to_owned()).collect();
-        let run: BTreeSet<OsString> = running.iter().map(|vm| vm.domain.clone()).collect();
-        for domain in allocation.difference(&run) {
-            let before = ledger.of(domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
-            let done = apply_plan(domain, Allocation::default(), ledger, Basis::Seen(seen), tools, paths);
-            let vm = DomainResult { domain: domain.clone(), faults: Vec::new(), done };
+        let allocation: BTreeSet<Object> = ledger.entries().map(|(object, _)| object.clone()).collect();
+        let run: BTreeSet<Object> = running.iter().map(|vm| vm.object.clone()).collect();
+        for object in allocation.difference(&run) {
+            let before = ledger.of(object).map(|entry| entry.allocation.clone()).unwrap_or_default();
+            let done = apply_plan(object, Allocation::default(), ledger, Basis::Seen(seen), tools, paths);
+            let vm = DomainResult { object: object.clone(), faults: Vec::new(), done };
             self.note(vm, (&before, &Allocation::default()), seen, tools)?;
         }
         Ok(())
@@ -226,11 +226,11 @@ impl Applied {
         for vm in running {
             let plan = plan_of(vm, everything, ledger, paths, tools.deadline());
             let (desired, faults) = (plan.allocation(), plan.faults);
-            if desired.is_empty() && faults.is_empty() && ledger.of(&vm.domain).is_none() {
+            if desired.is_empty() && faults.is_empty() && ledger.of(&vm.object).is_none() {
                 continue;
             }
             // The VM's own hook, should it end now, takes away its live XML first and looks for the marker then.
-            let marker = Marker::of(paths.state(), &vm.domain);
+            let marker = Marker::of(paths.state(), &vm.object);
             let had_marker = marker.is_there();
             if !desired.is_empty() && (marker.put().is_err() || !vm.runs_still(paths)) {
                 if !had_marker {
@@ -238,10 +238,10 @@ impl Applied {
                 }
                 continue;
             }
-            let before = ledger.of(&vm.domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
-            let done = apply_plan(&vm.domain, desired, ledger, Basis::Seen(seen), tools, paths);
-            let now = ledger.of(&vm.domain).map(|entry| entry.allocation.clone()).unwrap_or_default();
-            self.note(DomainResult { domain: vm.domain.clone(), faults, done }, (&before, &now), seen, tools)?;
+            let before = ledger.of(&vm.object).map(|entry| entry.allocation.clone()).unwrap_or_default();
+            let done = apply_plan(&vm.object, desired, ledger, Basis::Seen(seen), tools, paths);
+            let now = ledger.of(&vm.object).map(|entry| entry.allocation.clone()).unwrap_or_default();
+            self.note(DomainResult { object: vm.object.clone(), faults, done }, (&before, &now), seen, tools)?;
         }
         Ok(())
     }
@@ -271,8 +271,8 @@ impl Applied {
     }
 
     /// Whether a VM has been refused something.
-    fn has_refused(&self, domain: &OsStr) -> bool {
-        self.vms.iter().any(|vm| vm.domain == domain && !vm.faults.is_empty())
+    fn has_refused(&self, object: &Object) -> bool {
+        self.vms.iter().any(|vm| vm.object == *object && !vm.faults.is_empty())
     }
 
     /// Notes what became of a VM, which had the one and has the other now. To see it all anew after each VM would take as long
@@ -284,7 +284,7 @@ impl Applied {
         seen: &mut KernelState,
         tools: &mut HostTools<'_>,
     ) -> Result<(), ToolError> {
-        let DomainResult { domain, faults, mut done } = vm;
+        let DomainResult { object, faults, mut done } = vm;
         match &done {
             Ok(done) if done.changed => {
                 seen.leave(&KernelState::of(had));
@@ -293,11 +293,11 @@ impl Applied {
             Ok(_) => {}
             Err(_) => *seen = KernelState::observe(tools)?.0,
         }
-        let before = self.vms.iter().position(|vm| vm.domain == domain).map(|index| self.vms.remove(index).done);
+        let before = self.vms.iter().position(|vm| vm.object == object).map(|index| self.vms.remove(index).done);
         if let (Some(Ok(before)), Ok(done)) = (before, &mut done) {
             done.follow(before);
         }
-        self.vms.push(DomainResult { domain, faults, done });
+        self.vms.push(DomainResult { object, faults, done });
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 //! one fails.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 
+use crate::driver::Object;
 use crate::kernel::deadline::Deadline;
 use crate::kernel::tools::ip::KernelRoute;
 use crate::kernel::tools::{HostTools, Tools, nft};
@@ -17,10 +17,9 @@ use crate::network::reconcile::devices::{set_hairpin, start_proxying, stop_proxy
 use crate::network::reconcile::diff::{Change, reconcile};
 use crate::network::reconcile::outcome::{Done, Fault};
 use crate::network::reconcile::state::KernelState;
+use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::process::ToolError;
-
-const CONNECTIONS: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What is believed of what there is.
 #[derive(Debug, Clone, Copy)]
@@ -37,18 +36,18 @@ pub enum Basis<'a> {
 /// # Errors
 /// Where that can't be done.
 pub fn apply_plan(
-    domain: &OsStr,
+    object: &Object,
     desired: Allocation,
     ledger: &mut Ledger,
     basis: Basis<'_>,
     tools: &mut HostTools<'_>,
     paths: &Paths,
 ) -> Result<Done, Fault> {
-    let had = ledger.of(domain).map(|entry| entry.allocation.routes.clone()).unwrap_or_default();
+    let had = ledger.of(object).map(|entry| entry.allocation.routes.clone()).unwrap_or_default();
     let without = Allocation { routes: desired.routes.intersection(&had).cloned().collect(), ..desired.clone() };
-    match bring_to(domain, desired, ledger, basis, tools, paths) {
+    match bring_to(object, desired, ledger, basis, tools, paths) {
         Err(fault @ (Fault::Routes(_) | Fault::Answering { .. })) if !without.forwards.is_empty() => {
-            let mut done = bring_to(domain, without, ledger, basis, tools, paths)?;
+            let mut done = bring_to(object, without, ledger, basis, tools, paths)?;
             done.refused = Some(format!("{fault}; the forwards are there without"));
             Ok(done)
         }
@@ -57,19 +56,19 @@ pub fn apply_plan(
 }
 
 fn bring_to(
-    domain: &OsStr,
+    object: &Object,
     desired: Allocation,
     ledger: &mut Ledger,
     basis: Basis<'_>,
     tools: &mut HostTools<'_>,
     paths: &Paths,
 ) -> Result<Done, Fault> {
-    let before = ledger.of(domain).cloned().unwrap_or_default();
+    let before = ledger.of(object).cloned().unwrap_or_default();
     let (wanted, mut kept) = (KernelState::of(&desired), KernelState::of(&before.allocation));
     // What others have as well is not this VM's to be taken away.
     kept.elements.retain(|element| match element {
-        Element::Link(device) => !ledger.others_have_routes_to(domain, device),
-        Element::Within(_, address) => !ledger.others_have_forwards_to(domain, *address),
+        Element::Link(device) => !ledger.others_have_routes_to(object, device),
+        Element::Within(_, address) => !ledger.others_have_forwards_to(object, *address),
         Element::Forward { .. } | Element::Routed(_) => true,
     });
     let actual = actual(&wanted, &kept, &before, basis, tools)?;
@@ -82,10 +81,10 @@ fn bring_to(
         changed: !change.is_nothing() || before.incomplete || before.allocation != desired,
         ..Done::default()
     };
-    let marker = Marker::of(paths.state(), domain);
+    let marker = Marker::of(paths.state(), object);
     if !done.changed && (matches!(basis, Basis::Seen(_)) || desired.is_empty()) {
         // A run that was ended before it changed anything may have left it; where it stays it costs a look at each event.
-        if ledger.of(domain).is_none() {
+        if ledger.of(object).is_none() {
             marker.take_away()?;
         }
         return Ok(done);
@@ -97,7 +96,7 @@ fn bring_to(
         links: before.allocation.links.union(&desired.links).cloned().collect(),
         hairpin_taps: before.allocation.hairpin_taps.union(&desired.hairpin_taps).cloned().collect(),
     };
-    ledger.note(domain, Entry { allocation: both, incomplete: true });
+    ledger.note(object, Entry { allocation: both, incomplete: true });
     if let Err(error) = marker.put().and_then(|()| ledger.keep(paths.state())) {
         if !change.new.is_empty() {
             return Err(error.into());
@@ -105,30 +104,37 @@ fn bring_to(
         // What is only taken away is known already; what is kept says more than there is then, which does no harm.
         done.warnings.push(format!("it can't be noted what is taken away: {error}"));
     }
-    if let Err(fault) = put_in_place(domain, &desired, &wanted, &kept, &change, ledger, tools, paths, &mut done) {
+    if let Err(fault) = put_in_place(object, &wanted, &kept, &change, ledger, tools, paths, &mut done) {
         if !matches!(fault, Fault::Unknown(_)) {
             // The VM has what it had.
             // Where only routes were refused, nothing else was begun.
             let nothing_else = matches!(fault, Fault::Routes(_) | Fault::Answering { .. });
-            ledger.note(domain, Entry { incomplete: before.incomplete || !nothing_else, ..before.clone() });
+            ledger.note(object, Entry { incomplete: before.incomplete || !nothing_else, ..before.clone() });
         }
         stop_proxying(ledger, paths, &mut done.warnings);
-        let is_nothing = ledger.of(domain).is_none();
+        let is_nothing = ledger.of(object).is_none();
         // Should that fail, what is kept says that the VM may have both.
         _ = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) });
         return Err(fault);
     }
-    ledger.note(domain, Entry { allocation: desired, incomplete: false });
+    // What follows is of use only where time is left for it, and costs nothing else where it is not.
+    let traffic = desired.traffic();
+    ledger.note(object, Entry { allocation: desired, incomplete: false });
     stop_proxying(ledger, paths, &mut done.warnings);
-    set_hairpin(&before.allocation, ledger.of(domain), paths, &mut done);
+    set_hairpin(&before.allocation, ledger.of(object), paths, &mut done);
     cut(&change, tools.deadline(), &mut done);
-    let now = ledger.of(domain).map(|entry| &entry.allocation.forwards);
-    if let Err(error) = connections::clear_the_way(now.into_iter().flatten(), tools.deadline().within(CONNECTIONS)) {
+    let is_last = traffic == Traffic::default() && ledger.others(object).all(|(_, entry)| entry.allocation.is_empty());
+    let third_party = &mut tools.within(timeouts::THIRD_PARTY);
+    done.warnings.extend(if is_last { leave_third_party(third_party) } else { pass_third_party(traffic, third_party) });
+    let now = ledger.of(object).map(|entry| &entry.allocation.forwards);
+    if let Err(error) =
+        connections::clear_the_way(now.into_iter().flatten(), tools.deadline().within(timeouts::CONNECTIONS))
+    {
         done.warnings.push(format!(
             "who has been sending to a UDP port before it was forwarded may not reach the VM until they pause: {error}"
         ));
     }
-    let is_nothing = ledger.of(domain).is_none();
+    let is_nothing = ledger.of(object).is_none();
     if let Err(error) = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) }) {
         done.warnings.push(format!("it can't be noted that this has been done: {error}; it is looked into next time"));
     }
@@ -141,7 +147,7 @@ fn cut(change: &Change, deadline: Deadline, done: &mut Done) {
         return;
     }
     let forwards: Vec<Forward> = change.cut.iter().filter_map(Element::forward).collect();
-    match connections::cut(&forwards, deadline.within(CONNECTIONS)) {
+    match connections::cut(&forwards, deadline.within(timeouts::CONNECTIONS)) {
         Ok(cut) => done.cut = cut,
         Err(error) => done.warnings.push(format!(
             "connections through what is closed can't be cut: {error}; those that are open go on until they end"
@@ -174,8 +180,7 @@ fn actual(
 
 #[expect(clippy::too_many_arguments, reason = "one step of `settle`, apart for its undoing")]
 fn put_in_place(
-    domain: &OsStr,
-    desired: &Allocation,
+    object: &Object,
     wanted: &KernelState,
     kept: &KernelState,
     change: &Change,
@@ -191,13 +196,12 @@ fn put_in_place(
     if let Err(tool_error) = added_routes {
         return Err(undone(tool_error, Fault::Routes, change, &moved, tools));
     }
-    let is_shared = ledger.others(domain).any(|(_, entry)| !entry.allocation.is_empty());
+    let is_shared = ledger.others(object).any(|(_, entry)| !entry.allocation.is_empty());
     let filled = if wanted.is_empty() && !is_shared {
-        empty(tools, done)
+        nft::transact(&table::removal(), tools)
     } else {
-        done.warnings.extend(pass_third_party(desired.traffic(), tools));
         // What others have that are not settled either may contradict itself.
-        let settled = || ledger.others(domain).filter(|(_, entry)| !entry.incomplete);
+        let settled = || ledger.others(object).filter(|(_, entry)| !entry.incomplete);
         let others = || settled().flat_map(|(_, entry)| KernelState::of(&entry.allocation).elements).collect();
         fill(wanted, kept, change, is_shared, &others, tools)
     };
@@ -228,23 +232,19 @@ fn undone(
 ) -> Fault {
     let taken_back = change.new.delete_routes(tools).and_then(|()| moved.add_routes(tools));
     match (tool_error, taken_back) {
-        (tool_error @ (ToolError::Missing(_) | ToolError::Complained(..)), Ok(())) => fault(tool_error),
+        (tool_error @ (ToolError::Missing(_) | ToolError::NotStarted(_) | ToolError::Complained(..)), Ok(())) => {
+            fault(tool_error)
+        }
         // What is not there has not done anything before.
         (tool_error @ ToolError::Missing(_), Err(ToolError::Missing(_))) => fault(tool_error),
         (tool_error, _) => Fault::Unknown(tool_error),
     }
 }
 
-/// Takes the table away, and whatever stands in other tables for it.
-fn empty(tools: &mut HostTools<'_>, done: &mut Done) -> Result<(), ToolError> {
-    nft::transact(&table::removal(), tools)?;
-    match pass_through::take_away(tools) {
-        Ok(told) => done.warnings.extend(told),
-        Err(refusal) => {
-            done.warnings.push(format!("rules of this program's may still be in others' chains: {refusal}"))
-        }
-    }
-    Ok(())
+/// Deletes this program's rules from third-party chains.
+pub fn leave_third_party(tools: &mut HostTools<'_>) -> Vec<String> {
+    pass_through::take_away(tools)
+        .unwrap_or_else(|refusal| vec![format!("rules of this program's may still be in others' chains: {refusal}")])
 }
 
 /// Sees to it that no other table refuses what is given.

@@ -118,11 +118,11 @@ fn a_process_id_that_a_daemon_left_behind_is_not_signalled() {
 #[test]
 fn the_live_xml_of_vms_that_run_is_kept_where_there_is_none() {
     let host = with_libvirt(bare(), "libvirtd", VIRSH);
-    let live = host.folder("/run/virt-hooks/live");
+    let live = host.folder("/run/virt-hooks/qemu/live");
     for folder in [host.path("/run/virt-hooks"), live.clone()] {
         std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("its mode");
     }
-    host.file("/run/virt-hooks/live/known.xml", "what the hook kept", 0o600);
+    host.file("/run/virt-hooks/qemu/live/known.xml", "what the hook kept", 0o600);
     let dry = host.command(["install", "--dry-run"]).after(&start("libvirtd", false)).run();
     assert!(!live.join("a vm.xml").exists());
     let finished = host.command(["install"]).after(&start("libvirtd", false)).run();
@@ -130,8 +130,8 @@ fn the_live_xml_of_vms_that_run_is_kept_where_there_is_none() {
     let process = |text: &str| text.lines().filter(|line| !line.contains("process")).collect::<Vec<_>>().join("\n");
     let steps = super::steps(&finished.stdout);
     assert_eq!(process(&dry.stdout), format!("This would be done; nothing is changed:\n{}", process(steps)));
-    assert_eq!(host.read("/run/virt-hooks/live/a vm.xml"), "<domain><name>a vm</name></domain>\n");
-    assert_eq!(host.read("/run/virt-hooks/live/known.xml"), "what the hook kept");
+    assert_eq!(host.read("/run/virt-hooks/qemu/live/a vm.xml"), "<domain><name>a vm</name></domain>\n");
+    assert_eq!(host.read("/run/virt-hooks/qemu/live/known.xml"), "what the hook kept");
 }
 
 /// Of three VMs the second can't be told of, unless it is mended.
@@ -175,7 +175,7 @@ fn a_vm_whose_xml_can_t_be_had_is_named_and_ends_it_for_no_other() {
         assert!(second.contains("seeded     the live XML of 1 VM that runs already"), "{second}");
         assert!(!second.contains("warning") && !second.contains("nothing was changed"), "{second}");
         for vm in ["111", "222", "333"] {
-            let kept = host.read(format!("/run/virt-hooks/live/vm {vm}.xml"));
+            let kept = host.read(format!("/run/virt-hooks/qemu/live/vm {vm}.xml"));
             assert_eq!(kept, format!("<domain><name>vm {vm}</name></domain>\n"));
         }
     }
@@ -194,7 +194,7 @@ fn what_is_missing_still_is_told_again() {
 fn a_libvirt_that_answers_no_more_is_asked_for_no_other_vm() {
     let (host, said) = installed_twice("{ touch /tmp/stuck; exec sleep 60; }");
     assert!(said.contains("no live XML of the VMs 222, 333; fix, if they run still: "), "{said}");
-    assert!(host.read("/run/virt-hooks/live/vm 333.xml").contains("333"), "{said}");
+    assert!(host.read("/run/virt-hooks/qemu/live/vm 333.xml").contains("333"), "{said}");
 }
 
 #[test]

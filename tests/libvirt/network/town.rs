@@ -171,7 +171,7 @@ impl Town {
              ip route show proto 118; ip -6 route show proto 118
              ip neigh show proxy; ip -6 neigh show proxy
              grep -H 1 /proc/sys/net/ipv6/conf/*/proxy_ndp || true
-             for folder in given network; do
+             for folder in qemu/given network; do
                  if [ -e /run/virt-hooks/$folder ]; then
                      find /run/virt-hooks/$folder -type f ! -name lock
                  fi

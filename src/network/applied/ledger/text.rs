@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use ipnet::IpNet;
 
 use super::entry::Entry;
+use crate::driver::{Driver, Object};
 use crate::network::allocation::{Allocation, Forward, Route};
 
 /// What stands before the first blank, and behind it.
@@ -17,11 +18,12 @@ pub(super) fn first_word(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The lines that say what a VM has been given.
-pub(super) fn lines(domain: &OsStr, Entry { allocation, incomplete }: &Entry) -> String {
+pub(super) fn lines(object: &Object, Entry { allocation, incomplete }: &Entry) -> String {
     let mut text = String::new();
     let state = if *incomplete { "unsettled" } else { "settled" };
     // Writing to a String can't fail.
-    _ = writeln!(text, "vm {} {state}", escaped(domain.as_bytes()));
+    let (driver, name) = (object.driver().name, escaped(object.name().as_bytes()));
+    _ = writeln!(text, "vm {driver}/{name} {state}");
     for Forward { protocol, listen, ports, to, to_port, from } in &allocation.forwards {
         let listen = listen.map_or_else(|| "*".to_owned(), |listen| listen.to_string());
         _ = write!(text, "forward {protocol} {listen} {ports} {to} {to_port}");
@@ -41,6 +43,12 @@ pub(super) fn lines(domain: &OsStr, Entry { allocation, incomplete }: &Entry) ->
         _ = writeln!(text, "reflecting {}", escaped(tap.as_bytes()));
     }
     text
+}
+
+/// Reads `qemu/web%2d1`. None where there is no such driver.
+pub(super) fn object(text: &str) -> Option<Object> {
+    let (driver, name) = text.split_once('/')?;
+    Some(Object::new(Driver::named(driver.as_bytes())?, OsStr::from_bytes(&unescaped(name))))
 }
 
 /// What a VM's lines say.
@@ -94,7 +102,7 @@ pub(super) fn escaped(name: &[u8]) -> String {
     })
 }
 
-pub(super) fn unescaped(text: &str) -> Vec<u8> {
+fn unescaped(text: &str) -> Vec<u8> {
     let mut pieces = text.split('%');
     let mut name = pieces.next().unwrap_or_default().as_bytes().to_vec();
     for piece in pieces {

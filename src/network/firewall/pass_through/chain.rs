@@ -1,7 +1,6 @@
 //! Chains that nftables has at the forward hook: its own, and those that iptables keeps there.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::legacy;
 use super::rule::{COMMENT, Own, Refuses, Rules};
@@ -12,6 +11,7 @@ use crate::kernel::tools::iptables::{self, Kind};
 use crate::kernel::tools::{Tools, nft};
 use crate::network::firewall::mark::MARK;
 use crate::network::firewall::traffic::Families;
+use crate::network::timeouts;
 use crate::process::ToolError;
 use crate::record::Escaped;
 
@@ -68,9 +68,6 @@ pub(super) struct Chain {
     has_parts_of_iptables: bool,
 }
 
-/// How long it may take to look at all of them.
-const TIMEOUT: Duration = Duration::from_secs(3);
-
 /// A chain, and its rules where they can be read.
 type Found = (Chain, Result<Rules, ToolError>);
 
@@ -79,7 +76,7 @@ type Found = (Chain, Result<Rules, ToolError>);
 /// # Errors
 /// Where the kernel does not list its chains. A chain of which the rules can't be read has its own error.
 pub(super) fn read_all(deadline: Deadline) -> Result<Vec<Found>, ToolError> {
-    let deadline = deadline.within(TIMEOUT);
+    let deadline = deadline.within(timeouts::CHAINS);
     let all = nftables::chains_at_forward(deadline)
         .map_err(|error| kernel_error(format!("does not tell its chains: {error}")))?;
     let others = all.into_iter().filter(|found| found.family != Family::Inet || found.table != OWN_TABLE);
