@@ -7,8 +7,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use toml::Spanned;
+use toml::de::DeTable;
 
 use super::problem::{Cost, Problem};
+use super::value::Refusal;
+use crate::record::Escaped;
 use crate::trust::{Judge, Unusable, shell};
 
 /// The files that count, in their order: the main one, whether or not it is there, and the drop-ins. And what keeps the
@@ -78,4 +82,15 @@ pub(crate) fn text(file: &Path, judge: &Judge, most: u64) -> Result<Option<Strin
         Ok(_) => String::from_utf8(bytes).map(Some).map_err(|error| format!("it is not UTF-8: {error}")),
     };
     text.or_else(|message| refuse(message, None))
+}
+
+/// Reads a text as TOML.
+///
+/// # Errors
+/// The first mistake, and where it is.
+pub(crate) fn toml(text: &str) -> Result<Spanned<DeTable<'_>>, Refusal> {
+    DeTable::parse(text).map_err(|error| {
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        (error.span().unwrap_or_default(), Escaped(message.as_bytes()).to_string())
+    })
 }

@@ -1,9 +1,13 @@
 //! Files that operators write: a main one and drop-ins, in TOML, read only where nobody else could have changed them.
 
 mod file;
+mod key;
 mod problem;
 mod value;
 
-pub(crate) use self::file::{files, text};
+pub(crate) use self::file::{files, text, toml};
+pub use self::key::{DefaultValue, Entry};
+pub(crate) use self::key::{Key, Section, set};
+pub(crate) use self::problem::Problems;
 pub use self::problem::{Cost, Place, Problem};
-pub(crate) use self::value::{Refusal, boolean, described, matches, nearest, one_of, pattern};
+pub(crate) use self::value::{Refusal, Value, matches, nearest, shown};

@@ -83,6 +83,42 @@ fn around(line: &str, at: usize) -> String {
     line.get(..boundary(line, at + 4 * SHOWN)).unwrap_or_default().to_owned()
 }
 
+/// How many problems of a file are reported one by one.
+const REPORTED: usize = 20;
+
+/// The problems of one text.
+pub(crate) struct Problems<'a> {
+    text: &'a str,
+    found: Vec<Problem>,
+    /// How many there are besides.
+    more: usize,
+}
+
+impl<'a> Problems<'a> {
+    pub(crate) const fn of(text: &'a str) -> Self {
+        Self { text, found: Vec::new(), more: 0 }
+    }
+
+    pub(crate) fn add(&mut self, cost: Cost, span: &Range<usize>, message: String) {
+        if self.found.len() == REPORTED {
+            self.more += 1;
+            return;
+        }
+        self.found.push(Problem { cost, message, place: Some(Place::of(self.text, span)), remedy: None });
+    }
+
+    /// Returns them from top to bottom; TOML has sorted the text by its keys.
+    pub(crate) fn finish(mut self, cost: Cost) -> Vec<Problem> {
+        if self.more > 0 {
+            let message = format!("and {} more that is wrong in this file", self.more);
+            self.found.push(Problem { cost, message, place: None, remedy: None });
+        }
+        self.found
+            .sort_by_key(|problem| problem.place.as_ref().map_or((usize::MAX, 0), |place| (place.line, place.column)));
+        self.found
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {

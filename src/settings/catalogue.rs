@@ -1,196 +1,202 @@
-//! Every key of the settings files: its name, and what its manual page says of it.
-//!
-//! [`parse`](super::parse) knows a key by what is here and nothing else, so one that is read has its words here. The words
-//! are apart from the names, since the hook needs only these.
+//! Keys of the settings files, by which they are read and their manual page is written.
 
-/// What the manual page says of a key. In backticks stands what is typed, in them and in `<>` what
-/// is to be replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// The key.
-    pub name: &'static str,
-    /// What it takes, as it follows `=`.
-    pub takes: &'static str,
-    /// What holds where it is not given.
-    pub default: DefaultValue,
-    /// What it does, in whole sentences.
-    pub meaning: &'static str,
-}
+use std::ops::Range;
+use std::path::PathBuf;
 
-/// What holds where a key is not given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DefaultValue {
-    /// The same as with this value, in TOML.
-    Toml(&'static str),
-    /// What no value can say, in words.
-    Words(&'static str),
-}
+use glob::Pattern;
+use toml::de::DeTable;
 
-/// The keys that stand before the first table, in the manual page's order.
+use super::{Filter, OnFailure, Rule, Settings, Trust};
+use crate::configuration::{Key, Refusal, Section, Value, set};
+
+pub use crate::configuration::{DefaultValue, Entry};
+
+/// The name of the `[[script]]` tables.
+const SCRIPT: &str = "script";
+
+/// Returns the keys before the first table, in the manual page's order.
 pub fn keys() -> impl Iterator<Item = Entry> {
-    Key::ALL.into_iter().filter_map(Key::entry)
+    KEYS.entries().filter(|entry| entry.name != SCRIPT)
 }
 
-/// The keys of a `[[script]]` table, in the manual page's order.
+/// Returns the keys of a `[[script]]` table, in the manual page's order.
 pub fn script_keys() -> impl Iterator<Item = Entry> {
-    ScriptKey::ALL.into_iter().map(ScriptKey::entry)
+    SCRIPT_KEYS.entries()
 }
 
-/// A key that stands before the first table, and the tables' own name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
-    TimeoutSeconds,
-    GraceSeconds,
-    EventTimeoutSeconds,
-    MaxOutputBytes,
-    Trust,
-    Script,
+/// A `[[script]]` table while it is read.
+#[derive(Default)]
+struct Draft {
+    name: Option<Pattern>,
+    rule: Rule,
 }
 
-impl Key {
-    pub(super) const ALL: [Self; 6] = [
-        Self::TimeoutSeconds,
-        Self::GraceSeconds,
-        Self::EventTimeoutSeconds,
-        Self::MaxOutputBytes,
-        Self::Trust,
-        Self::Script,
-    ];
+pub(super) static KEYS: Section<Settings> = Section {
+    word: "key",
+    unknown: "is not known and is ignored",
+    wrong: |name| if name == SCRIPT { "" } else { "; this line is ignored" },
+    keys: &[
+        Key::new(
+            "timeoutSeconds",
+            "`<seconds>`",
+            DefaultValue::Toml("600"),
+            "How long each script may run, at least 1. Then it is asked to end by SIGTERM, with everything that it \
+             started, and the next script runs. A whole number: TOML does not calculate, and 20 minutes are `1200`.",
+            |settings, value| set(&mut settings.timeout, value.seconds(1)),
+        ),
+        Key::new(
+            "graceSeconds",
+            "`<seconds>`",
+            DefaultValue::Toml("10"),
+            "How long a script has between SIGTERM and SIGKILL. With `0` the one follows the other at once.",
+            |settings, value| set(&mut settings.grace, value.seconds(0)),
+        ),
+        Key::new(
+            "eventTimeoutSeconds",
+            "`<seconds>`",
+            DefaultValue::Words("no limit"),
+            "How long all the scripts of one event may run together, at least 1. libvirt waits for them: meanwhile the \
+             VM neither starts nor stops. Scripts for which no time is left are skipped, and the log names them.",
+            |settings, value| set(&mut settings.event_timeout, value.seconds(1).map(Some)),
+        ),
+        Key::new(
+            "maxOutputBytes",
+            "`<bytes>`",
+            DefaultValue::Toml("67108864"),
+            "How much is logged of what one run of a script prints. What exceeds it is counted and not kept.",
+            |settings, value| set(&mut settings.max_output, value.bytes()),
+        ),
+        Key::new(
+            "trust",
+            "`\"strict\"` or `\"warn\"`",
+            DefaultValue::Toml("\"strict\""),
+            "Scripts run as root. `\"strict\"` refuses one that somebody other than root could have changed: the file, \
+             or a folder or a link on the way to it. `\"warn\"` runs it all the same and logs what is wrong.",
+            |settings, value| {
+                set(&mut settings.trust, value.one_of(&[("strict", Trust::Strict), ("warn", Trust::Warn)]))
+            },
+        ),
+        Key::new(SCRIPT, "", DefaultValue::Words(""), "", scripts),
+    ],
+};
 
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
-    }
+static SCRIPT_KEYS: Section<Draft> = Section {
+    word: "key",
+    unknown: "is not known and is ignored",
+    wrong: |name| match name {
+        "domains" => "; it matches no VM",
+        "filter" => "; what these scripts print is neither taken nor logged",
+        _ => "; this line is ignored",
+    },
+    keys: &[
+        Key::new(
+            "name",
+            "`<pattern>`",
+            DefaultValue::Words("none; a table without it is ignored"),
+            "Which scripts the table is about, by the file's name without folders.",
+            |draft, value| set(&mut draft.name, value.pattern().map(Some)),
+        ),
+        Key::new(
+            "domains",
+            "`<pattern>` or `[<pattern>, ...]`",
+            DefaultValue::Words("every VM"),
+            "The VMs that these scripts are for, by name. For others they don't run at all. A pattern that can't be \
+             read matches no VM.",
+            |draft, value| value.each(draft.rule.domains.get_or_insert_default(), Value::pattern),
+        ),
+        Key::new(
+            "timeoutSeconds",
+            "`<seconds>`",
+            DefaultValue::Words("the `timeoutSeconds` of all scripts"),
+            "How long each of these scripts may run, at least 1.",
+            |draft, value| set(&mut draft.rule.timeout, value.seconds(1).map(Some)),
+        ),
+        Key::new(
+            "onFailure",
+            "`\"continue\"` or `\"abort\"`",
+            DefaultValue::Toml("\"continue\""),
+            "`\"continue\"` logs a failure and goes on. `\"abort\"` is a veto: if the script fails, or can't be started, \
+             the scripts after it are skipped and libvirt refuses the operation. It counts on prepare, start, migrate and \
+             restore, where nothing runs yet, and on other operations it is no more than `\"continue\"`. A script that is \
+             not executable is ignored, veto or not.",
+            |draft, value| set(&mut draft.rule.on_failure, on_failure(value).map(Some)),
+        ),
+        Key::new(
+            "filter",
+            "`true` or `false`",
+            DefaultValue::Toml("false"),
+            "With `true`, on migrate and restore what the script prints on stdout is the VM's new XML, if it exits with 0 \
+             and prints a whole domain with the same name and uuid. If it prints nothing, the XML stays as it was; with \
+             anything else too, and the log says why. A filter's stdout is never logged, that of other scripts is: set \
+             this before the script is in place, since the XML holds passwords.",
+            |draft, value| filter(&mut draft.rule, value),
+        ),
+        Key::new(
+            "exclusive",
+            "`true` or `false`",
+            DefaultValue::Toml("false"),
+            "With `true` a script never runs twice at once on this host, whichever VMs it runs for: one run waits until \
+             the other has ended. The wait counts against its limit.",
+            |draft, value| set(&mut draft.rule.exclusive, value.boolean().map(Some)),
+        ),
+        Key::new(
+            "wait",
+            "`true` or `false`",
+            DefaultValue::Toml("true"),
+            "With `false` libvirt is not kept waiting: the script runs in the background, with the same limit and in the \
+             same log. It is ignored together with `onFailure = \"abort\"` or `filter = true`, for which libvirt has to \
+             wait.",
+            |draft, value| set(&mut draft.rule.wait, value.boolean().map(Some)),
+        ),
+    ],
+};
 
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::TimeoutSeconds => "timeoutSeconds",
-            Self::GraceSeconds => "graceSeconds",
-            Self::EventTimeoutSeconds => "eventTimeoutSeconds",
-            Self::MaxOutputBytes => "maxOutputBytes",
-            Self::Trust => "trust",
-            Self::Script => "script",
+/// Reads `onFailure`.
+pub(crate) fn on_failure(value: Value<'_>) -> Result<OnFailure, Refusal> {
+    value.one_of(&[("continue", OnFailure::Continue), ("abort", OnFailure::Abort)])
+}
+
+/// Reads `filter`. With a wrong value, what the script prints is neither taken nor logged.
+fn filter(rule: &mut Rule, value: Value<'_>) -> Vec<Refusal> {
+    let filter = value.boolean();
+    rule.filter = Some(match &filter {
+        Ok(true) => Filter::Yes,
+        Ok(false) => Filter::No,
+        Err(_) => Filter::Unclear,
+    });
+    filter.err().into_iter().collect()
+}
+
+/// Reads the `[[script]]` tables. Their places are bytes until the file is read.
+fn scripts(settings: &mut Settings, value: Value<'_>) -> Vec<Refusal> {
+    let Some(tables) = value.array() else {
+        return vec![value.refuse("is written [[script]], in double brackets; it is ignored")];
+    };
+    let mut refusals = Vec::new();
+    for table in tables {
+        match table.get_ref().as_table() {
+            Some(content) => settings.rules.extend(rule(content, &table.span(), &mut refusals)),
+            None => refusals.push((table.span(), "a [[script]] must be a table; it is ignored".to_owned())),
         }
     }
-
-    /// Its words; none for the name of the tables, which have keys of their own.
-    const fn entry(self) -> Option<Entry> {
-        let (takes, default, meaning) = match self {
-            Self::TimeoutSeconds => (
-                "`<seconds>`",
-                DefaultValue::Toml("600"),
-                "How long each script may run, at least 1. Then it is asked to end by SIGTERM, with everything that it \
-                 started, and the next script runs. A whole number: TOML does not calculate, and 20 minutes are `1200`.",
-            ),
-            Self::GraceSeconds => (
-                "`<seconds>`",
-                DefaultValue::Toml("10"),
-                "How long a script has between SIGTERM and SIGKILL. With `0` the one follows the other at once.",
-            ),
-            Self::EventTimeoutSeconds => (
-                "`<seconds>`",
-                DefaultValue::Words("no limit"),
-                "How long all the scripts of one event may run together, at least 1. libvirt waits for them: meanwhile the \
-                 VM neither starts nor stops. Scripts for which no time is left are skipped, and the log names them.",
-            ),
-            Self::MaxOutputBytes => (
-                "`<bytes>`",
-                DefaultValue::Toml("67108864"),
-                "How much is logged of what one run of a script prints. What exceeds it is counted and not kept.",
-            ),
-            Self::Trust => (
-                "`\"strict\"` or `\"warn\"`",
-                DefaultValue::Toml("\"strict\""),
-                "Scripts run as root. `\"strict\"` refuses one that somebody other than root could have changed: the file, \
-                 or a folder or a link on the way to it. `\"warn\"` runs it all the same and logs what is wrong.",
-            ),
-            Self::Script => return None,
-        };
-        Some(Entry { name: self.name(), takes, default, meaning })
-    }
+    refusals
 }
 
-/// A key of a `[[script]]` table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ScriptKey {
-    Name,
-    Domains,
-    TimeoutSeconds,
-    OnFailure,
-    Filter,
-    Exclusive,
-    Wait,
-}
-
-impl ScriptKey {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Name, Self::Domains, Self::TimeoutSeconds, Self::OnFailure, Self::Filter, Self::Exclusive, Self::Wait];
-
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
+fn rule(table: &DeTable<'_>, span: &Range<usize>, refusals: &mut Vec<Refusal>) -> Option<Rule> {
+    let mut draft = Draft::default();
+    refusals.extend(SCRIPT_KEYS.read_table(table, &mut draft));
+    let Draft { name, mut rule } = draft;
+    if !table.contains_key("name") {
+        refusals.push((span.clone(), "this [[script]] has no \"name\"; it is ignored".to_owned()));
     }
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Domains => "domains",
-            Self::TimeoutSeconds => "timeoutSeconds",
-            Self::OnFailure => "onFailure",
-            Self::Filter => "filter",
-            Self::Exclusive => "exclusive",
-            Self::Wait => "wait",
-        }
+    let must_wait = rule.on_failure == Some(OnFailure::Abort) || rule.filter == Some(Filter::Yes);
+    if rule.wait == Some(false) && must_wait {
+        let message = "wait = false is ignored, since libvirt has to wait for a filter and for a veto; remove it, or \
+                       remove filter and onFailure";
+        refusals.push((span.clone(), message.to_owned()));
+        rule.wait = None;
     }
-
-    const fn entry(self) -> Entry {
-        let (takes, default, meaning) = match self {
-            Self::Name => (
-                "`<pattern>`",
-                DefaultValue::Words("none; a table without it is ignored"),
-                "Which scripts the table is about, by the file's name without folders.",
-            ),
-            Self::Domains => (
-                "`<pattern>` or `[<pattern>, ...]`",
-                DefaultValue::Words("every VM"),
-                "The VMs that these scripts are for, by name. For others they don't run at all. A pattern that can't be \
-                 read matches no VM.",
-            ),
-            Self::TimeoutSeconds => (
-                "`<seconds>`",
-                DefaultValue::Words("the `timeoutSeconds` of all scripts"),
-                "How long each of these scripts may run, at least 1.",
-            ),
-            Self::OnFailure => (
-                "`\"continue\"` or `\"abort\"`",
-                DefaultValue::Toml("\"continue\""),
-                "`\"continue\"` logs a failure and goes on. `\"abort\"` is a veto: if the script fails, or can't be started, \
-                 the scripts after it are skipped and libvirt refuses the operation. It counts on prepare, start, migrate and \
-                 restore, where nothing runs yet, and on other operations it is no more than `\"continue\"`. A script that is \
-                 not executable is ignored, veto or not.",
-            ),
-            Self::Filter => (
-                "`true` or `false`",
-                DefaultValue::Toml("false"),
-                "With `true`, on migrate and restore what the script prints on stdout is the VM's new XML, if it exits with 0 \
-                 and prints a whole domain with the same name and uuid. If it prints nothing, the XML stays as it was; with \
-                 anything else too, and the log says why. A filter's stdout is never logged, that of other scripts is: set \
-                 this before the script is in place, since the XML holds passwords.",
-            ),
-            Self::Exclusive => (
-                "`true` or `false`",
-                DefaultValue::Toml("false"),
-                "With `true` a script never runs twice at once on this host, whichever VMs it runs for: one run waits until \
-                 the other has ended. The wait counts against its limit.",
-            ),
-            Self::Wait => (
-                "`true` or `false`",
-                DefaultValue::Toml("true"),
-                "With `false` libvirt is not kept waiting: the script runs in the background, with the same limit and in the \
-                 same log. It is ignored together with `onFailure = \"abort\"` or `filter = true`, for which libvirt has to \
-                 wait.",
-            ),
-        };
-        Entry { name: self.name(), takes, default, meaning }
-    }
+    Some(Rule { name: name?, place: (PathBuf::new(), span.start), ..rule })
 }
 
 #[cfg(test)]
@@ -256,12 +262,5 @@ mod tests {
         let mut settings = Settings::default();
         assert_eq!(parse(SHIPPED, &mut settings), []);
         assert_eq!(settings, Settings::default());
-    }
-
-    #[test]
-    fn every_key_is_found_by_its_name() {
-        assert!(Key::ALL.into_iter().all(|key| Key::named(key.name()) == Some(key)));
-        assert!(ScriptKey::ALL.into_iter().all(|key| ScriptKey::named(key.name()) == Some(key)));
-        assert_eq!((Key::named("onFailure"), ScriptKey::named("trust")), (None, None));
     }
 }

@@ -2,7 +2,6 @@
 
 pub mod catalogue;
 mod file;
-mod key;
 mod load;
 
 use std::ffi::OsStr;
@@ -15,7 +14,7 @@ pub use self::file::parse;
 pub use self::load::{Keep, load};
 pub use crate::configuration::{Cost, Place, Problem};
 
-pub(crate) use self::key::on_failure;
+pub(crate) use self::catalogue::on_failure;
 use crate::configuration::matches;
 
 /// What a file needs to be run.

@@ -99,7 +99,7 @@ fn a_wrong_value_costs_itself() {
         ),
         (
             "[[script]]\nname = \"a\"\ndomains = [1]",
-            "an entry of \"domains\" must be a pattern such as \"i-2-*\", not 1; it matches no VM",
+            "\"domains\" must be a pattern such as \"i-2-*\", not 1; it matches no VM",
         ),
     ] {
         let host = host!();

@@ -1,216 +1,206 @@
-//! Every key of the files of declarations: its name, and what its manual page says of it.
-//!
-//! A key is known by what is here and nothing else, so one that is read has its words here.
+//! Keys of the files of declarations, by which they are read and their manual page is written.
 
-use crate::settings::catalogue::{DefaultValue, Entry};
+use ipnet::IpNet;
 
-/// The keys of `[network]`, in the manual page's order.
+use super::draft::{Draft, Kind, forward, route};
+use super::{Rules, value};
+use crate::configuration::{DefaultValue, Entry, Key, Refusal, Section, Value, set};
+use crate::settings::on_failure;
+
+/// Returns the keys of `[network]`, in the manual page's order.
 pub fn network_keys() -> impl Iterator<Item = Entry> {
-    NetworkKey::ALL.into_iter().map(NetworkKey::entry)
+    NETWORK.entries()
 }
 
-/// The keys of a `[[forward]]`, in the manual page's order.
+/// Returns the keys of a `[[forward]]`, in the manual page's order.
 pub fn forward_keys() -> impl Iterator<Item = Entry> {
-    ForwardKey::ALL.into_iter().map(ForwardKey::entry)
+    FORWARD.table.entries()
 }
 
-/// The keys of a `[[route]]`, in the manual page's order.
+/// Returns the keys of a `[[route]]`, in the manual page's order.
 pub fn route_keys() -> impl Iterator<Item = Entry> {
-    RouteKey::ALL.into_iter().map(RouteKey::entry)
+    ROUTE.table.entries()
 }
 
-/// A key of `[network]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NetworkKey {
-    OnFailure,
-    Metadata,
-    Listen,
-    Ports,
-    Routes,
-    Proxy,
+/// Examples of values.
+const PREFIX: &str = "\"198.51.100.0/24\"";
+const DEVICE: &str = "\"eth0\"";
+
+/// `[network]`. A wrong value lets VMs claim less, never more.
+pub(super) static NETWORK: Section<Rules> = Section {
+    word: "key",
+    unknown: "is not known",
+    wrong: |_| "",
+    keys: &[
+        Key::new(
+            "onFailure",
+            "`\"continue\"` or `\"abort\"`",
+            DefaultValue::Toml("\"continue\""),
+            "What it means if something that is declared for a VM can't be had. `\"continue\"` logs it and goes on with \
+             the rest. `\"abort\"` is a veto: libvirt refuses to start the VM. It counts at start only, where nothing runs \
+             yet.",
+            |rules, value| set(&mut rules.on_failure, on_failure(value)),
+        ),
+        Key::new(
+            "metadata",
+            "`true` or `false`",
+            DefaultValue::Toml("false"),
+            "With `true`, what a VM's own `metadata` declares counts too, within what the following keys let VMs claim. \
+             Without any of them they can claim nothing.",
+            |rules, value| {
+                rules.metadata = false;
+                set(&mut rules.metadata, value.boolean())
+            },
+        ),
+        Key::new(
+            "listen",
+            "`<prefix>` or `[<prefix>, ...]`",
+            DefaultValue::Toml("[]"),
+            "The host's addresses on which VMs may listen by their metadata. A VM that names none claims every address: \
+             it may do so only with `\"*\"`, or for one family with `\"0.0.0.0/0\"` or `\"::/0\"`.",
+            |rules, value| claimable(&mut rules.listen, value),
+        ),
+        Key::new(
+            "ports",
+            "`<ports>` or `[<ports>, ...]`",
+            DefaultValue::Toml("[]"),
+            "The host's ports that VMs may claim by their metadata, of TCP and UDP, each a port or `\"<first>-<last>\"`.",
+            |rules, value| value.each(&mut rules.ports, |one| one.number_or_text(value::ports)),
+        ),
+        Key::new(
+            "routes",
+            "`<prefix>` or `[<prefix>, ...]`",
+            DefaultValue::Toml("[]"),
+            "The destinations that VMs may claim by their metadata, these and whatever lies in them.",
+            |rules, value| claimable(&mut rules.routes, value),
+        ),
+        Key::new(
+            "proxy",
+            "`<device>` or `[<device>, ...]`",
+            DefaultValue::Toml("[]"),
+            "The devices on which VMs may have the host answer for their routes by their metadata.",
+            |rules, value| value.each(&mut rules.proxy, |one| one.text(DEVICE, value::device)),
+        ),
+    ],
+};
+
+/// Returns the kind of declaration of this name.
+pub(super) fn kind(name: &str) -> Option<&'static Kind> {
+    [&FORWARD, &ROUTE].into_iter().find(|kind| kind.name == name)
 }
 
-impl NetworkKey {
-    pub(super) const ALL: [Self; 6] =
-        [Self::OnFailure, Self::Metadata, Self::Listen, Self::Ports, Self::Routes, Self::Proxy];
+static FORWARD: Kind =
+    Kind { name: "forward", table: table(FORWARD_KEYS), element: element(FORWARD_KEYS), finish: forward };
 
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
-    }
+static ROUTE: Kind = Kind { name: "route", table: table(ROUTE_KEYS), element: element(ROUTE_KEYS), finish: route };
 
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::OnFailure => "onFailure",
-            Self::Metadata => "metadata",
-            Self::Listen => "listen",
-            Self::Ports => "ports",
-            Self::Routes => "routes",
-            Self::Proxy => "proxy",
-        }
-    }
-
-    const fn entry(self) -> Entry {
-        let (takes, default, meaning) = match self {
-            Self::OnFailure => (
-                "`\"continue\"` or `\"abort\"`",
-                DefaultValue::Toml("\"continue\""),
-                "What it means if something that is declared for a VM can't be had. `\"continue\"` logs it and goes on with \
-                 the rest. `\"abort\"` is a veto: libvirt refuses to start the VM. It counts at start only, where nothing runs \
-                 yet.",
-            ),
-            Self::Metadata => (
-                "`true` or `false`",
-                DefaultValue::Toml("false"),
-                "With `true`, what a VM's own `metadata` declares counts too, within what the following keys let VMs claim. \
-                 Without any of them they can claim nothing.",
-            ),
-            Self::Listen => (
-                "`<prefix>` or `[<prefix>, ...]`",
-                DefaultValue::Toml("[]"),
-                "The host's addresses on which VMs may listen by their metadata. A VM that names none claims every address: \
-                 it may do so only with `\"*\"`, or for one family with `\"0.0.0.0/0\"` or `\"::/0\"`.",
-            ),
-            Self::Ports => (
-                "`<ports>` or `[<ports>, ...]`",
-                DefaultValue::Toml("[]"),
-                "The host's ports that VMs may claim by their metadata, of TCP and UDP, each a port or `\"<first>-<last>\"`.",
-            ),
-            Self::Routes => (
-                "`<prefix>` or `[<prefix>, ...]`",
-                DefaultValue::Toml("[]"),
-                "The destinations that VMs may claim by their metadata, these and whatever lies in them.",
-            ),
-            Self::Proxy => (
-                "`<device>` or `[<device>, ...]`",
-                DefaultValue::Toml("[]"),
-                "The devices on which VMs may have the host answer for their routes by their metadata.",
-            ),
-        };
-        Entry { name: self.name(), takes, default, meaning }
-    }
+const fn table(keys: &'static [Key<Draft>]) -> Section<Draft> {
+    Section { word: "key", unknown: "is not known", wrong: |_| "", keys }
 }
 
-/// A key of a `[[forward]]`, and, but for `domain`, an attribute of a `<forward>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ForwardKey {
-    Domain,
-    Protocol,
-    Listen,
-    Port,
-    To,
-    ToPort,
-    From,
+/// Its attributes are the keys without `domain`.
+const fn element(keys: &'static [Key<Draft>]) -> Section<Draft> {
+    let keys = if let [_domain, keys @ ..] = keys { keys } else { keys };
+    Section { word: "attribute", unknown: "is not known", wrong: |_| "", keys }
 }
 
-impl ForwardKey {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Domain, Self::Protocol, Self::Listen, Self::Port, Self::To, Self::ToPort, Self::From];
+const FORWARD_KEYS: &[Key<Draft>] = &[
+    Key::new(
+        "domain",
+        "`<pattern>` or `[<pattern>, ...]`",
+        DefaultValue::Words("none; a table without it is refused"),
+        "The VMs that it is for, by name. Two VMs can't have the same port: the one that starts later goes without.",
+        domains,
+    ),
+    Key::new(
+        "protocol",
+        "`\"tcp\"` or `\"udp\"`",
+        DefaultValue::Toml("\"tcp\""),
+        "Of which protocol the ports are.",
+        |draft, value| set(&mut draft.protocol, value.text("\"tcp\"", value::protocol)),
+    ),
+    Key::new(
+        "listen",
+        "`<address>`",
+        DefaultValue::Words("every address of the host"),
+        "The host's address that is listened on. `\"0.0.0.0\"` is every IPv4 address, `\"::\"` every IPv6 address. \
+             A loopback address is refused.",
+        |draft, value| set(&mut draft.listen, value.text("\"203.0.113.7\"", value::listen).map(Some)),
+    ),
+    Key::new(
+        "port",
+        "`<port>` or `\"<first>-<last>\"`",
+        DefaultValue::Words("none; a table without it is refused"),
+        "The host's port, or several in a row.",
+        |draft, value| set(&mut draft.ports, value.number_or_text(value::ports).map(Some)),
+    ),
+    Key::new(
+        "to",
+        "`<address>`",
+        DefaultValue::Words("what the libvirt network reserves for the VM's MAC addresses"),
+        "The VM's address. Without it the address must be reserved (a `host` with `mac` and `ip` in the network's \
+             `dhcp`): when a VM starts, what it will get is not known in any other way. An IPv4 and an IPv6 address are \
+             both forwarded to.",
+        |draft, value| set(&mut draft.to, value.text("\"192.168.122.10\"", value::guest).map(Some)),
+    ),
+    Key::new(
+        "toPort",
+        "`<port>`",
+        DefaultValue::Words("the same port"),
+        "The VM's port; the first one where `port` is a range.",
+        |draft, value| set(&mut draft.to_port, value.number_or_text(value::port).map(Some)),
+    ),
+    Key::new(
+        "from",
+        "`<prefix>` or `[<prefix>, ...]`",
+        DefaultValue::Words("anybody"),
+        "Who may connect. From other addresses the port is as it would be without the table. Where all of them are of \
+             one family, nothing is forwarded in the other.",
+        |draft, value| value.each(&mut draft.from, |one| one.text(PREFIX, value::prefix)),
+    ),
+];
 
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
-    }
+const ROUTE_KEYS: &[Key<Draft>] = &[
+    Key::new(
+        "domain",
+        "`<pattern>` or `[<pattern>, ...]`",
+        DefaultValue::Words("none; a table without it is refused"),
+        "The VMs that it is for, by name.",
+        domains,
+    ),
+    Key::new(
+        "to",
+        "`<prefix>`",
+        DefaultValue::Words("none; a table without it is refused"),
+        "The addresses that the host reaches through the VM's bridge or tap, of its first interface that has one. \
+             A default route is refused.",
+        |draft, value| set(&mut draft.destination, value.text("\"198.51.100.9/32\"", value::destination).map(Some)),
+    ),
+    Key::new(
+        "proxy",
+        "`<device>`",
+        DefaultValue::Words("the host answers nowhere"),
+        "The device on which the host answers ARP or NDP for these addresses, so that the network there sends them to \
+             it. It answers for each address by itself, so that `to` has at most 256 of them (`/24`, `/120`).",
+        |draft, value| set(&mut draft.proxy, value.text(DEVICE, value::device).map(Some)),
+    ),
+];
 
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Domain => "domain",
-            Self::Protocol => "protocol",
-            Self::Listen => "listen",
-            Self::Port => "port",
-            Self::To => "to",
-            Self::ToPort => "toPort",
-            Self::From => "from",
-        }
+fn domains(draft: &mut Draft, value: Value<'_>) -> Vec<Refusal> {
+    let (patterns, mut refusals) = value.several(Value::pattern);
+    if patterns.is_empty() && refusals.is_empty() {
+        refusals.push(value.refuse("is an empty array and names no VM"));
+    } else if refusals.is_empty() {
+        draft.domains = Some(patterns);
     }
-
-    const fn entry(self) -> Entry {
-        let (takes, default, meaning) = match self {
-            Self::Domain => (
-                "`<pattern>` or `[<pattern>, ...]`",
-                DefaultValue::Words("none; a table without it is refused"),
-                "The VMs that it is for, by name. Two VMs can't have the same port: the one that starts later goes without.",
-            ),
-            Self::Protocol => {
-                ("`\"tcp\"` or `\"udp\"`", DefaultValue::Toml("\"tcp\""), "Of which protocol the ports are.")
-            }
-            Self::Listen => (
-                "`<address>`",
-                DefaultValue::Words("every address of the host"),
-                "The host's address that is listened on. `\"0.0.0.0\"` is every IPv4 address, `\"::\"` every IPv6 address. \
-                 A loopback address is refused.",
-            ),
-            Self::Port => (
-                "`<port>` or `\"<first>-<last>\"`",
-                DefaultValue::Words("none; a table without it is refused"),
-                "The host's port, or several in a row.",
-            ),
-            Self::To => (
-                "`<address>`",
-                DefaultValue::Words("what the libvirt network reserves for the VM's MAC addresses"),
-                "The VM's address. Without it the address must be reserved (a `host` with `mac` and `ip` in the network's \
-                 `dhcp`): when a VM starts, what it will get is not known in any other way. An IPv4 and an IPv6 address are \
-                 both forwarded to.",
-            ),
-            Self::ToPort => (
-                "`<port>`",
-                DefaultValue::Words("the same port"),
-                "The VM's port; the first one where `port` is a range.",
-            ),
-            Self::From => (
-                "`<prefix>` or `[<prefix>, ...]`",
-                DefaultValue::Words("anybody"),
-                "Who may connect. From other addresses the port is as it would be without the table. Where all of them are of \
-                 one family, nothing is forwarded in the other.",
-            ),
-        };
-        Entry { name: self.name(), takes, default, meaning }
-    }
+    refusals
 }
 
-/// A key of a `[[route]]`, and, but for `domain`, an attribute of a `<route>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RouteKey {
-    Domain,
-    To,
-    Proxy,
-}
-
-impl RouteKey {
-    pub(super) const ALL: [Self; 3] = [Self::Domain, Self::To, Self::Proxy];
-
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
-    }
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Domain => "domain",
-            Self::To => "to",
-            Self::Proxy => "proxy",
-        }
-    }
-
-    const fn entry(self) -> Entry {
-        let (takes, default, meaning) = match self {
-            Self::Domain => (
-                "`<pattern>` or `[<pattern>, ...]`",
-                DefaultValue::Words("none; a table without it is refused"),
-                "The VMs that it is for, by name.",
-            ),
-            Self::To => (
-                "`<prefix>`",
-                DefaultValue::Words("none; a table without it is refused"),
-                "The addresses that the host reaches through the VM's bridge or tap, of its first interface that has one. \
-                 A default route is refused.",
-            ),
-            Self::Proxy => (
-                "`<device>`",
-                DefaultValue::Words("the host answers nowhere"),
-                "The device on which the host answers ARP or NDP for these addresses, so that the network there sends them to \
-                 it. It answers for each address by itself, so that `to` has at most 256 of them (`/24`, `/120`).",
-            ),
-        };
-        Entry { name: self.name(), takes, default, meaning }
-    }
+/// Reads the prefixes that VMs may claim.
+fn claimable(place: &mut Vec<IpNet>, value: Value<'_>) -> Vec<Refusal> {
+    let (prefixes, refusals) = value.several(|one| one.text(PREFIX, value::claimable));
+    *place = prefixes.concat();
+    refusals
 }
 
 #[cfg(test)]
@@ -274,16 +264,5 @@ mod tests {
     fn the_installed_file_is_valid_with_every_example_in_force_and_says_nothing_as_it_stands() {
         assert_eq!(parsed(&in_force()).tables.len(), 2);
         assert_eq!(parsed(SHIPPED), Everything::default());
-    }
-
-    #[test]
-    fn every_key_is_found_by_its_name() {
-        assert!(NetworkKey::ALL.into_iter().all(|key| NetworkKey::named(key.name()) == Some(key)));
-        assert!(ForwardKey::ALL.into_iter().all(|key| ForwardKey::named(key.name()) == Some(key)));
-        assert!(RouteKey::ALL.into_iter().all(|key| RouteKey::named(key.name()) == Some(key)));
-        assert_eq!(
-            (NetworkKey::named("port"), ForwardKey::named("proxy"), RouteKey::named("from")),
-            (None, None, None)
-        );
     }
 }

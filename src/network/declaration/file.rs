@@ -11,16 +11,13 @@ use glob::Pattern;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::rules::Said;
+use super::catalogue::{NETWORK, kind};
+use super::draft::{Draft, Kind};
 use super::section::{Header, can_be_divided, header, plain_domain, preamble, sections};
-use super::table::{domains, forward, network, route};
-use super::{Declaration, Declarations, Everything, Source, Table};
-use crate::configuration::{Cost, Place, Problem, Refusal, matches, nearest};
+use super::{Declarations, Everything, Source, Table};
+use crate::configuration::{Cost, Problem, Problems, Refusal, Value, matches, nearest, toml};
 use crate::record::Escaped;
 use crate::settings::on_failure;
-
-/// How many problems of a file are told one by one.
-const TOLD: usize = 20;
 
 /// The longest text that is read as TOML at once, in bytes: one table, or a file that can't be divided. Read, it takes
 /// many times as much.
@@ -46,8 +43,8 @@ pub fn parse_for(text: &str, path: &Path, domain: &OsStr) -> (Declarations, Vec<
 /// Takes what a file declares, for this VM or for all, over what other files said before.
 pub(super) fn take(text: &str, path: &Path, domain: Option<&OsStr>, everything: &mut Everything) -> Vec<Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (counted, problems) = ((0, 1), Vec::new());
-    let mut reader = Reader { text, path, domain, everything, rules_at: None, counted, problems, more: 0 };
+    let mut reader =
+        Reader { text, path, domain, everything, rules_at: None, counted: (0, 1), problems: Problems::of(text) };
     if can_be_divided(text) {
         reader.section(0..preamble(text), None);
         for section in sections(text) {
@@ -65,15 +62,7 @@ pub(super) fn take(text: &str, path: &Path, domain: Option<&OsStr>, everything: 
     } else {
         reader.whole();
     }
-    if reader.more > 0 {
-        let message = format!("and {} more that is wrong in this file", reader.more);
-        reader.problems.push(Problem { cost: Cost::Table, message, place: None, remedy: None });
-    }
-    // A table is sorted by its keys; people read from top to bottom.
-    reader
-        .problems
-        .sort_by_key(|problem| problem.place.as_ref().map_or((usize::MAX, 0), |place| (place.line, place.column)));
-    reader.problems
+    reader.problems.finish(Cost::Table)
 }
 
 struct Reader<'a> {
@@ -86,9 +75,7 @@ struct Reader<'a> {
     rules_at: Option<usize>,
     /// To which byte lines have been counted, and the line there.
     counted: (usize, usize),
-    problems: Vec<Problem>,
-    /// How many there are besides.
-    more: usize,
+    problems: Problems<'a>,
 }
 
 impl Reader<'_> {
@@ -122,7 +109,7 @@ impl Reader<'_> {
                 format!("this [[{name}]] is refused as a whole")
             }
             Some(Header::Table("network")) => {
-                self.everything.rules.take(Said::nothing_can_be_claimed(veto(text)));
+                self.everything.rules.let_claim_nothing(veto(text));
                 "until it is mended, this [network] lets VMs claim nothing by their metadata".to_owned()
             }
             Some(_) => "this table is ignored".to_owned(),
@@ -135,7 +122,7 @@ impl Reader<'_> {
         match read(self.text) {
             Ok(root) => self.tables(root.get_ref(), 0),
             Err((span, why)) => {
-                self.everything.rules.take(Said::nothing_can_be_claimed(veto(self.text)));
+                self.everything.rules.let_claim_nothing(veto(self.text));
                 let instead = "the whole file is ignored, since with \"\"\" or ''' in it, it can't be told where the next \
                                table begins; write them out of it";
                 self.problem((span, format!("{why}; {instead}")), 0, Cost::File);
@@ -147,18 +134,18 @@ impl Reader<'_> {
     fn tables(&mut self, root: &DeTable<'_>, offset: usize) {
         for (key, value) in root {
             let name = key.get_ref().as_ref();
-            match (name, value.get_ref()) {
-                ("forward" | "route", DeValue::Array(tables)) => {
+            match (kind(name), name, value.get_ref()) {
+                (Some(kind), _, DeValue::Array(tables)) => {
                     for table in tables.iter() {
-                        self.declaration(name, table, offset);
+                        self.declaration(kind, table, offset);
                     }
                 }
-                ("network", DeValue::Table(table)) => self.rules(table, value.span(), offset),
-                ("forward" | "route", _) => {
+                (Some(_), ..) => {
                     let message = format!("\"{name}\" is written [[{name}]], in double brackets; it is ignored");
                     self.problem((key.span(), message), offset, Cost::Table);
                 }
-                ("network", _) => {
+                (_, "network", DeValue::Table(table)) => self.rules(table, value.span(), offset),
+                (_, "network", _) => {
                     let message = "\"network\" is written [network], in single brackets; it is ignored".to_owned();
                     self.problem((key.span(), message), offset, Cost::Table);
                 }
@@ -178,34 +165,39 @@ impl Reader<'_> {
         self.problem((key.span(), message), offset, Cost::Table);
     }
 
-    /// Takes a forward or a route, as a whole or not at all.
-    fn declaration(&mut self, kind: &str, value: &Spanned<DeValue<'_>>, offset: usize) {
+    /// Reads a forward or a route, as a whole or not at all.
+    fn declaration(&mut self, kind: &Kind, value: &Spanned<DeValue<'_>>, offset: usize) {
+        let name = kind.name;
         let Some(table) = value.get_ref().as_table() else {
-            let message = format!("a [[{kind}]] must be a table; it is ignored");
+            let message = format!("a [[{name}]] must be a table; it is ignored");
             return self.problem((value.span(), message), offset, Cost::Table);
         };
-        let domains = domains(table);
+        let mut draft = Draft::default();
+        let mut refusals = kind.table.read_table(table, &mut draft);
+        let domains = draft.domains.take();
         if let (Some(domain), Some(domains)) = (self.domain, &domains) {
             if !domains.iter().any(|pattern| matches(pattern, domain)) {
                 return;
             }
         }
-        let line = self.line(offset + value.span().start);
-        let source = Source::File { path: self.path.to_owned(), line };
-        let read = match kind {
-            "forward" => forward(table, &value.span(), source).map(Declaration::Forward),
-            _ => route(table, &value.span(), source).map(Declaration::Route),
-        };
-        match (read, domains) {
-            (Ok(declaration), Some(domains)) => self.everything.tables.push(Table { domains, declaration }),
-            (Ok(_), None) => {}
-            (Err(refusals), domains) => {
-                self.everything.refused.extend(domains);
-                for (span, why) in refusals {
-                    let message = format!("{why}; this [[{kind}]] is refused as a whole");
-                    self.problem((span, message), offset, Cost::Table);
-                }
+        if !table.contains_key("domain") {
+            refusals.push((value.span(), "it has no \"domain\"".to_owned()));
+        }
+        let source = Source::File { path: self.path.to_owned(), line: self.line(offset + value.span().start) };
+        let declaration = (kind.finish)(draft, source).map_err(|(key, why)| {
+            // Of a key that is wrong by itself, no more is said.
+            if refusals.is_empty() || !table.contains_key(key) {
+                refusals.push((table.get(key).map_or(value.span(), Spanned::span), why));
             }
+        });
+        if let (Ok(declaration), Some(domains), true) = (declaration, &domains, refusals.is_empty()) {
+            self.everything.tables.push(Table { domains: domains.clone(), declaration });
+            return;
+        }
+        self.everything.refused.extend(domains);
+        for (span, why) in refusals {
+            let message = format!("{why}; this [[{name}]] is refused as a whole");
+            self.problem((span, message), offset, Cost::Table);
         }
     }
 
@@ -216,9 +208,7 @@ impl Reader<'_> {
             return self.problem((span, message), offset, Cost::Table);
         }
         self.rules_at = Some(line);
-        let (said, refusals) = network(table);
-        self.everything.rules.take(said);
-        for (span, why) in refusals {
+        for (span, why) in NETWORK.read_table(table, &mut self.everything.rules) {
             self.problem((span, format!("{why}; it is ignored, and lets VMs claim nothing")), offset, Cost::Key);
         }
     }
@@ -235,12 +225,7 @@ impl Reader<'_> {
     }
 
     fn problem(&mut self, (span, message): Refusal, offset: usize, cost: Cost) {
-        if self.problems.len() == TOLD {
-            self.more += 1;
-            return;
-        }
-        let place = Some(Place::of(self.text, &(offset + span.start..offset + span.end)));
-        self.problems.push(Problem { cost, message, place, remedy: None });
+        self.problems.add(cost, &(offset + span.start..offset + span.end), message);
     }
 }
 
@@ -249,17 +234,14 @@ fn read(text: &str) -> Result<Spanned<DeTable<'_>>, Refusal> {
     if text.len() > MAXIMUM_PARSED {
         return Err((0..1, format!("from here on it is longer than {MAXIMUM_PARSED} bytes, the most for one table")));
     }
-    DeTable::parse(text).map_err(|error| {
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        (error.span().unwrap_or_default(), Escaped(message.as_bytes()).to_string())
-    })
+    toml(text)
 }
 
 /// What a `[network]` that can't be read says of a veto, so that a mistake elsewhere in it opens no gate.
 fn veto(text: &str) -> Option<crate::settings::OnFailure> {
     text.lines().filter(|line| line.contains("onFailure")).find_map(|line| {
         let table = DeTable::parse(line).ok()?;
-        on_failure(table.get_ref().get("onFailure")?).ok()
+        on_failure(Value::toml("onFailure", table.get_ref().get("onFailure")?)).ok()
     })
 }
 

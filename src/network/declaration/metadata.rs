@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use super::catalogue::{ForwardKey, RouteKey};
-use super::value::{self, shown};
-use super::{Declarations, DeclaredForward, DeclaredRoute, Rules, Source};
-use crate::configuration::nearest;
+use super::catalogue::kind;
+use super::draft::Draft;
+use super::{Declaration, Declarations, DeclaredForward, Rules, Source};
+use crate::configuration::Value;
 use crate::domain::{DomainXml, MetadataElement};
 use crate::kernel::address::Ports;
 use crate::record::Escaped;
@@ -81,15 +81,13 @@ impl Declarations {
     }
 
     fn take(&mut self, element: MetadataElement<'_, '_>, source: Source, ports_left: &mut u32) -> Result<(), Why> {
-        match element.name() {
-            "forward" => {
-                let declared = forward(element, source).map_err(Why::Malformed)?;
+        match read(element, source).map_err(Why::Malformed)? {
+            Declaration::Forward(declared) => {
                 let declared = allowed(declared, &self.rules)?;
                 *ports_left = ports_left.checked_sub(declared.ports.count()).ok_or(Why::TooManyPorts)?;
                 self.forwards.push(declared);
             }
-            "route" => {
-                let declared = route(element, source).map_err(Why::Malformed)?;
+            Declaration::Route(declared) => {
                 if !self.rules.let_route(&declared.to) {
                     return Err(Why::Route(declared.to));
                 }
@@ -97,13 +95,6 @@ impl Declarations {
                     return Err(Why::Proxy(proxy.clone()));
                 }
                 self.routes.push(declared);
-            }
-            other => {
-                let name = Escaped(other.as_bytes());
-                let why = format!(
-                    "it is a <{name}>, and there are <forward> and <route>, in a <network> if they are several"
-                );
-                return Err(Why::Malformed(why));
             }
         }
         Ok(())
@@ -139,75 +130,31 @@ fn allowed(forward: DeclaredForward, rules: &Rules) -> Result<DeclaredForward, W
     if forward.misfit().is_some() { Err(Why::EveryAddress) } else { Ok(forward) }
 }
 
-fn forward(element: MetadataElement<'_, '_>, source: Source) -> Result<DeclaredForward, String> {
-    let (mut ports, mut protocol, mut listen, mut to, mut to_port) = (None, None, None, None, None);
-    let mut from = Vec::new();
-    for (name, value) in attributes(element)? {
-        let of = |why: String| format!("\"{name}\" {why}");
-        match ForwardKey::named(name) {
-            Some(ForwardKey::Protocol) => protocol = Some(value::protocol(value).map_err(of)?),
-            Some(ForwardKey::Listen) => listen = Some(value::listen(value).map_err(of)?),
-            Some(ForwardKey::Port) => ports = Some(value::ports(value).map_err(of)?),
-            Some(ForwardKey::To) => to = Some(value::guest(value).map_err(of)?),
-            Some(ForwardKey::ToPort) => to_port = Some(value::port(value).map_err(of)?),
-            Some(ForwardKey::From) => from = sources(value).map_err(of)?,
-            Some(ForwardKey::Domain) | None => {
-                return Err(unknown(name, ForwardKey::ALL.map(ForwardKey::name).as_slice()));
-            }
-        }
-    }
-    let ports = ports.ok_or("it has no \"port\"")?;
-    let from = value::merged(&from);
-    let declared = DeclaredForward { source, protocol: protocol.unwrap_or_default(), listen, ports, to, to_port, from };
-    match declared.misfit() {
-        Some((_, why)) => Err(why),
-        None => Ok(declared),
-    }
-}
-
-fn route(element: MetadataElement<'_, '_>, source: Source) -> Result<DeclaredRoute, String> {
-    let (mut to, mut proxy) = (None, None);
-    for (name, value) in attributes(element)? {
-        let of = |why: String| format!("\"{name}\" {why}");
-        match RouteKey::named(name) {
-            Some(RouteKey::To) => to = Some(value::destination(value).map_err(of)?),
-            Some(RouteKey::Proxy) => proxy = Some(value::device(value).map_err(of)?),
-            Some(RouteKey::Domain) | None => return Err(unknown(name, RouteKey::ALL.map(RouteKey::name).as_slice())),
-        }
-    }
-    let declared = DeclaredRoute { source, to: to.ok_or("it has no \"to\"")?, proxy };
-    match declared.misfit() {
-        Some((_, why)) => Err(why),
-        None => Ok(declared),
-    }
-}
-
-/// The attributes of a declaration that consists of nothing else. One that is overlooked might have limited it.
-fn attributes<'t>(element: MetadataElement<'t, '_>) -> Result<Vec<(&'t str, &'t str)>, String> {
+fn read(element: MetadataElement<'_, '_>, source: Source) -> Result<Declaration, String> {
+    let kind = kind(element.name()).ok_or_else(|| {
+        let name = Escaped(element.name().as_bytes());
+        format!("it is a <{name}>, and there are <forward> and <route>, in a <network> if they are several")
+    })?;
+    // An element or a prefixed attribute that is overlooked might have limited it.
     if !element.is_plain() {
         return Err("everything that it says has to stand in attributes without a prefix".to_owned());
     }
-    Ok(element.attributes().collect())
-}
-
-fn sources(text: &str) -> Result<Vec<ipnet::IpNet>, String> {
-    let sources = text.split_ascii_whitespace().map(value::prefix).collect::<Result<Vec<_>, _>>()?;
-    match sources.len() {
-        // No limit is said by leaving it out: an empty one is more likely a script's mistake.
-        0 => Err("is empty: leave it out to let everybody connect".to_owned()),
-        1..=MAXIMUM_SOURCES => Ok(sources),
-        many => Err(format!("has {many} prefixes, and at most {MAXIMUM_SOURCES} are taken")),
+    let mut draft = Draft::default();
+    for (name, text) in element.attributes() {
+        let value = Value::attribute(name, text);
+        if let Some((_, why)) = kind.element.read(0..0, value, &mut draft).into_iter().next() {
+            return Err(why);
+        }
+        match text.split_ascii_whitespace().count() {
+            // No limit is said by leaving it out: an empty one is more likely a script's mistake.
+            0 => return Err(format!("\"{name}\" is empty: leave it out to let everybody connect")),
+            many if many > MAXIMUM_SOURCES => {
+                return Err(format!("\"{name}\" has {many} prefixes, and at most {MAXIMUM_SOURCES} are read"));
+            }
+            _ => {}
+        }
     }
-}
-
-fn unknown(name: &str, known: &[&str]) -> String {
-    // Whose VM it is, metadata need not say.
-    let known: Vec<&str> = known.iter().copied().filter(|known| *known != ForwardKey::Domain.name()).collect();
-    let hint = match nearest(name, &known) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("the attributes here are {}", known.join(", ")),
-    };
-    format!("the attribute {} is not known; {hint}", shown(name))
+    (kind.finish)(draft, source).map_err(|(_, why)| why)
 }
 
 impl fmt::Display for Refused {

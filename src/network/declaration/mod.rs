@@ -4,12 +4,12 @@
 //! `<metadata>`.
 
 pub mod catalogue;
+mod draft;
 mod file;
 mod load;
 mod metadata;
 mod rules;
 mod section;
-mod table;
 mod toml;
 mod value;
 
@@ -20,7 +20,6 @@ use std::path::PathBuf;
 use glob::Pattern;
 use ipnet::IpNet;
 
-use self::catalogue::{ForwardKey, RouteKey};
 use crate::configuration::matches;
 use crate::kernel::address::{Family, Ports, Protocol};
 use crate::record::Quoted;
@@ -126,6 +125,9 @@ pub struct Declarations {
     pub unread: bool,
 }
 
+/// A key that does not fit the others, and why.
+type Misfit = (&'static str, String);
+
 /// The most addresses for which a host answers ARP or NDP: it does so for each by itself.
 const MAXIMUM_ANSWERED: u32 = 256;
 
@@ -149,28 +151,28 @@ impl DeclaredForward {
     }
 
     /// What of it does not fit the rest, by its key.
-    fn misfit(&self) -> Option<(ForwardKey, String)> {
+    fn misfit(&self) -> Option<Misfit> {
         let first = self.to_port.unwrap_or(self.ports.first());
         let last = u32::from(first) + self.ports.count() - 1;
         if last > u32::from(u16::MAX) {
             let why = format!("\"toPort\" is {first}, and the last of {} ports would be {last}", self.ports.count());
-            return Some((ForwardKey::ToPort, why));
+            return Some(("toPort", why));
         }
         let family = self.family()?;
         if let Some(listen) = self.listen.filter(|listen| Family::of(listen) != family) {
             let why = format!("\"listen\" is {listen}, and \"to\" an {family} address: both have to be of one family");
-            return Some((ForwardKey::Listen, why));
+            return Some(("listen", why));
         }
         let other = self.from.iter().find(|from| Family::of(&from.addr()) != family)?;
         let key = if self.to.is_some() { "to" } else { "listen" };
         let why = format!("\"from\" has {other}, and \"{key}\" is an {family} address: nobody there can reach it");
-        Some((ForwardKey::From, why))
+        Some(("from", why))
     }
 }
 
 impl DeclaredRoute {
     /// What of it does not fit the rest, by its key.
-    fn misfit(&self) -> Option<(RouteKey, String)> {
+    fn misfit(&self) -> Option<Misfit> {
         let length = self.to.max_prefix_len() - self.to.prefix_len();
         let many = 1_u32.checked_shl(length.into()).is_none_or(|count| count > MAXIMUM_ANSWERED);
         (self.proxy.is_some() && many).then(|| {
@@ -180,7 +182,7 @@ impl DeclaredRoute {
                  and {} has more: leave \"proxy\" out and have the router there send them to this host",
                 self.to
             );
-            (RouteKey::Proxy, why)
+            ("proxy", why)
         })
     }
 }

@@ -24,47 +24,10 @@ pub struct Rules {
     pub proxy: Vec<String>,
 }
 
-/// What one file says in its `[network]`.
-#[derive(Debug, Default)]
-pub(super) struct Said {
-    pub(super) on_failure: Option<OnFailure>,
-    pub(super) metadata: Option<bool>,
-    pub(super) listen: Option<Vec<IpNet>>,
-    pub(super) ports: Option<Vec<Ports>>,
-    pub(super) routes: Option<Vec<IpNet>>,
-    pub(super) proxy: Option<Vec<String>>,
-}
-
-impl Said {
-    /// What is in force where a table can't be read, but for what it says of a veto.
-    pub(super) const fn nothing_can_be_claimed(on_failure: Option<OnFailure>) -> Self {
-        Self {
-            on_failure,
-            metadata: Some(false),
-            listen: Some(Vec::new()),
-            ports: Some(Vec::new()),
-            routes: Some(Vec::new()),
-            proxy: Some(Vec::new()),
-        }
-    }
-}
-
 impl Rules {
-    /// Takes what another file says, which wins key by key.
-    pub(super) fn take(&mut self, said: Said) {
-        self.on_failure = said.on_failure.unwrap_or(self.on_failure);
-        self.metadata = said.metadata.unwrap_or(self.metadata);
-        for (mine, said) in [(&mut self.listen, said.listen), (&mut self.routes, said.routes)] {
-            if let Some(said) = said {
-                *mine = said;
-            }
-        }
-        if let Some(ports) = said.ports {
-            self.ports = ports;
-        }
-        if let Some(proxy) = said.proxy {
-            self.proxy = proxy;
-        }
+    /// Lets VMs claim nothing, where a table can't be read. Its veto still counts.
+    pub(super) fn let_claim_nothing(&mut self, on_failure: Option<OnFailure>) {
+        *self = Self { on_failure: on_failure.unwrap_or(self.on_failure), ..Self::default() };
     }
 
     /// Whether a VM may listen on this address. An unspecified one stands for all of its family.

@@ -6,12 +6,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::configuration::shown;
 use crate::kernel::address::{Ports, Protocol};
 use crate::kernel::devices::is_device_name;
-use crate::record::Escaped;
-
-/// How much of a wrong value is shown, in bytes.
-const SHOWN: usize = 60;
 
 /// What addresses a claim on every one of them is written as.
 const EVERY_ADDRESS: &str = "*";
@@ -175,11 +172,6 @@ fn not_mapped(address: IpAddr) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// A text that somebody wrote, or so much as is said of it.
-pub(super) fn shown(text: &str) -> String {
-    if text.len() > SHOWN { "so long a text".to_owned() } else { format!("\"{}\"", Escaped(text.as_bytes())) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::configuration::Place;
 use crate::network::declaration::Rules;
 use crate::settings::OnFailure;
 
