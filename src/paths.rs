@@ -34,10 +34,10 @@ impl Paths {
         Self {
             root: root.to_owned(),
             hook: root.join("etc/libvirt/hooks").join(QEMU.name),
-            custom: root.join("etc/libvirt/hooks/custom"),
+            custom: root.join("etc/libvirt/hooks").join(QEMU.scripts),
             settings: root.join("etc/libvirt/hooks/virt-hooks.toml"),
             network: root.join("etc/libvirt/hooks/virt-hooks-network.toml"),
-            log: root.join("var/log/libvirt/qemu-hook.log"),
+            log: root.join("var/log/libvirt").join(format!("{}.log", QEMU.log_tag)),
             state: root.join("run/virt-hooks"),
             agent_properties: root.join("etc/cloudstack/agent/agent.properties"),
             network_devices: root.join("sys/class/net"),
@@ -66,7 +66,7 @@ impl Paths {
 
     /// The folder of the programs that libvirt 6.5 and newer call after [`Paths::hook`], in bytewise order.
     pub fn later_hooks(&self) -> PathBuf {
-        self.hook.with_extension("d")
+        self.hook.with_file_name(QEMU.folder)
     }
 
     /// Some other place of the host, by its path there without the first slash, such as `etc/logrotate.d`.

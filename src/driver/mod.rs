@@ -19,11 +19,24 @@ pub struct Driver {
     pub name: &'static str,
     /// The folder beside the hook of which libvirt 6.5 and newer run every program as a further hook.
     pub folder: &'static str,
+    /// The folder beside the hook in which its custom scripts lie.
+    pub scripts: &'static str,
+    /// The tag of its records, and without the extension the file name of its log in `/var/log/libvirt`.
+    pub log_tag: &'static str,
+    /// The daemon of this driver alone, on modular hosts; its unit, its AppArmor profile and its SELinux type have the name too.
+    pub daemon: &'static str,
+    /// The URI under which the host's daemon is asked for its domains (<https://libvirt.org/uri.html>).
+    pub uri: &'static str,
     /// Every operation, in the specification's order.
     pub operations: &'static [Operation],
 }
 
 impl Driver {
+    /// Returns every daemon of libvirt's that calls a hook: the one for all drivers first.
+    pub fn daemons() -> impl Iterator<Item = &'static str> {
+        std::iter::once("libvirtd").chain(ALL.into_iter().map(|driver| driver.daemon))
+    }
+
     /// Returns the operation of this name, which is matched exactly.
     pub fn operation(&self, name: &[u8]) -> Option<Operation> {
         self.operations.iter().copied().find(|operation| operation.name().as_bytes() == name)

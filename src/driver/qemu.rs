@@ -4,7 +4,15 @@
 use super::{Driver, ExitCode, Operation, Stage};
 
 /// The driver of QEMU and KVM guests.
-pub static QEMU: Driver = Driver { name: "qemu", folder: "qemu.d", operations: &OPERATIONS };
+pub static QEMU: Driver = Driver {
+    name: "qemu",
+    folder: "qemu.d",
+    scripts: "custom",
+    log_tag: "qemu-hook",
+    daemon: "virtqemud",
+    uri: "qemu:///system",
+    operations: &OPERATIONS,
+};
 
 /// At `prepare` taps have no names yet, and at `stopped` and `release` the XML is the inactive form again.
 const OPERATIONS: [Operation; 9] = [

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Findings;
 use crate::command::host::inventory::{Entry, Inventory};
+use crate::driver::{Driver, QEMU};
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::trust::shell;
@@ -13,7 +14,7 @@ use crate::trust::shell;
 pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
     for profile in profiles(paths) {
         for entry in inventory.entries.iter().filter(|entry| entry.runs()) {
-            apparmor(entry, profile, paths, findings);
+            apparmor(entry, &profile, paths, findings);
         }
     }
     if read(&paths.elsewhere("sys/fs/selinux/enforce")).trim() == "1" {
@@ -25,14 +26,12 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The shipped profiles of both daemons that call the hook, with their files (libvirt, `src/security/apparmor`).
-const PROFILES: [(&str, &str); 2] = [("libvirtd", "usr.sbin.libvirtd"), ("virtqemud", "usr.sbin.virtqemud")];
-
-/// The files of the profiles that are enforced here.
-fn profiles(paths: &Paths) -> impl Iterator<Item = &'static str> {
+/// The files of the shipped profiles that are enforced here, of every daemon that calls the hook (libvirt,
+/// `src/security/apparmor`).
+fn profiles(paths: &Paths) -> impl Iterator<Item = String> {
     let loaded = read(&paths.elsewhere("sys/kernel/security/apparmor/profiles"));
-    let enforced = move |profile: &str| loaded.lines().any(|line| line.trim() == format!("{profile} (enforce)"));
-    PROFILES.into_iter().filter(move |(profile, _)| enforced(profile)).map(|(_, file)| file)
+    let enforced = move |profile: &&str| loaded.lines().any(|line| line.trim() == format!("{profile} (enforce)"));
+    Driver::daemons().filter(enforced).map(|profile| format!("usr.sbin.{profile}"))
 }
 
 /// From where a profile lets the hook start programs: what lies in these folders themselves, and all below hooks.
@@ -67,9 +66,6 @@ const HOOK_TYPE: &str = "virt_hook_t";
 /// The switch that lets virtqemud start hooks, and lets these do what root may (selinux-policy, `virt.te`, and our module).
 const UNCONFINED: &str = "virt_hooks_unconfined";
 
-/// The daemon that is confined. libvirtd is not, and starts hooks whatever the switch says.
-const VIRTQEMUD: &str = "system_u:system_r:virtqemud_t:s0";
-
 /// What our package brings for it.
 const MODULE: &str = "usr/share/selinux/packages/virt-hooks.cil";
 
@@ -88,7 +84,9 @@ fn selinux(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
             findings.error(Quoted::path(path), message, format!("restorecon -v {}", shell(path)));
         }
     }
-    let confined = ["usr/sbin/virtqemud", "usr/bin/virtqemud"].iter().any(|daemon| paths.elsewhere(daemon).exists());
+    // The modular daemon is confined. libvirtd is not, and starts hooks whatever the switch says.
+    let daemon = QEMU.daemon;
+    let confined = ["sbin", "bin"].iter().any(|folder| paths.elsewhere(&format!("usr/{folder}/{daemon}")).exists());
     let on = state.starts_with('1');
     if !confined || may_start_hooks(&paths.elsewhere("sys/fs/selinux")).unwrap_or(on) {
         return;
@@ -100,17 +98,17 @@ fn selinux(paths: &Paths, inventory: &Inventory, findings: &mut Findings) {
         (false, true) => format!("{load} && {set}"),
         (false, false) => set,
     };
-    let message = "SELinux does not let virtqemud start the hook: no script runs, and VMs may not start";
+    let message = format!("SELinux does not let {daemon} start the hook: no script runs, and VMs may not start");
     findings.error(Quoted::path(paths.hook()), message, remedy);
 }
 
-/// Whether the policy in force lets virtqemud start a hook; `None` where the kernel does not tell.
+/// Returns true if the policy in force lets the modular daemon start a hook; `None` where the kernel does not tell.
 fn may_start_hooks(selinux: &Path) -> Option<bool> {
     let number = |of: &str| read(&selinux.join("class/file").join(of)).trim().parse::<u32>().ok();
     let (class, execute) = (number("index")?, number("perms/execute")?);
     let mut access = fs::File::options().read(true).write(true).open(selinux.join("access")).ok()?;
     // A question and its answer on one descriptor (security/selinux/selinuxfs.c, sel_write_access).
-    write!(access, "{VIRTQEMUD} system_u:object_r:{HOOK_TYPE}:s0 {class}").ok()?;
+    write!(access, "system_u:system_r:{}_t:s0 system_u:object_r:{HOOK_TYPE}:s0 {class}", QEMU.daemon).ok()?;
     let mut answer = String::new();
     access.read_to_string(&mut answer).ok()?;
     allows(&answer, execute)

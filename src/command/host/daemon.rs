@@ -8,17 +8,14 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::driver::QEMU;
+use crate::driver::{Driver, QEMU};
 use crate::paths::Paths;
 use crate::state::{Directory, StateError};
-
-/// One for everything, or on modular hosts one for qemu.
-const NAMES: [&str; 2] = ["libvirtd", "virtqemud"];
 
 /// A daemon of libvirt's that calls the hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Daemon {
-    /// `libvirtd` or `virtqemud`.
+    /// Its program's name.
     pub(crate) name: &'static str,
     /// Its process id.
     pub(crate) pid: i32,
@@ -49,7 +46,7 @@ impl fmt::Display for Reload {
 impl Daemon {
     /// Those that run.
     pub(crate) fn running(paths: &Paths) -> Vec<Self> {
-        NAMES.iter().filter_map(|name| Self::named(name, paths)).collect()
+        Driver::daemons().filter_map(|name| Self::named(name, paths)).collect()
     }
 
     fn named(name: &'static str, paths: &Paths) -> Option<Self> {

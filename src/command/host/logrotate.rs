@@ -11,9 +11,6 @@ use crate::paths::Paths;
 /// What is put in place.
 pub(crate) const TEXT: &str = include_str!("../../../packaging/logrotate");
 
-/// The log as logrotate knows it. An image's is that of the host that it becomes.
-const LOG: &str = "/var/log/libvirt/qemu-hook.log";
-
 /// What logrotate passes over in its folder, as left behind by others (`tabooext` in logrotate.conf(5)).
 const LEFT_BEHIND: [&str; 17] = [
     "~",
@@ -72,11 +69,13 @@ fn is_read(file: &Path) -> bool {
 
 /// Whether a section of the file is for the log.
 fn covers(text: &str) -> bool {
+    // An image's is that of the host that it becomes.
+    let log = Paths::system().log().to_owned();
     let as_paths_are = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
     headings(text).into_iter().flat_map(|heading| shlex::split(heading).unwrap_or_default()).any(|word| {
         // To logrotate ** is the same as *.
         let word = word.split("**").collect::<Vec<_>>().join("*");
-        Pattern::new(&word).is_ok_and(|pattern| pattern.matches_with(LOG, as_paths_are))
+        Pattern::new(&word).is_ok_and(|pattern| pattern.matches_path_with(&log, as_paths_are))
     })
 }
 

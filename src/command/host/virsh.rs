@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::driver::QEMU;
 use crate::process::{Supervisor, ToolError};
 
 /// How long an answer may take. While a hook runs, libvirt answers nothing about its VM.
@@ -24,6 +25,6 @@ pub(crate) fn ask_by<A: Into<OsString>>(
     programs: &mut Supervisor,
     arguments: impl IntoIterator<Item = A>,
 ) -> Result<Vec<u8>, ToolError> {
-    let system = ["-c", "qemu:///system", "-q"].map(OsString::from);
+    let system = ["-c", QEMU.uri, "-q"].map(OsString::from);
     programs.ask("virsh", system.into_iter().chain(arguments.into_iter().map(Into::into)), TIMEOUT)
 }

@@ -9,6 +9,7 @@ use super::arguments::Arguments;
 use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::host::hook_file::{Foreign, HookFile, are_alike};
+use crate::driver::{Driver, QEMU};
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::Quoted;
@@ -121,7 +122,7 @@ fn can_run_later(found: &HookFile, paths: &Paths, programs: &mut Supervisor) -> 
 
 /// Which libvirt there is, as the first of its programs tells. That of an image can't be asked.
 fn libvirt(paths: &Paths, programs: &mut Supervisor) -> Option<(&'static str, (u32, u32))> {
-    ["libvirtd", "virtqemud", "virsh"].into_iter().filter(|_| paths.is_host()).find_map(|program| {
+    Driver::daemons().chain(["virsh"]).filter(|_| paths.is_host()).find_map(|program| {
         let told = programs.ask(program, ["--version"], TIMEOUT).ok()?;
         Some((program, version(&String::from_utf8_lossy(&told))?))
     })
@@ -137,7 +138,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 /// Where a hook that is kept beside this one goes. Its name tells that it was kept, whatever else an admin has there.
 pub(crate) fn later_place(paths: &Paths) -> PathBuf {
-    paths.later_hooks().join("qemu-kept-by-virt-hooks")
+    paths.later_hooks().join(format!("{}-kept-by-virt-hooks", QEMU.name))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::steps::{Said, Teller};
 use crate::command::host::daemon::{Daemon, FirstInstalled, Reload};
+use crate::driver::Driver;
 use crate::network::declaration;
 use crate::paths::Paths;
 use crate::process::Supervisor;
@@ -75,7 +76,8 @@ impl Host<'_> {
             }
         }
         if running.is_empty() {
-            let what = format!("nothing, since neither libvirtd nor virtqemud runs here: {later}");
+            let daemons: Vec<_> = Driver::daemons().collect();
+            let what = format!("nothing, since neither {} runs here: {later}", daemons.join(" nor "));
             self.teller.say(&Said::new("reloaded", what));
         }
         notice
