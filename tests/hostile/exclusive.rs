@@ -6,6 +6,9 @@ use testbed::{Host, host};
 
 use crate::{eventually, unharmed, unharmed_within};
 
+/// Reports that it runs, and holds its lock until `/tmp/go` exists.
+const HOLD: &str = "touch /tmp/runs; until [ -e /tmp/go ]; do sleep 0.05; done";
+
 fn with_exclusive(commands: &str, more: &str) -> Host {
     let host = host!();
     host.bash("start_x", commands);
@@ -41,7 +44,7 @@ fn scripts_that_are_not_exclusive_do_run_at_once() {
 
 #[test]
 fn waiting_for_the_other_run_counts_against_the_deadline_and_names_it() {
-    let host = with_exclusive("touch /tmp/runs; sleep 8", "timeoutSeconds = 20");
+    let host = with_exclusive(HOLD, "timeoutSeconds = 30");
     let first = host.event("start").spawn();
     eventually("it runs", || host.path("/tmp/runs").exists());
     host.settings("timeoutSeconds = 1\n[[script]]\nname = \"start_x\"\nexclusive = true\n");
@@ -58,6 +61,7 @@ fn waiting_for_the_other_run_counts_against_the_deadline_and_names_it() {
         ),
     );
     log.assert_says("INFO", "start_z", "exited with 0");
+    host.file("tmp/go", "", 0o644);
     first.output();
 }
 
@@ -115,7 +119,7 @@ fn without_a_lock_an_exclusive_script_does_not_run_and_a_line_says_why() {
 
 #[test]
 fn a_hook_that_is_told_to_end_while_a_script_waits_for_its_lock_ends() {
-    let host = with_exclusive("touch /tmp/runs; sleep 25", "");
+    let host = with_exclusive(HOLD, "timeoutSeconds = 30");
     let first = host.event("start").spawn();
     eventually("it runs", || host.path("/tmp/runs").exists());
     let second = host.event("start").spawn();
@@ -125,6 +129,8 @@ fn a_hook_that_is_told_to_end_while_a_script_waits_for_its_lock_ends() {
     let begun = Instant::now();
     assert_eq!(second.output().status.code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(15));
+    assert!(!host.log().text.contains("exited with 0"), "the lock was not held: {}", host.log().text);
+    host.file("tmp/go", "", 0o644);
     first.output();
 }
 
@@ -181,7 +187,7 @@ fn scripts_with_names_that_are_alike_have_locks_of_their_own() {
 
 #[test]
 fn what_has_become_of_the_folders_during_a_wait_counts() {
-    let host = with_exclusive("echo ran; touch /tmp/runs; sleep 2", "");
+    let host = with_exclusive(&format!("echo ran; {HOLD}"), "");
     let first = host.event("start").spawn();
     eventually("it runs", || host.path("/tmp/runs").exists());
     let second = host.event("start").spawn();
@@ -191,6 +197,7 @@ fn what_has_become_of_the_folders_during_a_wait_counts() {
         std::os::unix::fs::PermissionsExt::from_mode(0o777),
     )
     .unwrap();
+    host.file("tmp/go", "", 0o644);
     first.output();
     second.output();
     host.log().assert_says(
