@@ -26,7 +26,8 @@ done
 mount -o remount,bind,ro /
 
 # As if nothing of libvirt's or ours had ever been here.
-rm -rf /etc/libvirt /var/log/libvirt /var/lib/libvirt /var/cache/libvirt /usr/sbin/virt-hooks /usr/share/doc/virt-hooks
+rm -rf /etc/libvirt /var/log/libvirt /var/lib/libvirt /var/cache/libvirt /usr/sbin/virt-hooks /etc/logrotate.d/virt-hooks
+find /usr/share \( -name 'virt-hooks*' -o -name _virt-hooks \) -prune -exec rm -rf {} +
 
 echo ready
 # Not `exec sleep`: bash, as process 1, reaps the orphans.

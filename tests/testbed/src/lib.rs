@@ -66,6 +66,8 @@ impl Host {
         symlink("python3", host.path("extra/bin/python")).expect("a link to python3");
         fs::copy(binary, host.path("etc/libvirt/hooks/qemu")).expect("the hook");
         fs::copy(binary, host.path("extra/bin/virt-hooks")).expect("the command");
+        // It hides one that `make install` put on this machine.
+        fs::hard_link(host.path("extra/bin/virt-hooks"), host.path("extra/sbin/virt-hooks")).expect("the command");
         host
     }
 
