@@ -53,9 +53,14 @@ test:
 	    echo "make test: left out tests/libvirt, tests/install and tests/network, which need root on Debian"; \
 	fi
 
-# The hook is tested as cargo builds it for tests, and as it is installed.
+# Most tests wait for clocks and not for a processor.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+
+# tests/spec runs on both programs, tests/hostile on the static one, which is what is installed. Only the other has debug
+# assertions, so that it runs the tests of the hook's own process as well.
 test-anywhere:
-	cargo test --locked --workspace
+	nice packaging/build > /dev/null & built=$$!; cargo test --locked --workspace && \
+	    cargo test --locked --test hostile hook::; code=$$?; wait $$built && exit $$code
 	binary=$$(packaging/build) && binary=$$(realpath "$$binary") && \
 	    VIRT_HOOKS_BIN=$$binary cargo test --locked --test spec --test hostile
 
@@ -63,7 +68,7 @@ test-as-root:
 	binary=$$(packaging/build) && binary=$$(realpath "$$binary") && \
 	    guest=$$(realpath -m "$${CARGO_TARGET_DIR:-target}")/guest && tests/libvirt/prepare "$$guest" && \
 	    export VIRT_HOOKS_BIN="$$binary" VIRT_HOOKS_GUEST="$$guest" && \
-	    cargo test --locked --test libvirt -- --test-threads=2 && \
+	    RUST_TEST_THREADS=2 cargo test --locked --test libvirt && \
 	    cargo test --locked --test install && \
 	    cargo test --locked --test network
 
@@ -75,7 +80,7 @@ format:
 	cargo fmt --manifest-path benches/Cargo.toml --check
 
 lint:
-	cargo clippy --locked --workspace --all-targets --test libvirt --test install --test network -- -D warnings
+	cargo clippy --locked --workspace --all-targets --test hostile --test libvirt --test install --test network -- -D warnings
 	cargo clippy --locked --manifest-path benches/Cargo.toml \
 	    --target-dir "$${CARGO_TARGET_DIR:-target}/benches" -- -D warnings
 
