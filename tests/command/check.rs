@@ -109,7 +109,7 @@ fn with_daemon(host: &Host, started: &str) {
     host.file("/tmp/left", daemon.pid().to_string(), 0o644);
     host.file("/run/libvirtd.pid", daemon.pid().to_string(), 0o644);
     host.shell(&format!("touch -d '{started}' /run/libvirtd.pid")).run();
-    crate::eventually("the daemon runs", || {
+    testbed::eventually("the daemon runs", || {
         host.shell("grep -qx libvirtd /proc/$(cat /run/libvirtd.pid)/comm").run().code == Some(0)
     });
 }
@@ -125,7 +125,7 @@ fn a_hook_that_libvirt_has_perhaps_not_noticed() {
     host.bash("start_x", ":");
     assert_eq!(host.command(["run", "start", "vm", "--xml", "/dev/null"]).run().code, Some(0));
     mended(&host, "warning", "/etc/libvirt/hooks/qemu", "libvirtd has run since before the hook was first installed");
-    crate::eventually("it is reloaded", || host.path("/tmp/reloaded").exists());
+    testbed::eventually("it is reloaded", || host.path("/tmp/reloaded").exists());
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn one_operation_s_scripts_in_the_order_in_which_they_run() {
     assert_eq!(event.code, Some(0));
     let listed: Vec<&str> = listed.collect();
     assert_eq!(listed, ["start_10-gate.sh", "i-2-10-VM/start_12-own.sh", "all_20-audit.sh", "start_9-late"]);
-    crate::eventually("all of them ran", || host.log().started().len() == listed.len());
+    testbed::eventually("all of them ran", || host.log().started().len() == listed.len());
     let mut ran = host.log().started();
     ran.retain(|script| script != "all_20-audit.sh");
     assert_eq!(ran, ["start_10-gate.sh", "i-2-10-VM/start_12-own.sh", "start_9-late"]);

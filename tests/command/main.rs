@@ -45,13 +45,3 @@ fn still(seen: &str) -> String {
     }
     still
 }
-
-/// Waits until something holds.
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !holds() {
-        assert!(std::time::Instant::now() < end, "still not so: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-}

@@ -60,7 +60,7 @@ fn it_ends_by_itself_when_its_time_is_over() {
     assert!(said.starts_with("paused until 20"), "{said}");
     assert_eq!(host.event("start").run().code, Some(0));
     assert!(host.log().of("-").iter().any(|message| message.starts_with("paused until 20")));
-    crate::eventually("it is over", || host.event("start").run().code == Some(1));
+    testbed::eventually("it is over", || host.event("start").run().code == Some(1));
     assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n");
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use testbed::{Host, XML, host, open_pipe};
 
-use crate::{assert_witnessed, unharmed, with_witness};
+use crate::{assert_witnessed, eventually_logged, unharmed, with_witness};
 
 /// Has `change` made after the look at `prepare_x`, which waits for the VM's XML, and before its start.
 fn changed_meanwhile(change: impl FnOnce(&Host)) -> Host {
@@ -122,11 +122,7 @@ fn what_a_daemon_prints_counts_as_its_scripts() {
     host.settings("maxOutputBytes = 10\n");
     host.bash("start_a", "echo 12345; (sleep 0.5; echo 789; echo abc; sleep 0.5) & echo $! > /tmp/left");
     unharmed(host.event("start"));
-    let end = std::time::Instant::now() + Duration::from_secs(15);
-    while !host.log().text.contains("by maxOutputBytes") {
-        assert!(std::time::Instant::now() < end, "{}", host.log().text);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    eventually_logged(&host, "by maxOutputBytes");
     host.log().assert_says("INFO", "start_a", "stdout: 789");
     host.log().assert_says("WARN", "start_a", "4 bytes that it printed are not logged");
     assert!(!host.log().text.contains("abc"));

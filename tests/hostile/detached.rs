@@ -1,8 +1,8 @@
 //! `wait = false`: libvirt goes on, and the script is supervised all the same.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use testbed::{Host, XML, host};
+use testbed::{Host, XML, eventually, host};
 
 use crate::{eventually_logged, unharmed, unharmed_within};
 
@@ -138,11 +138,7 @@ fn exclusive_holds_in_the_background_too() {
     for _ in 0..4 {
         unharmed_within(SOON, host.event("start"));
     }
-    let end = Instant::now() + Duration::from_secs(20);
-    while host.read("/tmp/runs").lines().count() < 4 {
-        assert!(Instant::now() < end, "{}", host.log().text);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    eventually("all four have run", || host.read("/tmp/runs").lines().count() >= 4);
     assert!(!host.path("/tmp/twice").exists());
 }
 
@@ -160,11 +156,7 @@ fn a_veto_or_a_filter_by_another_table_is_waited_for_and_said_to_be() {
 fn its_supervisor_that_is_told_to_end_ends_it_in_order() {
     let host = with_detached("trap 'echo bye; exit 0' TERM; echo $PPID > /tmp/supervisor; sleep 60 & wait", "");
     unharmed_within(SOON, host.event("start"));
-    let end = Instant::now() + Duration::from_secs(20);
-    while host.read("/tmp/supervisor").is_empty() {
-        assert!(Instant::now() < end);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    eventually("the supervisor is known", || !host.read("/tmp/supervisor").is_empty());
     let pid = rustix::process::Pid::from_raw(host.read("/tmp/supervisor").trim().parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     eventually_logged(&host, "since the hook received signal 15 (SIGTERM)");
@@ -180,11 +172,7 @@ fn what_it_leaves_behind_survives_a_later_scripts_timeout_and_is_logged_as_the_e
     host.bash("start_y", "sleep 60");
     host.settings("graceSeconds = 1\n[[script]]\nname = \"start_x\"\nwait = false\n[[script]]\nname = \"start_y\"\ntimeoutSeconds = 2\n");
     unharmed(host.event("start"));
-    let end = Instant::now() + Duration::from_secs(20);
-    while !host.path("/tmp/lived").exists() {
-        assert!(Instant::now() < end, "it was ended: {}", host.log().text);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    eventually("it lives on", || host.path("/tmp/lived").exists());
     eventually_logged(&host, "stdout: tick");
     let log = host.log();
     assert!(!log.text.contains("SIGKILL to what still ran"), "{}", log.text);
@@ -199,11 +187,9 @@ fn its_records_come_after_the_one_that_says_where_it_runs() {
     for _ in 0..20 {
         unharmed(host.event("start"));
     }
-    let end = Instant::now() + Duration::from_secs(20);
-    while host.log().of("start_x").iter().filter(|line| line.starts_with("exited")).count() < 20 {
-        assert!(Instant::now() < end, "{}", host.log().text);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    eventually("all have ended", || {
+        host.log().of("start_x").iter().filter(|line| line.starts_with("exited")).count() >= 20
+    });
     let mut told = std::collections::BTreeSet::new();
     for line in host.log().text.lines().filter(|line| line.contains(" start_x: ")) {
         let id = line.split_once("qemu-hook[").unwrap().1.split_once(']').unwrap().0.to_owned();

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Host, host};
+use testbed::{Host, eventually, host};
 
-use crate::{eventually, unharmed, unharmed_within};
+use crate::{unharmed, unharmed_within};
 
 /// Reports that it runs, and holds its lock until `/tmp/go` exists.
 const HOLD: &str = "touch /tmp/runs; until [ -e /tmp/go ]; do sleep 0.05; done";

@@ -4,16 +4,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
-use testbed::{Call, Host, Running, host};
+use testbed::{Call, Host, Running, eventually, host};
 
 use crate::{assert_witnessed, unharmed, unharmed_within, with_witness};
 
 fn wait_for(host: &Host, file: &str) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while host.read(file).is_empty() {
-        assert!(Instant::now() < end, "{file} does not appear");
-        thread::sleep(Duration::from_millis(10));
-    }
+    eventually(&format!("{file} appears"), || !host.read(file).is_empty());
 }
 
 fn signal(call: &Running, signal: Signal) {

@@ -24,10 +24,9 @@ mod table;
 mod trust;
 mod veto;
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use testbed::{Call, Finished, Host};
+use testbed::{Call, Finished, Host, eventually};
 
 /// Makes the call and asserts what holds for every fault: exit code 0, nothing on stdout, and no more time than `bound`.
 #[track_caller]
@@ -54,16 +53,6 @@ fn with_witness(host: &Host) {
 #[track_caller]
 fn assert_witnessed(host: &Host) {
     host.log().assert_says("INFO", "all_zz_witness", "exited with 0");
-}
-
-/// Waits until something holds that the hook's end does not wait for.
-#[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < end, "still not so: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Waits until the log says this.

@@ -3,11 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
-use testbed::{CUSTOM, host};
+use testbed::{CUSTOM, eventually, host};
 
 use crate::{assert_witnessed, unharmed, unharmed_within, with_witness};
 
@@ -261,13 +260,4 @@ fn without_a_run_folder_scripts_run_and_the_next_event_has_its_live_xml() {
     host.log().assert_says("WARN", "-", "the live XML can't be kept for stopped and release: ");
     assert_eq!(host.read("run"), "a file");
     assert_witnessed(&host);
-}
-
-#[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(15);
-    while !holds() {
-        assert!(Instant::now() < end, "never: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -2,13 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testbed::{Host, LOG, host};
 use virt_hooks::record::Record;
 
-use crate::{assert_witnessed, unharmed, unharmed_within, with_witness};
+use crate::{assert_witnessed, eventually_logged, unharmed, unharmed_within, with_witness};
 
 /// Room for bash and the hook, and for nothing that grows with what is printed.
 const LITTLE_MEMORY: &str = "ulimit -v 60000";
@@ -181,17 +180,13 @@ fn a_daemon_left_behind_that_goes_on_printing_lives_and_all_of_it_is_logged() {
     let host = host!();
     host.bash(
         "start_x",
-        "setsid bash -c 'for i in {1..40}; do echo line $i; sleep 0.02; done; echo end >&2; exec sleep 30' & echo $! > /tmp/left",
+        "setsid bash -c 'for i in {1..40}; do echo line $i; sleep 0.02; done; echo end >&2; exec sleep 300' & echo $! > /tmp/left",
     );
     with_witness(&host);
     let finished = unharmed(host.event("start"));
     assert!(finished.took < Duration::from_secs(10), "{:?}", finished.took);
     host.log().assert_says("INFO", "start_x", "left something running that holds its output");
-    let end = Instant::now() + Duration::from_secs(15);
-    while !host.log().text.contains("start_x: stderr: end") {
-        assert!(Instant::now() < end, "{}", host.log().text);
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually_logged(&host, "start_x: stderr: end");
     let expected = (1..=40).map(|number| format!("line {number}")).collect::<Vec<_>>().join("\n");
     assert_eq!(String::from_utf8_lossy(&printed(&host, "start_x")), expected);
     let pid = host.read("/tmp/left");

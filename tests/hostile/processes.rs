@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testbed::{Host, host};
+use testbed::{Host, eventually, host};
 
 use crate::{assert_witnessed, eventually_logged, unharmed, unharmed_within, with_witness};
 
@@ -299,11 +299,7 @@ fn a_limit_on_file_size_ends_no_daemon_by_way_of_the_log() {
          echo $! > /tmp/left",
     );
     unharmed(host.event("start").through("/usr/bin/prlimit", &["--fsize=8192"]));
-    let end = Instant::now() + Duration::from_secs(10);
-    while !host.path("/tmp/survived").exists() {
-        assert!(Instant::now() < end, "the daemon was ended");
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually("the daemon lives on", || host.path("/tmp/survived").exists());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! On a host: with and without libvirt, the first time and again, as root and with sudo.
 
+use testbed::eventually;
+
 use crate::files::INSTALLED;
-use crate::machine::{BINARY, CUSTOM, HOOK, LOG, Machine, SETTINGS, eventually};
+use crate::machine::{BINARY, CUSTOM, HOOK, LOG, Machine, SETTINGS};
 
 /// A custom script that tells which events it saw.
 const WITNESS: &str = "#!/bin/bash\necho \"$1 $2\" >> /run/witness\n";

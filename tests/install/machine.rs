@@ -1,12 +1,11 @@
 //! One machine: its own processes, folders and mounts, with a checkout at `/mnt/checkout`.
 
-use std::ffi::OsStr;
-use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Read};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -21,12 +20,8 @@ pub(crate) const LOG: &str = "/var/log/libvirt/qemu-hook.log";
 /// `make`, with a program that is built already.
 const MAKE: [&str; 4] = ["make", "--no-print-directory", "BINARY=/mnt/virt-hooks", "CARGO_TARGET_DIR=/tmp/target"];
 
-/// How long anything that has to happen may take while other tests run.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 pub(crate) struct Machine {
-    /// `unshare`, in the machine's namespaces; its child is process 1, whose stdin is this child's stdin.
-    holder: Child,
+    machine: testbed::Machine,
     /// Where the machine's files are mounted, in its own namespace only.
     _folder: TempDir,
 }
@@ -39,33 +34,25 @@ pub(crate) struct Reply {
     said: String,
 }
 
+impl Deref for Machine {
+    type Target = testbed::Machine;
+
+    fn deref(&self) -> &testbed::Machine {
+        &self.machine
+    }
+}
+
 impl Machine {
     pub(crate) fn new() -> Self {
-        testbed::preflight();
         let folder = tempfile::tempdir().unwrap();
-        let mut holder = Command::new("unshare")
-            .args(["--net", "--mount", "--ipc", "--pid", "--fork", "--mount-proc", "--propagation", "private", "bash"])
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/install/machine.sh"))
-            .args([folder.path(), Path::new(env!("CARGO_MANIFEST_DIR"))])
-            .arg(std::env::var_os("VIRT_HOOKS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_virt-hooks").into()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut answer = String::new();
-        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut answer).unwrap();
-        if answer != "ready\n" {
-            let mut complaint = String::new();
-            holder.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
-            panic!("no test machine (is this root?): {complaint}");
-        }
-        Self { holder, _folder: folder }
-    }
-
-    /// Where a path of this machine lies for the test. It must not lead through an absolute link.
-    pub(crate) fn path(&self, inside: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root{inside}", self.holder.id()))
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let binary = std::env::var_os("VIRT_HOOKS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_virt-hooks").into());
+        let machine = testbed::Machine::new(
+            Command::new("unshare").arg("--net"),
+            &project.join("tests/install/machine.sh"),
+            [folder.path().as_os_str(), project.as_os_str(), &binary],
+        );
+        Self { machine, _folder: folder }
     }
 
     pub(crate) fn exists(&self, inside: &str) -> bool {
@@ -80,39 +67,12 @@ impl Machine {
         fs::read(self.path(inside)).unwrap()
     }
 
-    /// What a file holds, or nothing where it does not exist.
-    pub(crate) fn read(&self, inside: &str) -> String {
-        let bytes = fs::read(self.path(inside)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// Writes a file, and makes the folders above it.
-    pub(crate) fn write(&self, inside: &str, content: &str, mode: u32) {
-        let path = self.path(inside);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-    }
-
     /// Runs a program, which may fail, in the checkout.
     pub(crate) fn run(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Reply {
-        let namespaces = format!("/proc/{}/ns", self.holder.id());
-        let output = Command::new("timeout")
-            .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .args([&PATIENCE.as_secs().to_string(), "nsenter"])
-            .arg(format!("--mount={namespaces}/mnt"))
-            .arg(format!("--net={namespaces}/net"))
-            .arg(format!("--ipc={namespaces}/ipc"))
-            // `pid_for_children`: unshare itself is not in the process namespace that it made.
-            .arg(format!("--pid={namespaces}/pid_for_children"))
-            .args(["--", "sh", "-c", r#"cd /mnt/checkout && exec "$@" 2>&1"#, "sh"])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        Reply { success: output.status.success(), said: String::from_utf8_lossy(&said).into_owned() }
+        let inside = ["-c", r#"cd /mnt/checkout && exec "$@" 2>&1"#, "sh"].map(OsString::from);
+        let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
+        let reply = self.machine.run("sh", inside.into_iter().chain(arguments));
+        Reply { success: reply.success, said: reply.stdout + &reply.stderr }
     }
 
     /// Runs a line of shell that has to succeed, and returns what it said.
@@ -162,14 +122,6 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // Its process 1 reads the end of its stdin and takes the machine with it.
-        drop(self.holder.stdin.take());
-        let _ = self.holder.wait();
-    }
-}
-
 impl Reply {
     /// What was said by a command that has to succeed.
     #[track_caller]
@@ -183,14 +135,5 @@ impl Reply {
     pub(crate) fn failure(self) -> String {
         assert!(!self.success, "{}", self.said);
         self.said
-    }
-}
-
-/// Waits until something holds.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not so after {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -2,12 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Read};
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::AtomicUsize;
-use std::time::{Duration, Instant};
+
+use testbed::{Machine, Reply, eventually};
 
 use crate::guest::{self, Guest};
 use crate::witness::WITNESS;
@@ -16,24 +17,19 @@ const HOOK: &str = "/etc/libvirt/hooks/qemu";
 const CUSTOM: &str = "/etc/libvirt/hooks/custom";
 const DAEMON_PID: &str = "/run/libvirtd.pid";
 
-/// How long anything that has to happen may take on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 pub(crate) struct Host {
     number: u8,
-    /// `unshare`, in the host's namespaces; its child is the host's process 1, whose stdin is this child's stdin.
-    holder: Child,
+    machine: Machine,
     /// How many of the witness's lines the test has already accounted for.
     pub(crate) accounted: AtomicUsize,
 }
 
-/// What a command said, and how long it took.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) success: bool,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-    pub(crate) took: Duration,
+impl Deref for Host {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        &self.machine
+    }
 }
 
 impl Host {
@@ -57,10 +53,7 @@ impl Host {
     /// Joins a bridge of this host and one of another by a cable.
     pub(crate) fn join(&self, bridge: &str, other: &Self, others_bridge: &str) {
         let cable = format!("c-{bridge}");
-        let ends = (self.holder.id(), other.holder.id());
-        let added = format!("link add {cable} netns {} type veth peer name {cable} netns {}", ends.0, ends.1);
-        let joined = Command::new("ip").args(added.split(' ')).status().unwrap();
-        assert!(joined.success(), "ip {added}");
+        self.cable(&cable, other, &cable);
         self.shell(&format!("ip link set {cable} master {bridge} up"));
         other.shell(&format!("ip link set {cable} master {others_bridge} up"));
     }
@@ -82,45 +75,11 @@ impl Host {
 
     pub(crate) fn numbered(number: u8) -> Self {
         guest::prepare();
-        testbed::preflight();
-        let mut holder = Command::new("unshare")
-            .args(["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc"])
-            .args(["--propagation", "private", "bash"])
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/libvirt/host.sh"))
-            .arg(number.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut answer = String::new();
-        let stdout = holder.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut answer).unwrap();
-        if answer != "ready\n" {
-            let mut complaint = String::new();
-            let mut stderr = holder.stderr.take().unwrap();
-            stderr.read_to_string(&mut complaint).unwrap();
-            panic!("no test host (is this root?): {complaint}");
-        }
-        let host = Self { number, holder, accounted: AtomicUsize::new(0) };
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libvirt/host.sh");
+        let machine = Machine::new(Command::new("unshare").arg("--net"), &script, [number.to_string()]);
+        let host = Self { number, machine, accounted: AtomicUsize::new(0) };
         host.custom("all_00-witness.sh", WITNESS);
         host
-    }
-
-    /// Where a path of this host lies for the test.
-    pub(crate) fn path(&self, inside: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root{inside}", self.holder.id()))
-    }
-
-    /// What the host's file holds, or nothing where it does not exist.
-    pub(crate) fn read(&self, inside: &str) -> String {
-        let bytes = fs::read(self.path(inside)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    pub(crate) fn write(&self, inside: &str, content: impl AsRef<[u8]>, mode: u32) {
-        fs::write(self.path(inside), content).unwrap();
-        self.chmod(inside, mode);
     }
 
     pub(crate) fn chmod(&self, inside: &str, mode: u32) {
@@ -146,33 +105,6 @@ impl Host {
 
     pub(crate) fn settings(&self, toml: &str) {
         self.write("/etc/libvirt/hooks/virt-hooks.toml", toml, 0o644);
-    }
-
-    /// Runs a program on this host, for at most as long as anything may take.
-    pub(crate) fn run(&self, program: &str, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Reply {
-        let namespaces = format!("/proc/{}/ns", self.holder.id());
-        let begun = Instant::now();
-        // An environment as systemd gives it, without a trace of the one that the tests run in.
-        // `pid_for_children`: unshare itself is not in the process namespace that it made.
-        let output = Command::new("timeout")
-            .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .args([&PATIENCE.as_secs().to_string(), "nsenter"])
-            .arg(format!("--mount={namespaces}/mnt"))
-            .arg(format!("--net={namespaces}/net"))
-            .arg(format!("--uts={namespaces}/uts"))
-            .arg(format!("--ipc={namespaces}/ipc"))
-            .arg(format!("--pid={namespaces}/pid_for_children"))
-            .args(["--", program])
-            .args(arguments)
-            .output()
-            .unwrap();
-        Reply {
-            success: output.status.success(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            took: begun.elapsed(),
-        }
     }
 
     /// Runs a line of shell that has to succeed, and returns what it printed.
@@ -252,11 +184,6 @@ impl Host {
         self.start_libvirtd();
     }
 
-    /// A process that is in all of this host's namespaces but that of processes.
-    pub(crate) fn process(&self) -> u32 {
-        self.holder.id()
-    }
-
     /// This host's address for libvirt and for migrations.
     pub(crate) fn address(&self) -> String {
         format!("10.0.0.{}", self.number)
@@ -270,22 +197,10 @@ impl Drop for Host {
                 eprintln!("--- {log} of host {}\n{}", self.number, self.read(log));
             }
         }
-        // Its process 1 reads the end of its stdin and takes the host with it.
-        drop(self.holder.stdin.take());
-        let _ = self.holder.wait();
     }
 }
 
 /// The program under test.
 pub(crate) fn binary() -> PathBuf {
     std::env::var_os("VIRT_HOOKS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_virt-hooks").into()).into()
-}
-
-/// Waits until something holds.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not so after {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use testbed::eventually;
+
 use crate::guest::Guest;
-use crate::host::{Host, eventually};
+use crate::host::Host;
 use crate::witness::{Record, STARTING};
 
 /// A start takes about a second; whoever waits for something that never ends takes longer than this.

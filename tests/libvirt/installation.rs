@@ -1,7 +1,9 @@
 //! When libvirt takes notice of a hook.
 
+use testbed::eventually;
+
 use crate::guest::Guest;
-use crate::host::{Host, eventually};
+use crate::host::Host;
 use crate::witness::STARTING;
 
 #[test]

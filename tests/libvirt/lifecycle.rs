@@ -1,7 +1,9 @@
 //! Every step of a domain's life on one host.
 
+use testbed::eventually;
+
 use crate::guest::Guest;
-use crate::host::{Host, eventually};
+use crate::host::Host;
 use crate::witness::STARTING;
 
 #[test]

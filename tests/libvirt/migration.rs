@@ -1,7 +1,9 @@
 //! Live migration between two hosts.
 
+use testbed::Reply;
+
 use crate::guest::Guest;
-use crate::host::{Host, Reply};
+use crate::host::Host;
 use crate::witness::STARTING;
 
 fn migrate(guest: &Guest, source: &Host, destination: &Host) -> Reply {

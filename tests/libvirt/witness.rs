@@ -4,8 +4,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 
+use testbed::eventually;
+
 use crate::guest::Guest;
-use crate::host::{Host, eventually};
+use crate::host::Host;
 
 /// Comes before every other script, so that it has seen an operation that another script vetoes. What it prints would
 /// be taken for the domain's new XML on `migrate` and `restore`, if the hook let it through.

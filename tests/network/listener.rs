@@ -10,8 +10,10 @@ use virt_hooks::network::allocation::Forward;
 use virt_hooks::network::desired::listener::Listeners;
 use virt_hooks::network::timeouts::TOOL;
 
+use testbed::eventually;
+
 use crate::by_hand::forward;
-use crate::machine::{Machine, eventually};
+use crate::machine::Machine;
 
 const V4: &str = "192.168.122.10:80";
 const V6: &str = "[fd00:122::10]:80";
@@ -62,7 +64,7 @@ fn a_service_is_in_the_way_of_forwards_that_would_take_what_it_gets() {
     ] {
         for protocol in [Tcp, Udp] {
             // Whatever another test starts at this moment holds every socket of this process until it is another program.
-            eventually(|| {
+            eventually("the port is free", || {
                 let mut forwards =
                     [Tcp, Udp].into_iter().flat_map(|protocol| [V4, V6].map(|to| forward(protocol, 53, to)));
                 forwards.all(|forward| occupant(&host, &forward).is_none())

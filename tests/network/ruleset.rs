@@ -79,7 +79,7 @@ impl Tools for &Machine {
     }
 
     fn read(&mut self, path: &str) -> io::Result<String> {
-        let reply = Machine::run(self, "cat", [path]);
+        let reply = testbed::Machine::run(self, "cat", [path]);
         if reply.success { Ok(reply.stdout) } else { Err(io::ErrorKind::NotFound.into()) }
     }
     fn deadline(&self) -> Deadline {

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::machine::{Machine, Reply};
+use testbed::Reply;
+
+use crate::machine::Machine;
 use crate::world::World;
 
 /// Where declarations stand.

@@ -4,8 +4,9 @@
 use virt_hooks::kernel::address::Protocol::Tcp;
 
 use super::town::Town;
+use testbed::eventually;
+
 use crate::guest::Guest;
-use crate::host::eventually;
 use crate::traffic::{Answer, by};
 
 const HOST: [&str; 2] = ["198.51.100.1:8080", "[2001:db8:51::1]:8080"];

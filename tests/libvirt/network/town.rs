@@ -16,8 +16,10 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
+use testbed::{Reply, eventually};
+
 use crate::guest::{Guest, mac};
-use crate::host::{Host, Reply, binary, eventually};
+use crate::host::{Host, binary};
 use crate::machine::Machine;
 use crate::traffic::Answer;
 

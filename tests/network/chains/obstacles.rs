@@ -9,7 +9,9 @@ use virt_hooks::network::firewall::pass_through::{put, take_away};
 use virt_hooks::process::ToolError;
 
 use super::{FORWARDS, firewall, guarded, host_with_bridge};
-use crate::machine::{Machine, eventually};
+use testbed::eventually;
+
+use crate::machine::Machine;
 use crate::ruleset::{all, load, load_as_legacy};
 
 /// A machine on which something happens, or something is not there.
@@ -115,7 +117,7 @@ fn a_table_that_belongs_to_a_process_is_told_with_the_command() {
                  policy drop; }\n";
     host.write("/run/owned", rules, 0o644);
     host.shell("mkfifo /run/wait; { cat /run/owned; read -r _ < /run/wait; } 2> /run/said | nft -i > /run/said 2>&1 &");
-    eventually(|| host.shell("nft list tables").contains("owned"));
+    eventually("the table is owned", || host.shell("nft list tables").contains("owned"));
     let told = host.within(|| put(&mut { &host }, FORWARDS)).unwrap();
     let [told] = told.as_slice() else { panic!("{told:?}") };
     let begin = "the chain c of the table inet owned may refuse what is forwarded, and belongs to a process that lets nobody \

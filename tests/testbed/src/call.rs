@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::terminal::Terminal;
-use crate::{Host, is_root};
+use crate::{Host, PATIENCE, is_root};
 
 /// Mounts what the host borrows from this machine, then becomes the program.
 const ENTER: &str = r#"
@@ -21,9 +21,6 @@ eval "$VIRT_HOOKS_TEST_BEFORE"
 unset VIRT_HOOKS_TEST_BEFORE
 exec chroot "$root" "$@"
 "#;
-
-/// How long any call may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A call that has not been made yet.
 #[derive(Debug)]

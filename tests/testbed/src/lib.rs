@@ -7,19 +7,26 @@
 
 mod call;
 mod log;
+mod machine;
 mod preflight;
 mod terminal;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 pub use self::call::{Call, Finished, Running, open_pipe};
 pub use self::log::{Log, Record};
-pub use self::preflight::preflight;
+pub use self::machine::{Machine, Reply};
+pub(crate) use self::preflight::preflight;
+
+/// How long anything that has to happen may take while other tests run.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the host keeps its custom scripts.
 pub const CUSTOM: &str = "etc/libvirt/hooks/custom";
@@ -170,4 +177,14 @@ impl Drop for Host {
 /// Whether the test may do everything.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "still not so after {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }

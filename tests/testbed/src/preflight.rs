@@ -8,7 +8,7 @@ use std::sync::Once;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../preflight");
 
 /// Ends the suite with one line if this machine cannot run it; every test would fail for the same reason.
-pub fn preflight() {
+pub(crate) fn preflight() {
     static DONE: Once = Once::new();
     DONE.call_once(|| {
         let output = Command::new(SCRIPT).arg(suite()).output().expect("the preflight check");
