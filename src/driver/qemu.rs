@@ -16,97 +16,46 @@ pub static QEMU: Driver = Driver {
 
 /// At `prepare` taps have no names yet, and at `stopped` and `release` the XML is the inactive form again.
 const OPERATIONS: [Operation; 9] = [
+    at("prepare", "Before libvirt gathers what the VM needs.", Stage::Preparing, ExitCode::Refuses),
     Operation {
-        name: "prepare",
-        description: "Before libvirt gathers what the VM needs.",
-        sub_operation: "begin",
-        stage: Stage::Preparing,
-        exit_code: ExitCode::Refuses,
-        is_filter: false,
-        has_live_xml: false,
-        is_migration: false,
-    },
-    Operation {
-        name: "start",
-        description: "What the VM needs is there; it is about to be started.",
-        sub_operation: "begin",
-        stage: Stage::Starting,
-        exit_code: ExitCode::Refuses,
-        is_filter: false,
         has_live_xml: true,
-        is_migration: false,
+        ..at("start", "What the VM needs is there; it is about to be started.", Stage::Starting, ExitCode::Refuses)
     },
+    Operation { has_live_xml: true, ..at("started", "The VM runs.", Stage::Running, ExitCode::Kills) },
+    at("stopped", "The VM has ended; what it used is still held.", Stage::Stopped, ExitCode::Ignored),
+    at("release", "libvirt has let go of what the VM used.", Stage::Released, ExitCode::Ignored),
     Operation {
-        name: "started",
-        description: "The VM runs.",
-        sub_operation: "begin",
-        stage: Stage::Running,
-        exit_code: ExitCode::Kills,
-        is_filter: false,
-        has_live_xml: true,
-        is_migration: false,
-    },
-    Operation {
-        name: "stopped",
-        description: "The VM has ended; what it used is still held.",
-        sub_operation: "end",
-        stage: Stage::Stopped,
-        exit_code: ExitCode::Ignored,
-        is_filter: false,
-        has_live_xml: false,
-        is_migration: false,
-    },
-    Operation {
-        name: "release",
-        description: "libvirt has let go of what the VM used.",
-        sub_operation: "end",
-        stage: Stage::Released,
-        exit_code: ExitCode::Ignored,
-        is_filter: false,
-        has_live_xml: false,
-        is_migration: false,
-    },
-    Operation {
-        name: "migrate",
-        description: "A VM is about to arrive by live migration, on the host that it comes to.",
-        sub_operation: "begin",
-        stage: Stage::Arriving,
-        exit_code: ExitCode::Refuses,
         is_filter: true,
-        has_live_xml: false,
         is_migration: true,
+        ..at(
+            "migrate",
+            "A VM is about to arrive by live migration, on the host that it comes to.",
+            Stage::Arriving,
+            ExitCode::Refuses,
+        )
     },
     Operation {
-        name: "restore",
-        description: "A saved VM is about to be brought back.",
-        sub_operation: "begin",
-        stage: Stage::Arriving,
-        exit_code: ExitCode::Refuses,
         is_filter: true,
-        has_live_xml: false,
-        is_migration: false,
+        ..at("restore", "A saved VM is about to be brought back.", Stage::Arriving, ExitCode::Refuses)
     },
     Operation {
-        name: "reconnect",
-        description: "libvirt's daemon was restarted and found the VM running.",
-        sub_operation: "begin",
-        stage: Stage::Running,
-        exit_code: ExitCode::Kills,
-        is_filter: false,
         has_live_xml: true,
-        is_migration: false,
+        ..at("reconnect", "libvirt's daemon was restarted and found the VM running.", Stage::Running, ExitCode::Kills)
     },
-    Operation {
-        name: "attach",
-        description: "The daemon took over a VM that it had not started; since libvirt 5.5 nothing calls this.",
-        sub_operation: "begin",
-        stage: Stage::Running,
-        exit_code: ExitCode::Ignored,
-        is_filter: false,
-        has_live_xml: false,
-        is_migration: false,
-    },
+    at(
+        "attach",
+        "The daemon took over a VM that it had not started; since libvirt 5.5 nothing calls this.",
+        Stage::Running,
+        ExitCode::Ignored,
+    ),
 ];
+
+/// An operation without a filter or live XML; libvirt calls those after the domain's end with `end`.
+const fn at(name: &'static str, description: &'static str, stage: Stage, exit_code: ExitCode) -> Operation {
+    let sub_operation = if matches!(stage, Stage::Stopped | Stage::Released) { "end" } else { "begin" };
+    let (is_filter, has_live_xml, is_migration) = (false, false, false);
+    Operation { name, description, sub_operation, stage, exit_code, is_filter, has_live_xml, is_migration }
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,6 @@ mod shell;
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
@@ -77,38 +76,29 @@ impl Identity {
 }
 
 /// Why there is nothing at a path that could be run or read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Unusable {
     /// It is a folder.
+    #[error("it is a folder, not a file")]
     Folder,
     /// It is not a file: a FIFO, a socket, a device.
+    #[error("it is {0}, not a file")]
     NotAFile(&'static str),
     /// It holds nothing.
+    #[error("it is empty")]
     Empty,
     /// A link on the way leads to nothing.
+    #[error("it is a dangling link: {} does not exist", Quoted::path(.missing))]
     Dangling {
         /// What is missing.
         missing: PathBuf,
     },
     /// It was there when the folder was read, and is not any more.
+    #[error("it has been removed since its folder was read")]
     Vanished,
     /// The kernel refused to show it.
+    #[error("it can't be looked at: {0}")]
     Unseen(io::Error),
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder => formatter.write_str("it is a folder, not a file"),
-            Self::NotAFile(what) => write!(formatter, "it is {what}, not a file"),
-            Self::Empty => write!(formatter, "it is empty"),
-            Self::Dangling { missing } => {
-                write!(formatter, "it is a dangling link: {} does not exist", Quoted::path(missing))
-            }
-            Self::Vanished => write!(formatter, "it has been removed since its folder was read"),
-            Self::Unseen(error) => write!(formatter, "it can't be looked at: {error}"),
-        }
-    }
 }
 
 /// Judges files, from a root downwards.

@@ -3,9 +3,6 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::record::Escaped;
 
 /// A path as a word that can be pasted into a shell, from a record or from a terminal, and means this path and no other.
@@ -21,9 +18,22 @@ pub(crate) fn shell(path: &Path) -> String {
             // What a shell puts in the place of a command loses the newlines at its end. The third byte of IFS is one.
             let kept = bytes.iter().rposition(|&byte| byte != b'\n').map_or(0, |last| last + 1);
             let newlines = "${IFS#??}".repeat(bytes.len() - kept);
-            format!("\"$(echo {} | base64 -d){newlines}\"", STANDARD.encode(bytes.get(..kept).unwrap_or(bytes)))
+            format!("\"$(echo {} | base64 -d){newlines}\"", base64(bytes.get(..kept).unwrap_or(bytes)))
         }
     }
+}
+
+/// Returns bytes in base64 (RFC 4648).
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = bytes.chunks(3).flat_map(|chunk| {
+        let bits = (0..3).fold(0, |bits, index| bits << 8 | usize::from(chunk.get(index).copied().unwrap_or(0)));
+        (0..4).map(move |index| {
+            let digit = DIGITS.get(bits >> (18 - 6 * index) & 63).filter(|_| index <= chunk.len());
+            char::from(digit.copied().unwrap_or(b'='))
+        })
+    });
+    digits.collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
 
-use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 /// The width where there is no terminal that has one.
@@ -35,13 +34,14 @@ pub(crate) enum Meaning {
 }
 
 impl Meaning {
-    const fn style(self) -> Style {
+    /// Returns the sequence that begins its colour (ECMA-48, "SGR").
+    const fn style(self) -> &'static str {
         match self {
-            Self::Good => AnsiColor::Green.on_default(),
-            Self::Warning => AnsiColor::Yellow.on_default(),
-            Self::Bad => AnsiColor::Red.on_default().bold(),
-            Self::Strong => Style::new().bold(),
-            Self::Faint => Style::new().dimmed(),
+            Self::Good => "\x1b[32m",
+            Self::Warning => "\x1b[33m",
+            Self::Bad => "\x1b[1m\x1b[31m",
+            Self::Strong => "\x1b[1m",
+            Self::Faint => "\x1b[2m",
         }
     }
 }
@@ -100,14 +100,14 @@ impl Screen {
 /// A text, coloured or not.
 #[derive(Debug)]
 pub(crate) struct Painted<T> {
-    style: Option<Style>,
+    style: Option<&'static str>,
     text: T,
 }
 
 impl<T: Display> Display for Painted<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.style {
-            Some(style) => write!(formatter, "{style}{}{style:#}", self.text),
+            Some(style) => write!(formatter, "{style}{}\x1b[0m", self.text),
             None => self.text.fmt(formatter),
         }
     }
