@@ -20,7 +20,8 @@ use crate::network::allocation::Allocation;
 use crate::network::applied::ledger::Ledger;
 use crate::network::applied::marker::Marker;
 use crate::network::declaration::{self, Declarations};
-use crate::network::desired::plan::{self, Plan};
+use crate::network::desired::conflicts;
+use crate::network::desired::plan::Plan;
 use crate::network::reconcile::domain::{Basis, apply_plan};
 use crate::network::reconcile::outcome::Done;
 use crate::network::timeouts;
@@ -166,7 +167,7 @@ impl<'a> Lifecycle<'a> {
             None => DomainXml::parse(document.bytes()).map_err(|unreadable| unreadable.to_string()),
         };
         match xml {
-            Ok(xml) => Some(plan::of(&self.object, declarations, &xml, ledger, self.paths, deadline)),
+            Ok(xml) => Some(conflicts::plan(&self.object, declarations, &xml, ledger, self.paths, deadline)),
             Err(why) => {
                 journal.error(
                     None,

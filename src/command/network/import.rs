@@ -17,7 +17,7 @@ use crate::command::failure::Failure;
 use crate::kernel::address::{Ports, Protocol};
 use crate::network::allocation::Forward;
 use crate::network::declaration::{DeclaredForward, Source, forward_as_toml, parse};
-use crate::network::desired::reserved::{ReserveResult, Reserved};
+use crate::network::desired::reserved::Reserved;
 use crate::record::{Escaped, Quoted};
 
 /// From which file.
@@ -306,9 +306,13 @@ impl Import {
             to_port: forward.to_port.unwrap_or(ports.first()),
             from: forward.from.clone(),
         };
-        if let ReserveResult::Overlaps(other, ()) = self.reserved.forward(&allocation, ()) {
-            let why = format!("an earlier entry has {other}, and one port leads to one address");
-            return self.leave_out(&format!("{allocation} is left out: {why}"));
+        match self.reserved.overlapping(&allocation) {
+            Some((other, ())) if *other != allocation => {
+                let why = format!("an earlier entry has {other}, and one port leads to one address");
+                return self.leave_out(&format!("{allocation} is left out: {why}"));
+            }
+            Some(_) => {}
+            None => self.reserved.insert(&allocation, ()),
         }
         let table = forward_as_toml(&[glob::Pattern::escape(&self.domain)], forward);
         let (_, problems) = parse(&table, Path::new(""));

@@ -1,32 +1,10 @@
-//! What a VM is to be given: what is declared for it, resolved, less what can't be had because another VM or a service of
-//! the host has it already.
+//! The plan for a domain: the allocation that it is to have, and what of its declarations has no effect.
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
 
-use crate::domain::{DomainXml, Interface};
-use crate::driver::Object;
-use crate::kernel::address::Protocol;
-use crate::kernel::deadline::Deadline;
-use crate::kernel::devices::hairpin_mode;
-use crate::kernel::{host_addresses, sysctl};
 use crate::network::allocation::{Allocation, Forward, Route};
-use crate::network::applied::ledger::{ForwardsOfOthers, Ledger};
-use crate::network::declaration::{Declarations, Source};
-use crate::network::desired::libvirt_network::{Network, Networks, ThisHostsNetworks};
-use crate::network::desired::listener::Listeners;
-use crate::network::desired::resolve::{self, Resolved};
-use crate::network::timeouts;
-use crate::paths::Paths;
-use crate::record::Quoted;
-
-/// How many elements a VM's forwards may come to in nftables: as many as there are ports.
-const MAXIMUM_ELEMENTS: usize = 1 << 16;
-
-/// How many of them may be with sources: the kernel takes half a second for so many, and grows slower and slower then.
-const MAXIMUM_WITH_SOURCES: usize = 1 << 12;
+use crate::network::declaration::Source;
 
 /// What a VM is to be given, and what it can't be.
 #[derive(Debug, Default)]
@@ -55,7 +33,8 @@ pub struct Unplanned {
 }
 
 impl Unplanned {
-    fn of(source: &Source, message: String) -> Self {
+    /// Of the declaration at `source`.
+    pub(super) fn of(source: &Source, message: String) -> Self {
         Self { source: Some(source.clone()), message }
     }
 }
@@ -66,115 +45,7 @@ impl fmt::Display for Unplanned {
     }
 }
 
-/// The plan for a VM with this XML, on a host where others have what the ledger says.
-pub fn of(
-    object: &Object,
-    declarations: &Declarations,
-    xml: &DomainXml<'_>,
-    ledger: &Ledger,
-    paths: &Paths,
-    deadline: Deadline,
-) -> Plan {
-    let deadline = deadline.within(timeouts::PLANNING);
-    let networks = ThisHostsNetworks::of(paths);
-    let interfaces: Vec<_> = xml.interfaces().collect();
-    let mut declarations = declarations.clone();
-    let refused = declarations.take_metadata(xml);
-    let Resolved { forwards, routes, links, faults } =
-        resolve::resolve(&declarations, object.name(), &interfaces, &networks);
-    let has = ledger.of(object).map(|entry| entry.allocation.clone()).unwrap_or_default();
-    let hairpin_taps = hairpin_taps(&interfaces, &has.hairpin_taps, paths);
-    let mut plan = Plan { links, hairpin_taps, ..Plan::default() };
-    plan.faults.extend(refused.into_iter().map(|refused| Unplanned::of(&refused.source, refused.to_string())));
-    plan.faults.extend(faults.into_iter().map(|fault| Unplanned::of(&fault.source, fault.to_string())));
-    let others = ledger.forwards_of_others(object, forwards.iter().map(|(forward, _)| forward));
-    plan.add_forwards(&forwards, &has, &others, deadline);
-    let hosts = if routes.is_empty() { Vec::new() } else { of_the_host(paths, deadline) };
-    for (route, source) in routes {
-        let other = ledger.routes_of_others(object).find(|(_, theirs)| theirs.overlaps(&route));
-        let others = other.map(|(other, Route { to, .. })| {
-            format!("{to} is the VM {}'s; fix: take one of them away", Quoted::name(other.name()))
-        });
-        let hosts = hosts.iter().find(|address| route.to.contains(*address));
-        let why = others.or_else(|| {
-            hosts.map(|address| format!("{address} is the host's own or its gateway's; fix: leave that out of \"to\""))
-        });
-        match why {
-            Some(why) => {
-                plan.faults.push(Unplanned::of(&source, format!("the route {route} ({source}) is not added: {why}")));
-            }
-            None => plan.routes.push((route, source)),
-        }
-    }
-    if declarations.unread {
-        plan.keep(has);
-    }
-    plan.doubt(&interfaces, &networks);
-    plan
-}
-
 impl Plan {
-    /// Adds what nobody else has.
-    fn add_forwards(
-        &mut self,
-        forwards: &[(Forward, Source)],
-        has: &Allocation,
-        others: &ForwardsOfOthers<'_>,
-        deadline: Deadline,
-    ) {
-        let mut occupants = Occupants::default();
-        let mut elements = Elements::default();
-        let mut refused: Vec<(Source, String)> = Vec::new();
-        for (forward, source) in forwards {
-            let why = conflict(forward, others)
-                .or_else(|| if has.forwards.contains(forward) { None } else { occupants.of(forward, deadline) })
-                .or_else(|| elements.too_many_with(forward));
-            if let Some(why) = why {
-                refused.push((source.clone(), format!("the forward {forward} ({source}) is not added: {why}")));
-            }
-        }
-        // Of a declaration that comes to a forward of each family, half would not be what is declared.
-        let is_refused = |source: &Source| refused.iter().any(|(of, _)| of == source);
-        self.forwards.extend(forwards.iter().filter(|(_, source)| !is_refused(source)).cloned());
-        refused.dedup_by(|later, earlier| later.0 == earlier.0);
-        self.faults.extend(refused.iter().map(|(source, message)| Unplanned::of(source, message.clone())));
-    }
-
-    /// Keeps what the VM has, as far as nothing else is planned in its place: where a file can't be read, nothing is closed
-    /// for that.
-    fn keep(&mut self, has: Allocation) {
-        for forward in has.forwards {
-            if !self.forwards.iter().any(|(planned, _)| planned.overlaps(&forward)) {
-                self.forwards.push((forward, Source::Unread));
-            }
-        }
-        for route in has.routes {
-            if !self.routes.iter().any(|(planned, _)| planned.overlaps(&route)) {
-                self.routes.push((route, Source::Unread));
-            }
-        }
-    }
-
-    /// Finds forwards to an address that none of the VM's networks has, where all of them are libvirt's and so are known.
-    fn doubt(&mut self, interfaces: &[Interface<'_>], networks: &dyn Networks) {
-        let names: Option<BTreeSet<&str>> = interfaces.iter().map(|interface| interface.network).collect();
-        let known: Option<Vec<Network>> = names.into_iter().flatten().map(|name| networks.network(name).ok()).collect();
-        let Some(known) = known.filter(|known| !known.iter().any(|network| network.addresses.is_empty())) else {
-            return;
-        };
-        let subnets: Vec<String> =
-            known.iter().flat_map(|network| &network.addresses).map(|subnet| subnet.trunc().to_string()).collect();
-        let is_outside = |forward: &Forward| !known.is_empty() && !known.iter().any(|network| network.has(forward.to));
-        let doubts = self.forwards.iter().filter(|(forward, _)| is_outside(forward)).map(|(forward, source)| {
-            let message = format!(
-                "the forward {forward} ({source}) leads to an address that none of the VM's networks has: they are {}; fix: correct \"to\"",
-                subnets.join(", ")
-            );
-            Unplanned::of(source, message)
-        });
-        self.doubts = doubts.collect();
-    }
-
     /// What the VM is given by it.
     pub fn allocation(&self) -> Allocation {
         let forwards: BTreeSet<Forward> = self.forwards.iter().map(|(forward, _)| forward.clone()).collect();
@@ -182,87 +53,5 @@ impl Plan {
         let links = if forwards.is_empty() && routes.is_empty() { BTreeSet::new() } else { self.links.clone() };
         let hairpin_taps = if forwards.is_empty() { BTreeSet::new() } else { self.hairpin_taps.clone() };
         Allocation { forwards, routes, links, hairpin_taps }
-    }
-}
-
-/// The taps that need hairpin mode: those that `kept` says were given it, and those that have it from nobody.
-///
-/// With `br_netfilter` (Docker loads it) a frame is translated while it is still the bridge's. One from a guest to a forward of
-/// its own then has to leave by the port that it came in by, and a bridge sends nothing back there without that mode.
-fn hairpin_taps(interfaces: &[Interface<'_>], kept: &BTreeSet<String>, paths: &Paths) -> BTreeSet<String> {
-    let asks = |name: &str| sysctl::read(paths, name).is_ok_and(|value| value == "1");
-    if !["net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"].into_iter().any(asks) {
-        return BTreeSet::new();
-    }
-    let taps = interfaces.iter().filter(|interface| interface.bridge.is_some());
-    let taps = taps.filter_map(|interface| interface.target);
-    let off = |tap: &&str| kept.contains(*tap) || hairpin_mode(paths.network_devices(), tap) == Some(false);
-    taps.filter(off).map(str::to_owned).collect()
-}
-
-/// What no route may take away from the host: its addresses, and its gateways'.
-fn of_the_host(paths: &Paths, deadline: Deadline) -> Vec<IpAddr> {
-    // Where the kernel does not tell, the operator has said what is to be routed.
-    let own = host_addresses::addresses(deadline).unwrap_or_default();
-    own.into_iter().chain(host_addresses::gateways(paths)).collect()
-}
-
-/// What another VM has of the same.
-fn conflict(forward: &Forward, others: &ForwardsOfOthers<'_>) -> Option<String> {
-    let (other, theirs) = others.overlapping(forward)?;
-    Some(format!("the VM {} has {theirs} already; fix: give one of them another port", Quoted::name(other.name())))
-}
-
-/// What a VM's forwards come to in nftables.
-#[derive(Debug, Default)]
-struct Elements {
-    all: usize,
-    with_sources: usize,
-}
-
-impl Elements {
-    /// Why they are too many with this one, if so.
-    fn too_many_with(&mut self, forward: &Forward) -> Option<String> {
-        let count = forward.ports.count() as usize * forward.from.len().max(1);
-        self.all += count;
-        self.with_sources += if forward.from.is_empty() { 0 } else { count };
-        if self.with_sources > MAXIMUM_WITH_SOURCES {
-            return Some(format!(
-                "with it the VM's forwards that name \"from\" come to more than {MAXIMUM_WITH_SOURCES} ports, each counted for every \
-                 prefix; fix: name fewer or wider prefixes"
-            ));
-        }
-        (self.all > MAXIMUM_ELEMENTS).then(|| {
-            format!("with it the VM's forwards come to more than {MAXIMUM_ELEMENTS} ports; fix: forward fewer")
-        })
-    }
-}
-
-/// How many of the services that are in the way are named: to find one's program takes up to half a second.
-const NAMED: u32 = 4;
-
-/// What listens on this host, asked for once, when it is first needed.
-#[derive(Debug, Default)]
-struct Occupants {
-    tcp: OnceCell<Option<Listeners>>,
-    udp: OnceCell<Option<Listeners>>,
-    named: u32,
-}
-
-impl Occupants {
-    /// What a service of the host has of the same.
-    fn of(&mut self, forward: &Forward, deadline: Deadline) -> Option<String> {
-        let known = match forward.protocol {
-            Protocol::Tcp => &self.tcp,
-            Protocol::Udp => &self.udp,
-        };
-        // Where the kernel does not tell, a service may lose a port. The operator asked for that port.
-        let listeners = known.get_or_init(|| Listeners::now(forward.protocol, deadline).ok()).as_ref()?;
-        let occupant = match self.named < NAMED {
-            true => listeners.occupant(forward, deadline)?,
-            false => listeners.nameless_occupant(forward)?,
-        };
-        self.named += 1;
-        Some(format!("{occupant}; fix: take another port, or a listen address on which nothing listens"))
     }
 }

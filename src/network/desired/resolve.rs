@@ -3,7 +3,7 @@
 //!
 //! It asks nothing of the host but what its [`Networks`] tell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::IpAddr;
@@ -17,31 +17,10 @@ use crate::kernel::devices::is_device_name;
 use crate::network::allocation::{Forward, Route};
 use crate::network::declaration::{Declarations, DeclaredForward, DeclaredRoute, Source};
 use crate::network::desired::libvirt_network::{Mac, Network, Networks, Unknown};
-use crate::network::desired::reserved::{ReserveResult, Reserved};
+use crate::network::desired::plan::{Plan, Unplanned};
+use crate::network::desired::reserved::Reserved;
 use crate::record::Escaped;
 use crate::trust::shell;
-
-/// What a VM is to be given, each with the declaration that it comes from, and what can't be had.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Resolved {
-    /// Its forwards, none of which overlap.
-    pub forwards: Vec<(Forward, Source)>,
-    /// Its routes, none to the same destination.
-    pub routes: Vec<(Route, Source)>,
-    /// The bridges and taps behind which it is.
-    pub links: BTreeSet<String>,
-    /// The declarations of which it gets nothing.
-    pub faults: Vec<Fault>,
-}
-
-/// A declaration of which a VM gets nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Which one.
-    pub source: Source,
-    /// Why.
-    pub reason: Reason,
-}
 
 /// Why a VM gets nothing of a declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,38 +82,43 @@ pub fn resolve(
     domain: &OsStr,
     interfaces: &[Interface<'_>],
     networks: &dyn Networks,
-) -> Resolved {
-    let mut resolved = Resolved::default();
+) -> Plan {
+    let mut plan = Plan::default();
     let links: Vec<&str> = interfaces.iter().filter_map(link).collect();
-    resolved.links = links.iter().map(|link| (*link).to_owned()).collect();
+    plan.links = links.iter().map(|link| (*link).to_owned()).collect();
     let Some(device) = links.first() else {
         let kinds: Vec<String> = interfaces.iter().map(|own| own.kind.unwrap_or("unknown").to_owned()).collect();
         let sources = declarations.forwards.iter().map(|forward| &forward.source);
         let sources = sources.chain(declarations.routes.iter().map(|route| &route.source));
-        let fault = |source: &Source| Fault { source: source.clone(), reason: Reason::NoLink { kinds: kinds.clone() } };
-        resolved.faults = sources.map(fault).collect();
-        return resolved;
+        let fault = |source: &Source| Reason::NoLink { kinds: kinds.clone() }.fault(source);
+        plan.faults = sources.map(fault).collect();
+        return plan;
     };
     let mut addresses = Addresses { domain, interfaces, networks, known: BTreeMap::new(), reserved: None };
     let mut reserved = Reserved::default();
     for declared in &declarations.forwards {
         let forwards =
-            forwards(declared, &mut addresses).and_then(|forwards| untaken(forwards, declared, &mut reserved));
+            forwards(declared, &mut addresses).and_then(|forwards| free(forwards, &declared.source, &mut reserved));
         match forwards {
             Ok(forwards) => {
                 let of = |forward| (forward, declared.source.clone());
-                resolved.forwards.extend(forwards.into_iter().map(of));
+                plan.forwards.extend(forwards.into_iter().map(of));
             }
-            Err(reason) => resolved.faults.push(Fault { source: declared.source.clone(), reason }),
+            Err(reason) => plan.faults.push(reason.fault(&declared.source)),
         }
     }
+    let mut destinations: BTreeMap<IpNet, &DeclaredRoute> = BTreeMap::new();
     for declared in &declarations.routes {
-        match route(declared, device, &mut reserved) {
-            Ok(route) => resolved.routes.extend(route.map(|route| (route, declared.source.clone()))),
-            Err(reason) => resolved.faults.push(Fault { source: declared.source.clone(), reason }),
+        // One destination in another is no conflict: the longer prefix wins.
+        let other = *destinations.entry(declared.to).or_insert(declared);
+        if std::ptr::eq(other, declared) {
+            let route = Route { to: declared.to, device: (*device).to_owned(), proxy: declared.proxy.clone() };
+            plan.routes.push((route, declared.source.clone()));
+        } else if other.proxy != declared.proxy {
+            plan.faults.push(Reason::DestinationTaken { by: other.source.clone() }.fault(&declared.source));
         }
     }
-    resolved
+    plan
 }
 
 /// The device through which the host reaches what is behind an interface, if there is one.
@@ -237,42 +221,24 @@ fn forwards(declared: &DeclaredForward, addresses: &mut Addresses<'_>) -> Result
     Ok(targets.into_iter().map(forward).collect())
 }
 
-/// Those that no other declaration has asked for. Where one is taken by something else, none is given.
-fn untaken(
-    forwards: Vec<Forward>,
-    declared: &DeclaredForward,
-    reserved: &mut Reserved<Source>,
-) -> Result<Vec<Forward>, Reason> {
-    let mut free = Vec::new();
+/// Those that no earlier declaration has reserved. Where one overlaps another forward, there are none.
+fn free(mut forwards: Vec<Forward>, source: &Source, reserved: &mut Reserved<Source>) -> Result<Vec<Forward>, Reason> {
+    for wanted in &forwards {
+        if let Some((other, by)) = reserved.overlapping(wanted).filter(|(other, _)| *other != wanted) {
+            let (wanted, reserved) = (Box::new(wanted.clone()), Box::new(other.clone()));
+            return Err(Reason::PortTaken { wanted, reserved, by: by.clone() });
+        }
+    }
+    forwards.retain(|forward| reserved.overlapping(forward).is_none());
     for forward in &forwards {
-        if let Some((other, by)) = reserved.overlapping(forward).filter(|(other, _)| *other != forward) {
-            return Err(Reason::PortTaken {
-                wanted: Box::new(forward.clone()),
-                reserved: Box::new(other.clone()),
-                by: by.clone(),
-            });
-        }
+        reserved.insert(forward, source.clone());
     }
-    for forward in forwards {
-        if reserved.forward(&forward, declared.source.clone()) == ReserveResult::New {
-            free.push(forward);
-        }
-    }
-    Ok(free)
+    Ok(forwards)
 }
 
-fn route(declared: &DeclaredRoute, device: &str, reserved: &mut Reserved<Source>) -> Result<Option<Route>, Reason> {
-    let route = Route { to: declared.to, device: device.to_owned(), proxy: declared.proxy.clone() };
-    match reserved.route(&route, declared.source.clone()) {
-        ReserveResult::New => Ok(Some(route)),
-        ReserveResult::Same(_) => Ok(None),
-        ReserveResult::Overlaps(_, by) => Err(Reason::DestinationTaken { by: by.clone() }),
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} comes to nothing: {}", self.source, self.reason)
+impl Reason {
+    fn fault(&self, source: &Source) -> Unplanned {
+        Unplanned::of(source, format!("{source} comes to nothing: {self}"))
     }
 }
 

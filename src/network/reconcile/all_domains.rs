@@ -10,7 +10,8 @@ use crate::network::allocation::Allocation;
 use crate::network::applied::ledger::Ledger;
 use crate::network::applied::marker::Marker;
 use crate::network::declaration::Everything;
-use crate::network::desired::plan::{self, Plan, Unplanned};
+use crate::network::desired::conflicts;
+use crate::network::desired::plan::{Plan, Unplanned};
 use crate::network::firewall::pass_through::{self, ThirdPartyChains, Traffic};
 use crate::network::firewall::table::{self, Element, Listing};
 use crate::network::reconcile::devices;
@@ -129,7 +130,7 @@ pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &P
         return Plan::default();
     }
     match DomainXml::parse(&vm.xml) {
-        Ok(xml) => plan::of(&vm.object, &declarations, &xml, ledger, paths, deadline),
+        Ok(xml) => conflicts::plan(&vm.object, &declarations, &xml, ledger, paths, deadline),
         Err(unreadable) => {
             let message = format!("what is declared for it can't be given, since its XML {unreadable}");
             Plan { faults: vec![Unplanned { source: None, message }], ..Plan::default() }

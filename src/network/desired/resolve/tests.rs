@@ -32,7 +32,7 @@ const PLAIN: &str = "<interface type='bridge'><mac address='52:54:00:00:00:01'/>
     <source bridge='br0'/><target dev='vnet2'/></interface>";
 
 /// What is declared in a file and in metadata comes to this with these interfaces.
-fn resolved_with(metadata: &str, interfaces: &str, declared: &str) -> Resolved {
+fn resolved_with(metadata: &str, interfaces: &str, declared: &str) -> Plan {
     let xml = format!("<domain><name>vm</name><metadata>{metadata}</metadata><devices>{interfaces}</devices></domain>");
     let xml = DomainXml::parse(xml.as_bytes()).expect("XML");
     let (mut declarations, problems) = parse_for(declared, Path::new("f"), OsStr::new("vm"));
@@ -43,16 +43,16 @@ fn resolved_with(metadata: &str, interfaces: &str, declared: &str) -> Resolved {
     resolve(&declarations, OsStr::new("vm"), &interfaces, &networks)
 }
 
-fn resolved(interfaces: &str, declared: &str) -> Resolved {
+fn resolved(interfaces: &str, declared: &str) -> Plan {
     resolved_with("", interfaces, declared)
 }
 
 /// The forwards, as they are shown.
-fn forwards(resolved: &Resolved) -> Vec<String> {
+fn forwards(resolved: &Plan) -> Vec<String> {
     resolved.forwards.iter().map(|(forward, _)| forward.to_string()).collect()
 }
 
-fn faults(resolved: &Resolved) -> Vec<String> {
+fn faults(resolved: &Plan) -> Vec<String> {
     resolved.faults.iter().map(ToString::to_string).collect()
 }
 
