@@ -12,6 +12,7 @@ pub mod verdict;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -26,7 +27,7 @@ use crate::network::Lifecycle;
 use crate::paths::Paths;
 use crate::process::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::record::report;
-use crate::record::{Journal, Quoted};
+use crate::record::{Journal, Message};
 use crate::script::discover;
 use crate::settings::{self, Keep};
 use crate::state::pause::Pause;
@@ -88,8 +89,9 @@ pub fn handle(
 ) -> Conclusion {
     let begun = Instant::now();
     let Some(operation) = event.operation() else {
-        let (name, driver) = (Quoted::name(event.operation_name()), event.driver().name);
-        journal.error(None, format_args!("{name} is not a valid libvirt {driver} operation; no script runs"));
+        let operation = event.operation_name().as_bytes().into();
+        let (driver, why) = (event.driver().name.as_bytes().into(), "; no script runs".into());
+        journal.record(None, &Message::InvalidOperation { operation, driver, why });
         return Conclusion { runs: Vec::new(), verdict: Verdict::GoOn, xml: None };
     };
 

@@ -177,7 +177,7 @@ impl Plan<'_> {
             let level = if left > 0 { Level::Error } else { Level::Info };
             let message =
                 format!("of {} more interfaces, the bridges of {renamed} are renamed, {left} stay", more.len());
-            journal.record(level, None, message);
+            journal.note(level, None, message);
         }
     }
 }

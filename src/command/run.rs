@@ -24,8 +24,7 @@ use crate::hook::{self, Conclusion, Occasion};
 use crate::paths::Paths;
 use crate::process::Interruption;
 use crate::record::outcome::Outcome;
-use crate::record::report;
-use crate::record::{Journal, Level, Quoted};
+use crate::record::{Journal, Level, Message, Quoted};
 use crate::state::pause::Pause;
 use crate::trust::shell;
 
@@ -94,7 +93,7 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         tell(format_args!("{pause}, for libvirt's events; what is called by hand runs all the same"));
     }
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
-    journal.info(None, report::BY_HAND);
+    journal.record(None, &Message::CalledByHand);
     journal.listen(Box::new(move |level, script, message| show(screen, level, script, message)));
     let document = Document::unread(input);
     let conclusion = hook::handle(&event, Occasion::Rehearsal, document, paths, &mut journal, Interruption::watch());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::driver::Event;
 use crate::record::outcome::{Outcome, Seconds};
-use crate::record::{Journal, Quoted};
+use crate::record::{Journal, Message, Quoted};
 use crate::state::Directory;
 
 pub(super) use crate::state::Lock;
@@ -58,7 +58,7 @@ impl Wait<'_> {
             }
             if taken {
                 if waits {
-                    journal.info(Some(label), format_args!("its other run has ended, after {} ms", waited.as_millis()));
+                    journal.record(Some(label), &Message::Waited { after: waited });
                 }
                 return Ok(lock);
             }
@@ -67,8 +67,8 @@ impl Wait<'_> {
             }
             if !std::mem::replace(&mut waits, true) {
                 let other = named(&lock);
-                let message = format!("waits for its other run{other} to end, since exclusive = true is set for it");
-                journal.info(Some(label), message);
+                let why = format!("{other} to end, since exclusive = true is set for it").into();
+                journal.record(Some(label), &Message::Waiting { why });
             }
             sleep((waited / 20).clamp(LOOKS.0, LOOKS.1));
         }

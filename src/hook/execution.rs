@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::hook::background::{self, Stdout};
 use crate::process::{HeldPipes, Launch, Lines, Progress, Stream};
-use crate::record::Level;
 use crate::record::outcome::{Outcome, Seconds};
 use crate::record::report::{self, Allowance};
+use crate::record::{Level, Message};
 use crate::script::{PATH, Script, why_not_started};
 use crate::settings::ScriptSettings;
 use crate::trust::Identity;
@@ -99,13 +99,13 @@ impl Runner<'_> {
         match filter::replace(self.document, printed) {
             Ok(change) => {
                 let message = match change {
-                    Change::Changed => "what it printed is the VM's XML from here on",
-                    Change::Unchanged => "left the VM's XML as it was",
+                    Change::Changed => Message::XmlChanged,
+                    Change::Unchanged => Message::XmlUnchanged,
                 };
-                self.journal.info(Some(script.label()), message);
+                self.journal.record(Some(script.label()), &message);
                 outcome
             }
-            Err(reason) => Outcome::NotTaken { reason, after: *after },
+            Err(reason) => Outcome::FilterRejected { reason, after: *after },
         }
     }
 
@@ -187,7 +187,7 @@ impl Runner<'_> {
         let cut = pipes.stdout.is_some() && matches!(output, Output::Xml(_));
         let level = if cut { Level::Warn } else { Level::Info };
         match background::start(pipes, stdout, allowance, self.paths.log(), self.journal.pid(), label, self.event) {
-            Ok(()) => self.journal.record(
+            Ok(()) => self.journal.note(
                 level,
                 Some(label),
                 format_args!(

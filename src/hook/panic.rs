@@ -5,7 +5,7 @@ use std::panic::PanicHookInfo;
 use crate::driver::Event;
 use crate::paths::Paths;
 use crate::process;
-use crate::record::{Escaped, Journal};
+use crate::record::{Escaped, Journal, Message};
 
 /// From here on, a panic ends what runs, is logged under the process id `pid`, and leaves the hook with exit code 0.
 pub fn never_fails_a_vm(paths: &Paths, event: &Event, pid: u32) {
@@ -14,15 +14,11 @@ pub fn never_fails_a_vm(paths: &Paths, event: &Event, pid: u32) {
         process::kill_running();
         if !happened_in_the_log(info) {
             let mut journal = Journal::new(paths.log(), &event, pid);
-            let what = info.to_string();
-            journal.error(
-                None,
-                format_args!(
-                    "an error in virt-hooks itself ended the hook; the running script was killed, the rest skipped, \
-                     and the VM goes on; please report it: {}",
-                    Escaped(what.as_bytes())
-                ),
+            let why = format!(
+                "; the running script was killed, the rest skipped, and the VM goes on; please report it: {}",
+                Escaped(info.to_string().as_bytes())
             );
+            journal.record(None, &Message::Panicked { why: why.into() });
         }
         std::process::exit(0);
     }));

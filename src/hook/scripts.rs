@@ -12,7 +12,7 @@ use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::outcome::{Outcome, Signal};
 use crate::record::report;
-use crate::record::{Journal, Quoted};
+use crate::record::{Journal, Message, Quoted};
 use crate::script::Script;
 use crate::settings::{Filter, OnFailure, ScriptSettings, Settings, Trust};
 use crate::trust::{Identity, Judge, Kind, Unusable, shell};
@@ -68,7 +68,7 @@ impl Runner<'_> {
                 continue;
             }
             if let Some(reason) = self.why_skipped(runs.last()) {
-                self.journal.warn(Some(script.label()), format_args!("skipped: {reason}"));
+                self.journal.record(Some(script.label()), &Message::Skipped { why: reason.into() });
                 continue;
             }
             let mut settings = self.settings.of_script(script.file_name());
@@ -140,8 +140,8 @@ impl Runner<'_> {
         let interrupted = matches!(run.outcome, Outcome::Interrupted { .. });
         let asked = run.on_failure == OnFailure::Abort && run.outcome.is_failure() && !interrupted;
         if refuses(self.operation, run) {
-            let message = format!("{operation} is refused, since onFailure = \"abort\" is set for this script");
-            self.journal.error(Some(&run.script), message);
+            let why = "onFailure = \"abort\" is set for this script".into();
+            self.journal.record(Some(&run.script), &Message::Refused { operation: operation.as_bytes().into(), why });
         } else if asked && !self.operation.can_be_refused() {
             let why = match self.operation.exit_code() {
                 ExitCode::Kills => "it would kill the running VM",

@@ -123,7 +123,7 @@ fn is_bare(name: &[u8]) -> bool {
 
 /// Takes back what [`escape_into`] did; nothing where the text holds an escape that it never writes.
 pub(super) fn unescape(text: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let Some(first) = text.iter().position(|&byte| byte == b'\\') else {
+    let Some(first) = memchr::memchr(b'\\', text) else {
         return Some(Cow::Borrowed(text));
     };
     let (plain, mut rest) = text.split_at(first);

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::escape::{enclose_into, escape_into, quote_into, unescape};
+use super::message::Message;
 
 /// What stands in the script's place where there is none.
 const NO_SCRIPT: &[u8] = b"-";
@@ -144,6 +145,11 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// What it says, by its kind.
+    pub fn read_message(&self) -> Message<'a> {
+        Message::read(self.level, self.message)
+    }
+
     /// The fields of the record on this line (with or without its newline); nothing where the line has not its form.
     pub fn split(line: &'a [u8]) -> Option<Self> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -234,24 +240,33 @@ fn take_pid(text: &[u8]) -> Option<(u32, &[u8])> {
 
 /// Splits off one field and the `end` behind it.
 fn take_name<'a>(text: &'a [u8], end: &[u8]) -> Option<(Name<'a>, &'a [u8])> {
-    if let Some(quoted) = text.strip_prefix(b"\"") {
-        let mut escaped = false;
-        let close = quoted.iter().position(|&byte| {
-            let closes = byte == b'"' && !escaped;
-            escaped = byte == b'\\' && !escaped;
-            closes
-        })?;
-        let (written, rest) = quoted.split_at(close);
-        return Some((Name(written), rest.strip_prefix(b"\"")?.strip_prefix(end)?));
+    let (word, rest) = take_word(text)?;
+    if text.starts_with(b"\"") {
+        return Some((Name(word), rest.strip_prefix(end)?));
     }
-    let bare = text.iter().position(|&byte| matches!(byte, b' ' | b'"')).unwrap_or(text.len());
+    // Bare, it may end within the word.
     let length = match end {
-        [b'/'] => text.get(..bare)?.iter().position(|&byte| byte == b'/')?,
-        [.., b' '] => (bare + 1).checked_sub(end.len())?,
+        [b'/'] => word.iter().position(|&byte| byte == b'/')?,
+        [.., b' '] => (word.len() + 1).checked_sub(end.len())?,
         _ => return None,
     };
     let (written, rest) = text.split_at_checked(length)?;
     (!written.is_empty()).then_some((Name(written), rest.strip_prefix(end)?))
+}
+
+/// Splits off a name, quoted or up to the next blank. It is returned with its escapes, the quotes left out.
+pub(super) fn take_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let Some(quoted) = text.strip_prefix(b"\"") else {
+        return Some(text.split_at(text.iter().position(|&byte| matches!(byte, b' ' | b'"')).unwrap_or(text.len())));
+    };
+    let mut escaped = false;
+    let close = quoted.iter().position(|&byte| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
+    })?;
+    let (written, rest) = quoted.split_at(close);
+    Some((written, rest.get(1..)?))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The log: records of what happened at an event, one a line, that nothing can forge.
 //!
 //! The log is opened when the first record is written. A log that can't be opened or written to keeps nothing from
-//! running: the records are counted, and the count is the next thing written once that works again.
+//! running: they are counted, and the count is written first once that works again.
 
 mod clock;
 mod escape;
+mod field;
 mod file;
 mod line;
+mod message;
 pub mod outcome;
 pub mod report;
 
@@ -18,7 +20,9 @@ use std::path::{Path, PathBuf};
 
 pub use self::clock::{local_time, local_zone};
 pub use self::escape::{Escaped, Quoted};
+pub use self::field::Printed;
 pub use self::line::{Fields, Heading, Level, Name, Record};
+pub use self::message::Message;
 
 use self::clock::Clock;
 use self::file::LogFile;
@@ -84,38 +88,44 @@ impl Journal {
         self.listener = Some(listener);
     }
 
-    /// Records what happened.
-    pub fn info(&mut self, script: Option<&[u8]>, message: impl Display) {
-        self.record(Level::Info, script, message);
+    /// Records a note on what happened.
+    pub fn info(&mut self, script: Option<&[u8]>, text: impl Display) {
+        self.note(Level::Info, script, text);
     }
 
-    /// Records what an operator should look at.
-    pub fn warn(&mut self, script: Option<&[u8]>, message: impl Display) {
-        self.record(Level::Warn, script, message);
+    /// Records a note that an operator should look at.
+    pub fn warn(&mut self, script: Option<&[u8]>, text: impl Display) {
+        self.note(Level::Warn, script, text);
     }
 
-    /// Records what went wrong.
-    pub fn error(&mut self, script: Option<&[u8]>, message: impl Display) {
-        self.record(Level::Error, script, message);
+    /// Records a note on what went wrong.
+    pub fn error(&mut self, script: Option<&[u8]>, text: impl Display) {
+        self.note(Level::Error, script, text);
     }
 
-    /// Writes one record. Foreign text in `message` stands there as [`Quoted`] or [`Escaped`].
-    pub fn record(&mut self, level: Level, script: Option<&[u8]>, message: impl Display) {
-        let message = message.to_string();
-        if let Some(listener) = &mut self.listener {
-            listener(level, script, &message);
-        }
+    /// Records a note. Foreign text in it stands there as [`Quoted`] or [`Escaped`].
+    pub fn note(&mut self, level: Level, script: Option<&[u8]>, text: impl Display) {
+        self.record(script, &Message::Note { level, text: Cow::Owned(text.to_string()) });
+    }
+
+    /// Writes one record.
+    pub fn record(&mut self, script: Option<&[u8]>, message: &Message<'_>) {
+        let level = message.level();
         let mut line = self.start(level, script);
-        escape::write_message(&mut line, &message);
+        let begin = line.len();
+        message.write(&mut line);
+        if let (Some(listener), Some(text)) = (&mut self.listener, line.get(begin..)) {
+            listener(level, script, &String::from_utf8_lossy(text));
+        }
         line.push(b'\n');
         self.append(&line, 1);
     }
 
     /// Writes what a script printed, a record for each of `lines`, many of them in one `write`.
-    pub fn output<'a>(&mut self, script: &[u8], stream: &str, lines: impl Iterator<Item = &'a [u8]>) {
+    pub fn output<'a>(&mut self, script: &[u8], stream: Printed, lines: impl Iterator<Item = &'a [u8]>) {
         let mut start = self.start(Level::Info, Some(script));
-        start.extend_from_slice(stream.as_bytes());
-        start.extend_from_slice(b": ");
+        let message = start.len();
+        Message::Output { stream, text: Cow::Borrowed(b"") }.write(&mut start);
         let mut records = std::mem::take(&mut self.records);
         let mut count = 0;
         for line in lines {
@@ -124,11 +134,11 @@ impl Journal {
                 records.clear();
                 count = 0;
             }
-            let begin = records.len() + start.len();
+            let begin = records.len() + message;
             records.extend_from_slice(&start);
             escape::escape_into(&mut records, line);
             if let (Some(listener), Some(text)) = (&mut self.listener, records.get(begin..)) {
-                listener(Level::Info, Some(script), &format!("{stream}: {}", String::from_utf8_lossy(text)));
+                listener(Level::Info, Some(script), &String::from_utf8_lossy(text));
             }
             records.push(b'\n');
             count += 1;
@@ -172,10 +182,10 @@ impl Journal {
             return;
         }
         if let Some((lost, error)) = self.lost.take() {
-            let mut line = self.start(Level::Warn, None);
-            line.extend_from_slice(
-                format!("{} before this one could not be written: {error}\n", counted(lost)).as_bytes(),
-            );
+            let message = Message::Lost { count: lost, why: Cow::Owned(error.to_string()) };
+            let mut line = self.start(message.level(), None);
+            message.write(&mut line);
+            line.push(b'\n');
             if let Err(error) = self.write(&line) {
                 self.lost = Some((lost + count, error));
                 return;

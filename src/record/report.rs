@@ -1,18 +1,17 @@
 //! What is said of a script's run, in the log's words.
 
+use std::borrow::Cow;
 use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::driver::Event;
 use crate::process::{Lines, Process, Progress, Remaining, Stream, Why};
-use crate::record::outcome::{Outcome, Seconds, Signal};
-use crate::record::{Escaped, Journal, Level, Quoted};
+use crate::record::outcome::{Outcome, Seconds};
+use crate::record::{Escaped, Journal, Message, Printed, Quoted, local_time};
 use crate::script::Script;
 use crate::settings::{Place, Problem};
 use crate::state::pause::Pause;
-
-/// The first record of an event that an operator played, by which it is told from libvirt's.
-pub const BY_HAND: &str = "called by hand, by virt-hooks run";
 
 /// How many processes a record names.
 const NAMED: usize = 16;
@@ -45,9 +44,8 @@ impl Allowance {
         }
         self.left -= length;
         if dropped > 0 && self.dropped == 0 {
-            let most = self.most;
-            let message = format!("has reached maxOutputBytes ({most}); the rest is counted, not logged");
-            journal.warn(Some(script), message);
+            let why = "; the rest is counted, not logged".into();
+            journal.record(Some(script), &Message::OutputLimit { limit: self.most, why });
         }
         self.dropped += dropped;
     }
@@ -55,8 +53,7 @@ impl Allowance {
     /// Records how much was not logged, if any.
     pub fn tell(&self, journal: &mut Journal, script: &[u8]) {
         if self.dropped > 0 {
-            let message = format!("{} bytes that it printed are not logged, by maxOutputBytes", self.dropped);
-            journal.warn(Some(script), message);
+            journal.record(Some(script), &Message::OutputDropped { bytes: self.dropped });
         }
     }
 }
@@ -71,58 +68,54 @@ pub fn progress(
 ) {
     match progress {
         Progress::Started { pid } => {
-            let arguments = event.arguments().iter().map(|argument| Quoted::name(argument).to_string());
-            let arguments = arguments.collect::<Vec<_>>().join(" ");
-            journal.info(Some(script), format_args!("started as pid {pid} with arguments {arguments}"));
+            let arguments = event.arguments().iter().map(|argument| argument.as_bytes().into()).collect();
+            journal.record(Some(script), &Message::Started { pid, arguments });
         }
         Progress::Printed { stream, lines } => allowance.printed(journal, script, stream, lines),
         Progress::Terminating { why, grace, remaining } => terminating(journal, script, why, grace, &remaining),
         Progress::Killing { processes } => {
-            journal.warn(Some(script), format_args!("sent SIGKILL to what still ran of it: {}", named(&processes)));
+            let processes = named(&processes).into();
+            journal.record(Some(script), &Message::Killing { processes });
         }
         Progress::Unkillable { processes } => {
-            let which = named(&processes);
-            let message =
-                format!("not even SIGKILL ended it within a second, so it is left to itself; running: {which}");
-            journal.error(Some(script), message);
+            let why = format!(", so it is left to itself; running: {}", named(&processes)).into();
+            journal.record(Some(script), &Message::Unkillable { why });
         }
     }
 }
 
 /// Records what a script printed.
 fn printed(journal: &mut Journal, script: &[u8], stream: Stream, lines: Lines<'_>) {
-    let (label, rest) = match stream {
-        Stream::Stdout => ("stdout", "stdout, continued"),
-        Stream::Stderr => ("stderr", "stderr, continued"),
+    let (whole, rest) = match stream {
+        Stream::Stdout => (Printed::Stdout, Printed::StdoutContinued),
+        Stream::Stderr => (Printed::Stderr, Printed::StderrContinued),
     };
     let mut lines_of = lines.iter();
     if lines.continued {
         // All of it may have come already, but for its end.
         journal.output(script, rest, lines_of.by_ref().take(1).filter(|line| !line.is_empty()));
     }
-    journal.output(script, label, lines_of);
+    journal.output(script, whole, lines_of);
 }
 
 /// Records what became of a script.
 pub fn outcome(journal: &mut Journal, script: &[u8], outcome: &Outcome) {
-    journal.record(outcome.level(), Some(script), outcome);
+    journal.record(Some(script), &Message::Outcome { outcome: Cow::Borrowed(outcome) });
 }
 
 fn terminating(journal: &mut Journal, script: &[u8], why: Why, grace: std::time::Duration, remaining: &Remaining) {
-    let why = match why {
-        Why::Deadline(limit) => format!("its {} are over", Seconds(limit)),
-        Why::Interrupted(signal) => format!("the hook received signal {}", Signal(signal)),
-    };
     let then = format!("sent SIGTERM to its process group, SIGKILL follows after {}", Seconds(grace));
-    let message = match &remaining.processes {
-        Ok(processes) => format!("{why}; still running: {}; {then}", named(processes)),
-        Err(error) => {
-            format!(
-                "{why}; {then}; what has left the group can't be found and goes on, since the process table can't be read: {error}"
-            )
-        }
+    let explanation = match &remaining.processes {
+        Ok(processes) => format!("still running: {}; {then}", named(processes)),
+        Err(error) => format!(
+            "{then}; what has left the group can't be found and goes on, since the process table can't be read: {error}"
+        ),
     };
-    journal.record(Level::Warn, Some(script), message);
+    let message = match why {
+        Why::Deadline(limit) => Message::DeadlineReached { limit, why: explanation.into() },
+        Why::Interrupted(signal) => Message::Interrupting { signal, why: explanation.into() },
+    };
+    journal.record(Some(script), &message);
     if let Some(process) = &remaining.calls_libvirt {
         let message = format!(
             "{} was talking to libvirt. A script can't call libvirt on its own VM: it waits for libvirt, and libvirt for \
@@ -153,14 +146,16 @@ fn named(processes: &[Process]) -> String {
 pub fn paused(journal: &mut Journal, pause: &Pause, scripts: &[Script]) {
     let shown: Vec<String> =
         scripts.iter().take(NAMED).map(|script| Quoted::bytes(script.label()).to_string()).collect();
-    let mut message = match shown.is_empty() {
-        true => format!("{pause}; no script would run at this event"),
-        false => format!("{pause}; not run: {}", shown.join(", ")),
+    let mut why = match shown.is_empty() {
+        true => "no script would run at this event".to_owned(),
+        false => format!("not run: {}", shown.join(", ")),
     };
     if let Some(more @ 1..) = scripts.len().checked_sub(NAMED) {
-        _ = write!(message, " and {more} more");
+        _ = write!(why, " and {more} more");
     }
-    journal.warn(None, format_args!("{message}; to have scripts run again: virt-hooks resume"));
+    why.push_str("; to have scripts run again: virt-hooks resume");
+    let until = pause.until.map(|until| local_time(until).into());
+    journal.record(None, &Message::Paused { until, why: why.into() });
 }
 
 /// Records what is wrong in a settings file, with a picture of the place.

@@ -23,7 +23,7 @@ pub(crate) const DAY: &str = "\
 2026-11-22T14:22:47.449+01:00 INFO  qemu-hook[4821] i-2-10-VM start/begin start_notify.py: started as pid 4840 with arguments i-2-10-VM start begin -
 2026-11-22T14:22:47.470+01:00 INFO  qemu-hook[4821] i-2-10-VM start/begin start_notify.py: stderr: connection refused
 2026-11-22T14:22:47.490+01:00 ERROR qemu-hook[4821] i-2-10-VM start/begin start_notify.py: exited with 3 after 41 ms
-2026-11-22T14:22:47.491+01:00 INFO  qemu-hook[4821] i-2-10-VM start/begin start_zbackup.sh: goes to the background; libvirt is not kept waiting
+2026-11-22T14:22:47.491+01:00 INFO  qemu-hook[4821] i-2-10-VM start/begin start_zbackup.sh: goes to the background
 2026-11-22T14:22:47.495+01:00 INFO  qemu-hook[4821] i-2-10-VM start/begin start_zbackup.sh: started as pid 4850 with arguments i-2-10-VM start begin -
 2026-11-22T14:23:07.495+01:00 INFO  qemu-hook[4821] i-2-10-VM start/begin start_zbackup.sh: exited with 0 after 20000 ms
 2026-11-22T14:24:14.000+01:00 WARN  qemu-hook[5200] web prepare/begin prepare_gate: not started: its interpreter /usr/bin/pyhton3 does not exist

@@ -12,6 +12,7 @@ mod install;
 mod list;
 mod log;
 mod log_follow;
+mod log_reworded;
 mod log_speed;
 mod log_timeline;
 mod network;

@@ -61,7 +61,7 @@ fn a_script_that_is_gone_masked_or_not_executable_by_now_is_not_started() {
                 std::fs::remove_file(host.path(SCRIPT)).unwrap();
                 std::os::unix::fs::symlink("/dev/null", host.path(SCRIPT)).unwrap();
             },
-            "ignored: it has been switched off since it was looked at",
+            "ignored, switched off",
         ),
         (
             |host| std::fs::set_permissions(host.path(SCRIPT), std::fs::Permissions::from_mode(0o644)).unwrap(),
@@ -90,7 +90,7 @@ fn what_exceeds_max_output_bytes_is_counted_and_not_kept() {
     };
     let (a, b) = (letters('a'), letters('b'));
     let dropped = 1500 + 2 - 1000;
-    log.assert_says("WARN", "start_x", &format!("{dropped} bytes that it printed are not logged, by maxOutputBytes"));
+    log.assert_says("WARN", "start_x", &format!("not logged by maxOutputBytes: {dropped} bytes"));
     assert!((998..=1000).contains(&a) && b <= 1, "{a} {b}");
     assert_eq!(host.read("/tmp/done"), "done\n", "it was not kept from printing");
     assert_witnessed(&host);
@@ -105,14 +105,14 @@ fn each_run_has_its_own_max_output_bytes_and_zero_keeps_nothing() {
     unharmed(host.event("start"));
     host.log().assert_says("INFO", "start_a", "stdout: 12345");
     host.log().assert_says("INFO", "start_b", "stdout: 12345");
-    host.log().assert_says("WARN", "start_b", "2 bytes that it printed are not logged");
+    host.log().assert_says("WARN", "start_b", "not logged by maxOutputBytes: 2 bytes");
     assert!(!host.log().of("start_a").iter().any(|line| line.contains("not logged")));
 
     let host = host!();
     host.settings("maxOutputBytes = 0\n");
     host.bash("start_a", "echo 12345");
     unharmed(host.event("start"));
-    host.log().assert_says("WARN", "start_a", "6 bytes that it printed are not logged");
+    host.log().assert_says("WARN", "start_a", "not logged by maxOutputBytes: 6 bytes");
     assert!(!host.log().text.contains("12345"));
 }
 
@@ -124,6 +124,6 @@ fn what_a_daemon_prints_counts_as_its_scripts() {
     unharmed(host.event("start"));
     eventually_logged(&host, "by maxOutputBytes");
     host.log().assert_says("INFO", "start_a", "stdout: 789");
-    host.log().assert_says("WARN", "start_a", "4 bytes that it printed are not logged");
+    host.log().assert_says("WARN", "start_a", "not logged by maxOutputBytes: 4 bytes");
     assert!(!host.log().text.contains("abc"));
 }

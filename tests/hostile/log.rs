@@ -89,7 +89,8 @@ fn a_disk_that_fills_and_empties_again_tells_what_was_lost() {
     host.bash("all_zz", "cp /var/log/libvirt/qemu-hook.log /tmp/log");
     unharmed(host.event("start").after(&keep));
     let text = host.read("/tmp/log");
-    assert!(text.contains("before this one could not be written: No space left on device"), "{text}");
+    assert!(text.contains(" -: records lost before this one: "), "{text}");
+    assert!(text.contains(", since No space left on device"), "{text}");
     assert!(text.contains("all_b: stdout: found"), "{text}");
     assert!(text.lines().all(|line| line.contains("qemu-hook[") || line.len() < 200), "{text}");
 }

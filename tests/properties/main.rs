@@ -10,6 +10,7 @@
 mod agent_properties;
 mod declarations;
 mod domain;
+mod messages;
 mod names;
 mod network;
 mod records;
@@ -126,7 +127,7 @@ proptest! {
         let event = Event::parse(arguments).ok_or_else(|| TestCaseError::fail("four arguments"))?;
         let mut journal = Journal::new(&log, &event, 7);
         journal.error(None, &message);
-        journal.output(&script, "stdout", printed.iter().map(Vec::as_slice));
+        journal.output(&script, virt_hooks::record::Printed::Stdout, printed.iter().map(Vec::as_slice));
         let text = std::fs::read(&log).map_err(|error| TestCaseError::fail(error.to_string()))?;
         let records: Option<Vec<Record<'_>>> = text.split_inclusive(|byte| *byte == b'\n').map(Record::parse).collect();
         let Some(records) = records else {

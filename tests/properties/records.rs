@@ -1,6 +1,6 @@
 //! What holds for whatever line stands in the log.
 
-use virt_hooks::record::Record;
+use virt_hooks::record::{Fields, Record};
 
 /// Asserts that a line which is read as a record is read the same once that is written again, as one printable line.
 pub(crate) fn read_and_written_again(line: &[u8]) {
@@ -13,5 +13,7 @@ pub(crate) fn read_and_written_again(line: &[u8]) {
         let text = String::from_utf8(again).expect("a record is text");
         assert!(text.ends_with('\n') && !text.trim_end_matches('\n').contains(char::is_control), "{text:?}");
         assert_eq!(text.matches('\n').count(), 1);
+        let fields = Fields::split(text.as_bytes()).expect("a record");
+        assert_eq!(fields.read_message().level(), fields.level);
     }
 }

@@ -81,10 +81,12 @@ pub(crate) const WAITING: [&str; 3] = [
 ];
 
 /// What the log consists of.
-pub(crate) const LOG: [&str; 3] = [
+pub(crate) const LOG: [&str; 4] = [
     "One record a line: the time with milliseconds and offset, the level (`INFO`, `WARN`, `ERROR`), `qemu-hook[<process>]`, which is \
      the same in all records of an event, the VM, `<operation>/<sub-operation>`, the script (`-` where it is about none) and the \
      message. Names with blanks stand in double quotes; what could deceive a terminal or forge a record is escaped.",
+    "A message begins with the words of its kind, such as `started as pid`, `stdout:` or `exited with`, and the fields of that kind. \
+     These words are stable. An explanation stands behind them, at the end of the line, and may change with a version.",
     "An event that an operator played begins with `called by hand, by virt-hooks run`.",
     "`virt-hooks install` gives the log to logrotate, unless something rotates it already.",
 ];
@@ -113,7 +115,7 @@ pub(crate) const DIAGNOSTICS: [(&str, &str); 12] = [
          `ln -sf /dev/null` in its place, or `virt-hooks pause` for all of them.",
     ),
     ("skipped: ...", "A script before it refused the operation, or the hook was told to end."),
-    ("what the filter printed is not taken: ...", "Run the filter by hand on the XML, and look at what it prints."),
+    ("filter rejected, ...", "Run the filter by hand on the XML, and look at what it prints."),
     (
         "interface ...: bridge ...",
         "A VM has arrived by migration, and its bridge has no name here; see docs/migration.md.",

@@ -13,8 +13,7 @@ use crate::command::host::daemon::{Daemon, FirstInstalled};
 use crate::command::host::hook_file::{HookFile, is_this_build};
 use crate::command::install::package::is_taken_out;
 use crate::paths::Paths;
-use crate::record::report;
-use crate::record::{Quoted, Record};
+use crate::record::{Fields, Message, Quoted};
 use crate::state::pause::Pause;
 use crate::trust::{Inspection, shell};
 
@@ -93,11 +92,11 @@ fn was_called_since(then: SystemTime, paths: &Paths) -> bool {
         log.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
         log.take(TAIL).read_to_end(&mut tail)
     });
-    let records: Vec<Record<'_>> = tail.split(|&byte| byte == b'\n').filter_map(Record::parse).collect();
-    // What an operator played by hand is no call of libvirt's.
-    let by_hand = |record: &Record<'_>| {
-        let same = |other: &&Record<'_>| other.heading.pid == record.heading.pid;
-        records.iter().filter(same).any(|other| other.message.as_ref() == report::BY_HAND.as_bytes())
+    let records: Vec<Fields<'_>> = tail.split(|&byte| byte == b'\n').filter_map(Fields::split).collect();
+    // An event that an operator played is no call of libvirt.
+    let by_hand = |record: &Fields<'_>| {
+        let same = |other: &&Fields<'_>| other.pid == record.pid;
+        records.iter().filter(same).any(|other| other.read_message() == Message::CalledByHand)
     };
     let times = records.iter().filter_map(|record| Some((record, record.time.parse::<Timestamp>().ok()?)));
     let called = times.filter(|(_, time)| *time >= then).any(|(record, _)| !by_hand(record));

@@ -37,7 +37,7 @@ pub(super) fn record(out: &mut dyn Write, fields: &Fields<'_>) -> io::Result<()>
     let after = outcome.as_ref().and_then(Outcome::after);
     let exit_code = match outcome {
         Some(Outcome::Exited { code, .. }) => Some(code),
-        Some(Outcome::NotTaken { .. }) => Some(0),
+        Some(Outcome::FilterRejected { .. }) => Some(0),
         _ => None,
     };
     let text = |bytes| String::from_utf8_lossy(bytes);

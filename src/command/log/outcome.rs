@@ -1,7 +1,7 @@
 //! What a record tells of the run that it is of.
 
-use crate::record::Fields;
 use crate::record::outcome::Outcome;
+use crate::record::{Fields, Message};
 
 /// How far the run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,24 +14,26 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    /// The stage that a record tells of.
+    /// The stage that a record reports.
     pub(super) fn of(fields: &Fields<'_>) -> Self {
-        // What scripts print is most of a log.
-        match fields.message.first() {
-            Some(b's') if fields.message.starts_with(b"started as pid ") => Self::Started,
-            Some(b'e' | b'k' | b't' | b'w' | b'n' | b'i') => match outcome(fields) {
-                Some(Outcome::HandedOver) | None => Self::Other,
-                Some(outcome) if outcome.is_failure() => Self::Failed,
-                Some(_) => Self::Ended,
-            },
+        if fields.script.is_none() {
+            return Self::Other;
+        }
+        match fields.read_message() {
+            Message::Started { .. } => Self::Started,
+            Message::Outcome { outcome } if *outcome == Outcome::HandedOver => Self::Other,
+            Message::Outcome { outcome } if outcome.is_failure() => Self::Failed,
+            Message::Outcome { .. } => Self::Ended,
             _ => Self::Other,
         }
     }
 }
 
-/// The outcome that a record tells, if it does.
+/// The outcome that a record reports, if it does.
 pub(super) fn outcome(fields: &Fields<'_>) -> Option<Outcome> {
     fields.script?;
-    let outcome = Outcome::parse(std::str::from_utf8(fields.message).ok()?)?;
-    (outcome.level() == fields.level).then_some(outcome)
+    match fields.read_message() {
+        Message::Outcome { outcome } => Some(outcome.into_owned()),
+        _ => None,
+    }
 }

@@ -5,8 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use super::moment::LONGEST_RUN;
 use super::moment::millisecond;
 use super::under_way::UnderWay;
-use crate::record::report::BY_HAND;
-use crate::record::{Fields, Level};
+use crate::record::{Fields, Message};
 
 /// The rehearsals of a log, as far as it has been read.
 #[derive(Debug, Default)]
@@ -20,7 +19,7 @@ pub(super) struct Rehearsals {
 impl Rehearsals {
     /// Takes a record, which may be the first of one.
     pub(super) fn take(&mut self, fields: &Fields<'_>) {
-        let first = fields.script.is_none() && fields.level == Level::Info && fields.message == BY_HAND.as_bytes();
+        let first = fields.script.is_none() && fields.read_message() == Message::CalledByHand;
         if let Some(time) = first.then(|| millisecond(fields.time)).flatten() {
             self.begun.begin(self.event(fields), time);
             self.any = true;

@@ -203,8 +203,9 @@ fn in_words(outcome: &Outcome) -> String {
         Outcome::Signaled { signal, .. } => format!("killed by {}", signal_name(*signal)),
         Outcome::TimedOut { .. } => "timed out".to_owned(),
         Outcome::Interrupted { signal, .. } => format!("the hook got {}", signal_name(*signal)),
-        Outcome::NotTaken { reason, .. } => format!("not taken: {reason}"),
-        other => other.to_string(),
+        Outcome::FilterRejected { .. } => "filter rejected".to_owned(),
+        Outcome::NotStarted { .. } => "not started".to_owned(),
+        Outcome::HandedOver | Outcome::Ignored | Outcome::NotExecutable { .. } => outcome.to_string(),
     }
 }
 
@@ -215,7 +216,7 @@ fn in_short(outcome: &Outcome) -> String {
         Outcome::Signaled { signal, .. } => signal_name(*signal),
         Outcome::TimedOut { .. } => "timed out".to_owned(),
         Outcome::Interrupted { .. } => "cut short".to_owned(),
-        Outcome::NotTaken { .. } => "not taken".to_owned(),
+        Outcome::FilterRejected { .. } => "filter rejected".to_owned(),
         _ => "not started".to_owned(),
     }
 }
