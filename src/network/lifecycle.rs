@@ -28,7 +28,7 @@ use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::report;
-use crate::record::{Escaped, Journal};
+use crate::record::{Escaped, Journal, Message};
 use crate::settings::OnFailure;
 use crate::state::Lock;
 use crate::trust::Judge;
@@ -109,10 +109,10 @@ impl<'a> Lifecycle<'a> {
         let has = ledger.of(&self.object).map(|entry| entry.allocation.clone()).unwrap_or_default();
         if step == Step::Remove {
             for forward in &has.forwards {
-                journal.info(None, format_args!("would delete the forward {forward}"));
+                journal.record(None, &Message::ForwardExpiring { forward: forward.to_string().into() });
             }
             for route in &has.routes {
-                journal.info(None, format_args!("would delete the route {route}"));
+                journal.record(None, &Message::RouteExpiring { route: route.to_string().into() });
             }
             return None;
         }
@@ -123,10 +123,10 @@ impl<'a> Lifecycle<'a> {
         // What can't even be planned has been recorded, and refuses nothing here.
         let plan = self.planned(&declarations, document, &ledger, timeouts::deadline(self.left), journal)?;
         for (forward, _) in plan.forwards.iter().filter(|(forward, _)| !has.forwards.contains(forward)) {
-            journal.info(None, format_args!("would add the forward {forward}"));
+            journal.record(None, &Message::ForwardPlanned { forward: forward.to_string().into() });
         }
         for (route, _) in plan.routes.iter().filter(|(route, _)| !has.routes.contains(route)) {
-            journal.info(None, format_args!("would add the route {route}"));
+            journal.record(None, &Message::RoutePlanned { route: route.to_string().into() });
         }
         for fault in &plan.faults {
             journal.error(None, fault);
@@ -197,7 +197,8 @@ impl<'a> Lifecycle<'a> {
             }
             (Some(_), None) => return None,
         };
-        journal.error(None, "start is refused, since onFailure = \"abort\" is set for networking");
+        let setting = "onFailure = \"abort\" is set for networking".into();
+        journal.record(None, &Message::Refused { operation: b"start"[..].into(), why: setting });
         Some(format!("virt-hooks: networking refused start: {}", Escaped(why.as_bytes())))
     }
 
@@ -246,7 +247,7 @@ impl<'a> Lifecycle<'a> {
         let mut tools = HostTools::until(supervisor, deadline, timeouts::TOOL);
         match apply_plan(&self.object, desired, &mut ledger, Basis::Ledger, &mut tools, self.paths) {
             Ok(done) => record(&done, journal),
-            Err(fault) => journal.error(None, format_args!("networking: {fault}")),
+            Err(fault) => journal.record(None, &Message::NetworkFailed { why: fault.to_string().into() }),
         }
         Some(())
     }
@@ -272,23 +273,22 @@ impl<'a> Lifecycle<'a> {
 /// Records what was done.
 fn record(done: &Done, journal: &mut Journal) {
     for forward in &done.closed {
-        journal.info(None, format_args!("deleted the forward {forward}"));
+        journal.record(None, &Message::ForwardDeleted { forward: forward.to_string().into() });
     }
     for route in &done.removed_routes {
-        journal.info(None, format_args!("deleted the route {route}"));
+        journal.record(None, &Message::RouteDeleted { route: route.to_string().into() });
     }
     if done.cut > 0 {
-        let connections = if done.cut == 1 { "connection" } else { "connections" };
-        journal.info(None, format_args!("cut {} open {connections} through what was closed", done.cut));
+        journal.record(None, &Message::ConnectionsCut { count: done.cut as u64 });
     }
     for route in &done.added_routes {
-        journal.info(None, format_args!("added the route {route}"));
+        journal.record(None, &Message::RouteAdded { route: route.to_string().into() });
     }
     for forward in &done.opened {
-        journal.info(None, format_args!("added the forward {forward}"));
+        journal.record(None, &Message::ForwardAdded { forward: forward.to_string().into() });
     }
     if let Some(refused) = &done.refused {
-        journal.error(None, format_args!("networking: {refused}"));
+        journal.record(None, &Message::NetworkFailed { why: refused.to_string().into() });
     }
     for warning in &done.warnings {
         journal.warn(None, warning);

@@ -317,7 +317,7 @@ kinds! {
         ConnectionsCut {
             /// How many.
             count: u64,
-        } => ["cut connections: " (count: Number)]
+        } => ["cut open connections: " (count: Number)]
         /// A forward or a route was refused, or the change of the network failed.
         NetworkFailed {
             /// Why.
