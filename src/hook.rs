@@ -5,8 +5,10 @@ pub mod detached;
 mod exclusive;
 mod execution;
 mod filter;
+mod libvirt_client;
 mod occasion;
 pub mod panic;
+mod report;
 mod scripts;
 pub mod verdict;
 
@@ -26,7 +28,6 @@ use crate::hook::verdict::{Run, Verdict};
 use crate::network::Lifecycle;
 use crate::paths::Paths;
 use crate::process::{Interruption, Supervisor, aborts_fail_no_vm};
-use crate::record::report;
 use crate::record::{Journal, Message};
 use crate::script::discover;
 use crate::settings::{self, Keep};
@@ -139,7 +140,7 @@ pub fn handle(
         let judge = Judge::from(paths.root(), rustix::process::geteuid().as_raw());
         let (settings, problems) = settings::load(paths, &judge, Keep::Valid);
         for (file, problem) in &problems {
-            report::problem(journal, file, problem);
+            problem.record(journal, "settings", file);
         }
         let live_xml = live_xml.as_ref().and_then(LiveXml::file);
         let runner = Runner {

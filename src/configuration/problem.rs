@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
+
+use crate::record::{Escaped, Journal, Quoted};
 
 /// How much of a line is shown, in characters.
 const SHOWN: usize = 120;
@@ -41,6 +44,16 @@ pub struct Place {
     pub text: String,
     /// How many characters of it are meant.
     pub width: usize,
+}
+
+impl Problem {
+    /// Records the problem of `file`, a file of `what`, with a picture of the place.
+    pub fn record(&self, journal: &mut Journal, what: &str, file: &Path) {
+        journal.error(None, format_args!("{what} {}: {self}", Quoted::path(file)));
+        for line in self.place.iter().flat_map(Place::picture) {
+            journal.error(None, Escaped(line.as_bytes()));
+        }
+    }
 }
 
 impl Place {

@@ -11,10 +11,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+use super::report::Allowance;
 use crate::driver::Event;
 use crate::process::{HeldPipes, Stream, limits_end_nothing};
 use crate::record::Journal;
-use crate::record::report::Allowance;
 
 /// The name by which the program is called for this.
 pub const NAME: &str = "virt-hooks-background";
@@ -24,7 +24,7 @@ pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// What becomes of what comes from a standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stdout {
+pub(super) enum Stdout {
     /// It is logged.
     Logged,
     /// It is read, and dropped: the script is a filter, and what it prints is a VM's XML.
@@ -45,7 +45,7 @@ impl Stdout {
 ///
 /// # Errors
 /// Where it can't be started. The pipes are closed then.
-pub fn start(
+pub(super) fn start(
     pipes: HeldPipes,
     stdout: Stdout,
     allowance: Allowance,

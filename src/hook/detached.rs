@@ -21,12 +21,12 @@ use crate::paths::Paths;
 use crate::process::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::record::Journal;
 use crate::record::outcome::Outcome;
-use crate::record::report;
 use crate::script::Script;
 use crate::settings::{self, Keep, ScriptSettings};
 use crate::trust::Judge;
 
 use super::occasion::Occasion;
+use super::report;
 use super::scripts::Runner;
 
 /// The name by which the program is called for this.

@@ -7,17 +7,17 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::hook::background::{self, Stdout};
-use crate::process::{HeldPipes, Launch, Lines, Progress, Stream};
+use crate::process::{HeldPipes, Launch, Lines, PATH, Progress, Stream};
 use crate::record::outcome::{Outcome, Seconds};
-use crate::record::report::{self, Allowance};
 use crate::record::{Level, Message};
-use crate::script::{PATH, Script, why_not_started};
+use crate::script::{Script, why_not_started};
 use crate::settings::ScriptSettings;
 use crate::trust::Identity;
 
 use super::exclusive;
 use super::filter::{self, Change, Output};
 use super::occasion::Occasion;
+use super::report::{self, Allowance};
 use super::scripts::{Look, Runner};
 
 /// The home of root where the daemon has none, as under systemd. A session's daemon has one.
@@ -139,11 +139,7 @@ impl Runner<'_> {
         };
         let (journal, event) = (&mut *self.journal, self.event);
         let in_background = self.occasion == Occasion::Background;
-        self.supervisor.run(launch, &mut |mut progress| {
-            if let (true, Progress::Terminating { remaining, .. }) = (in_background, &mut progress) {
-                // libvirt does not wait for this one, so it may have talked to it all the same.
-                remaining.calls_libvirt = None;
-            }
+        self.supervisor.run(launch, &mut |progress| {
             if let Progress::Printed { stream, lines } = &progress {
                 match stream {
                     Stream::Stdout if output.takes(*lines) => return,
@@ -155,7 +151,13 @@ impl Runner<'_> {
                 // It outlives many a rotation.
                 journal.follow_rotation();
             }
+            // Nothing waits for a script in the background, so that it may talk to libvirt.
+            let deadlocked = match &progress {
+                Progress::Terminating { processes: Ok(processes), .. } if !in_background => processes.clone(),
+                _ => Vec::new(),
+            };
             report::progress(journal, script.label(), event, allowance, progress);
+            report::deadlock(journal, script.label(), &deadlocked);
         })
     }
 

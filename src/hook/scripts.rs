@@ -11,13 +11,13 @@ use crate::hook::verdict::{Run, refuses};
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::outcome::{Outcome, Signal};
-use crate::record::report;
 use crate::record::{Journal, Message, Quoted};
 use crate::script::Script;
 use crate::settings::{Filter, OnFailure, ScriptSettings, Settings, Trust};
 use crate::trust::{Identity, Judge, Kind, Unusable, shell};
 
 use super::occasion::Occasion;
+use super::report;
 
 /// Runs the scripts of one event.
 pub(super) struct Runner<'a> {

@@ -27,7 +27,6 @@ use crate::network::reconcile::outcome::Done;
 use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::process::Supervisor;
-use crate::record::report;
 use crate::record::{Escaped, Journal, Message};
 use crate::settings::OnFailure;
 use crate::state::Lock;
@@ -145,7 +144,7 @@ impl<'a> Lifecycle<'a> {
         let judge = Judge::from(self.paths.root(), rustix::process::geteuid().as_raw());
         let (declarations, problems) = declaration::load(self.paths, &judge, self.object.name());
         for (file, problem) in &problems {
-            report::misdeclared(journal, file, problem);
+            problem.record(journal, "network declarations", file);
         }
         declarations
     }

@@ -4,7 +4,6 @@ mod capture;
 mod children;
 mod held_pipes;
 mod interruption;
-mod libvirt_socket;
 mod process_table;
 mod run;
 mod running;
@@ -19,8 +18,8 @@ pub use self::interruption::{Interruption, aborts_fail_no_vm, limits_end_nothing
 pub use self::process_table::Process;
 pub(crate) use self::process_table::{processes, sockets};
 pub use self::run::kill_running;
-pub use self::running::{Launch, Progress, Remaining, Why};
+pub use self::running::{Launch, Progress, Why};
 pub use self::supervisor::Supervisor;
 #[cfg(test)]
 pub(crate) use self::tool::GRACE;
-pub use self::tool::{Answer, ToolError, find};
+pub use self::tool::{Answer, PATH, ToolError, find};

@@ -56,8 +56,8 @@ pub enum Progress<'a> {
         why: Why,
         /// The time before SIGKILL.
         grace: Duration,
-        /// Its processes.
-        remaining: Remaining,
+        /// Its processes. Without a process table only the process group can be ended.
+        processes: io::Result<Vec<Process>>,
     },
     /// It is sent SIGKILL.
     Killing {
@@ -78,15 +78,6 @@ pub enum Why {
     Deadline(Duration),
     /// The hook received this signal.
     Interrupted(i32),
-}
-
-/// The processes of a program that is ended.
-#[derive(Debug)]
-pub struct Remaining {
-    /// Its processes. Without a process table only the process group can be ended.
-    pub processes: io::Result<Vec<Process>>,
-    /// A process of it that waits for libvirt, which waits for the hook.
-    pub calls_libvirt: Option<Process>,
 }
 
 /// Receiver of the progress.

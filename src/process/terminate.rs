@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::children::{children_of, descendants, own_pid};
-use super::libvirt_socket::LibvirtClients;
 use super::process_table::{Process, processes};
-use super::running::{Progress, Remaining, Running, Show, Why};
+use super::running::{Progress, Running, Show, Why};
 use super::supervisor::Supervisor;
 
 /// Time for SIGKILL to take effect. A process that still runs then is in uninterruptible sleep.
@@ -23,8 +22,8 @@ const INTERVAL: Duration = Duration::from_millis(20);
 impl Supervisor {
     /// Ends a program, whatever it does.
     pub(super) fn terminate(&mut self, running: &mut Running, why: Why, grace: Duration, show: Show<'_, '_>) {
-        let remaining = self.remaining(running);
-        show(Progress::Terminating { why, grace, remaining });
+        let processes = processes().map(|table| self.of_script(running, &table));
+        show(Progress::Terminating { why, grace, processes });
         signal_group(running, Signal::TERM);
         // A stopped process gets no other signal before it goes on.
         signal_group(running, Signal::CONT);
@@ -70,18 +69,6 @@ impl Supervisor {
             }
             self.turn(running, Some(Instant::now() + INTERVAL), show);
         }
-    }
-
-    fn remaining(&self, running: &Running) -> Remaining {
-        let processes = processes().map(|table| self.of_script(running, &table));
-        let known = processes.as_ref().map(Vec::as_slice).unwrap_or_default();
-        let virsh = known.iter().find(|process| process.name == b"virsh");
-        let calls_libvirt = virsh.or_else(|| {
-            // Only where libvirt's own command is not among them is it worth asking the kernel.
-            let clients = LibvirtClients::now().ok()?;
-            known.iter().find(|process| clients.include(process.pid))
-        });
-        Remaining { calls_libvirt: calls_libvirt.cloned(), processes }
     }
 
     /// Returns the program's processes: its group, its descendants, and orphans adopted since its start.

@@ -11,7 +11,9 @@ use super::sealed;
 use crate::process::{Launch, Progress, Stream, Supervisor};
 use crate::record::Escaped;
 use crate::record::outcome::{Outcome, Seconds, Signal};
-use crate::script::PATH;
+
+/// The search path of tools, and of scripts where libvirt's daemon has none.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Time between SIGTERM and SIGKILL.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);

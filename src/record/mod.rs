@@ -10,7 +10,6 @@ mod file;
 mod line;
 mod message;
 pub mod outcome;
-pub mod report;
 
 use std::borrow::Cow;
 use std::fmt::Display;

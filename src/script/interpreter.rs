@@ -1,5 +1,6 @@
 //! Why the kernel could not start a script: `execve` tells an error number, and the `#!` line tells the cause.
 
+use crate::process::PATH;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
 
-use super::PATH;
 use super::not_started::{Cause, HEAD, NotStarted};
 
 /// Finds out why starting the script at `path` ended in `error`.

@@ -17,9 +17,6 @@ pub use self::misnamed::meant;
 pub use self::name::{Scope, is_leftover, order, rest_for};
 pub use self::not_started::{Cause, NotStarted};
 
-/// What scripts find programs by where libvirt's daemon has no `PATH` of its own.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// A file whose name says that it is to run at an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::circles;
 
 /// The lines around the picture in ARCHITECTURE.md.
-pub(crate) const BEGIN: &str = "<!-- rooms: written by `make man` -->\n";
+const BEGIN: &str = "<!-- rooms: written by `make man` -->\n";
 const END: &str = "<!-- end of rooms -->\n";
 
 /// Imports between rooms: each room with the rooms that it imports.

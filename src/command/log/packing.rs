@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::script::PATH;
+use crate::process::PATH;
 
 /// How much of a program's complaint is told, in bytes.
 const COMPLAINT: u64 = 300;

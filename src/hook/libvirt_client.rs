@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustix::net::AddressFamily;
 use rustix::net::netlink::SOCK_DIAG;
 
-use super::process_table::sockets;
 use crate::kernel::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attributes, u32_at};
+use crate::process::{Process, sockets};
 
 const UDIAG_SHOW_NAME_AND_PEER: u32 = 0x5;
 const UNIX_DIAG_NAME: u16 = 0;
@@ -19,9 +19,18 @@ const UNIX_DIAG_PEER: u16 = 2;
 /// Timeout of the kernel's answer, which normally comes at once.
 const TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Returns the process that is connected to libvirt, if one is.
+pub(super) fn among(processes: &[Process]) -> Option<&Process> {
+    // libvirt's own command is known by its name, without a question to the kernel.
+    processes.iter().find(|process| process.name == b"virsh").or_else(|| {
+        let clients = LibvirtClients::now().ok()?;
+        processes.iter().find(|process| clients.include(process.pid))
+    })
+}
+
 /// Connections to libvirt's daemons.
 #[derive(Debug)]
-pub(super) struct LibvirtClients {
+struct LibvirtClients {
     sockets: HashSet<u32>,
 }
 
@@ -30,14 +39,14 @@ impl LibvirtClients {
     ///
     /// # Errors
     /// The kernel lacks `unix_diag`, or a security module forbids it.
-    pub(super) fn now() -> io::Result<Self> {
+    fn now() -> io::Result<Self> {
         let mut sockets = Sockets::default();
         Netlink::open(SOCK_DIAG, TIMEOUT)?.dump(SOCK_DIAG_BY_FAMILY, &request(), |body| sockets.take(body))?;
         Ok(Self { sockets: sockets.clients() })
     }
 
     /// Returns true if a process holds one of them.
-    pub(super) fn include(&self, pid: i32) -> bool {
+    fn include(&self, pid: i32) -> bool {
         sockets(pid).any(|inode| self.sockets.contains(&inode))
     }
 }

@@ -2,23 +2,25 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::time::Duration;
 
 use crate::driver::Event;
-use crate::process::{Lines, Process, Progress, Remaining, Stream, Why};
+use crate::process::{Lines, Process, Progress, Stream, Why};
 use crate::record::outcome::{Outcome, Seconds};
 use crate::record::{Escaped, Journal, Message, Printed, Quoted, local_time};
 use crate::script::Script;
-use crate::settings::{Place, Problem};
 use crate::state::pause::Pause;
+
+use super::libvirt_client;
 
 /// How many processes a record names.
 const NAMED: usize = 16;
 
 /// How much of what a run prints is still logged.
 #[derive(Debug, Clone, Copy)]
-pub struct Allowance {
+pub(super) struct Allowance {
     most: u64,
     left: u64,
     dropped: u64,
@@ -26,17 +28,17 @@ pub struct Allowance {
 
 impl Allowance {
     /// So many bytes, of which `left` are left.
-    pub const fn of(most: u64, left: u64) -> Self {
+    pub(super) const fn of(most: u64, left: u64) -> Self {
         Self { most, left, dropped: 0 }
     }
 
     /// How many bytes it was, and how many are left of them.
-    pub const fn rest(&self) -> (u64, u64) {
+    pub(super) const fn rest(&self) -> (u64, u64) {
         (self.most, self.left)
     }
 
     /// Records what a script printed, as much as is allowed.
-    pub fn printed(&mut self, journal: &mut Journal, script: &[u8], stream: Stream, lines: Lines<'_>) {
+    pub(super) fn printed(&mut self, journal: &mut Journal, script: &[u8], stream: Stream, lines: Lines<'_>) {
         let (kept, dropped) = lines.cut(self.left);
         let length = kept.bytes().len() as u64;
         if length > 0 {
@@ -51,7 +53,7 @@ impl Allowance {
     }
 
     /// Records how much was not logged, if any.
-    pub fn tell(&self, journal: &mut Journal, script: &[u8]) {
+    pub(super) fn tell(&self, journal: &mut Journal, script: &[u8]) {
         if self.dropped > 0 {
             journal.record(Some(script), &Message::OutputDropped { bytes: self.dropped });
         }
@@ -59,7 +61,7 @@ impl Allowance {
 }
 
 /// Records what happens while a script runs.
-pub fn progress(
+pub(super) fn progress(
     journal: &mut Journal,
     script: &[u8],
     event: &Event,
@@ -72,7 +74,7 @@ pub fn progress(
             journal.record(Some(script), &Message::Started { pid, arguments });
         }
         Progress::Printed { stream, lines } => allowance.printed(journal, script, stream, lines),
-        Progress::Terminating { why, grace, remaining } => terminating(journal, script, why, grace, &remaining),
+        Progress::Terminating { why, grace, processes } => terminating(journal, script, why, grace, &processes),
         Progress::Killing { processes } => {
             let processes = named(&processes).into();
             journal.record(Some(script), &Message::Killing { processes });
@@ -99,13 +101,13 @@ fn printed(journal: &mut Journal, script: &[u8], stream: Stream, lines: Lines<'_
 }
 
 /// Records what became of a script.
-pub fn outcome(journal: &mut Journal, script: &[u8], outcome: &Outcome) {
+pub(super) fn outcome(journal: &mut Journal, script: &[u8], outcome: &Outcome) {
     journal.record(Some(script), &Message::Outcome { outcome: Cow::Borrowed(outcome) });
 }
 
-fn terminating(journal: &mut Journal, script: &[u8], why: Why, grace: std::time::Duration, remaining: &Remaining) {
+fn terminating(journal: &mut Journal, script: &[u8], why: Why, grace: Duration, processes: &io::Result<Vec<Process>>) {
     let then = format!("sent SIGTERM to its process group, SIGKILL follows after {}", Seconds(grace));
-    let explanation = match &remaining.processes {
+    let explanation = match processes {
         Ok(processes) => format!("still running: {}; {then}", named(processes)),
         Err(error) => format!(
             "{then}; what has left the group can't be found and goes on, since the process table can't be read: {error}"
@@ -116,14 +118,17 @@ fn terminating(journal: &mut Journal, script: &[u8], why: Why, grace: std::time:
         Why::Interrupted(signal) => Message::Interrupting { signal, why: explanation.into() },
     };
     journal.record(Some(script), &message);
-    if let Some(process) = &remaining.calls_libvirt {
-        let message = format!(
-            "{} was talking to libvirt. A script can't call libvirt on its own VM: it waits for libvirt, and libvirt for \
-             this hook; fix: read the XML on stdin, or set wait = false for the script",
-            named(std::slice::from_ref(process)),
-        );
-        journal.warn(Some(script), message);
-    }
+}
+
+/// Records that one of these processes waits for libvirt, which waits for the hook.
+pub(super) fn deadlock(journal: &mut Journal, script: &[u8], processes: &[Process]) {
+    let Some(process) = libvirt_client::among(processes) else { return };
+    let message = format!(
+        "{} was talking to libvirt. A script can't call libvirt on its own VM: it waits for libvirt, and libvirt for this \
+         hook; fix: read the XML on stdin, or set wait = false for the script",
+        named(std::slice::from_ref(process)),
+    );
+    journal.warn(Some(script), message);
 }
 
 /// Processes with their command lines: `4822 (bash /etc/libvirt/hooks/custom/all_b.sh)`.
@@ -143,7 +148,7 @@ fn named(processes: &[Process]) -> String {
 }
 
 /// Records that the operator's pause keeps an event's scripts from running.
-pub fn paused(journal: &mut Journal, pause: &Pause, scripts: &[Script]) {
+pub(super) fn paused(journal: &mut Journal, pause: &Pause, scripts: &[Script]) {
     let shown: Vec<String> =
         scripts.iter().take(NAMED).map(|script| Quoted::bytes(script.label()).to_string()).collect();
     let mut why = match shown.is_empty() {
@@ -156,21 +161,4 @@ pub fn paused(journal: &mut Journal, pause: &Pause, scripts: &[Script]) {
     why.push_str("; to have scripts run again: virt-hooks resume");
     let until = pause.until.map(|until| local_time(until).into());
     journal.record(None, &Message::Paused { until, why: why.into() });
-}
-
-/// Records what is wrong in a settings file, with a picture of the place.
-pub fn problem(journal: &mut Journal, file: &Path, problem: &Problem) {
-    wrong(journal, "settings", file, problem);
-}
-
-/// Records what is wrong in a file of network declarations, with a picture of the place.
-pub fn misdeclared(journal: &mut Journal, file: &Path, problem: &Problem) {
-    wrong(journal, "network declarations", file, problem);
-}
-
-fn wrong(journal: &mut Journal, what: &str, file: &Path, problem: &Problem) {
-    journal.error(None, format_args!("{what} {}: {problem}", Quoted::path(file)));
-    for line in problem.place.iter().flat_map(Place::picture) {
-        journal.error(None, Escaped(line.as_bytes()));
-    }
 }
