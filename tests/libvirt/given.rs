@@ -2,7 +2,7 @@
 
 use crate::guest::Guest;
 use crate::host::Host;
-use crate::witness::STARTING;
+use crate::witness::{STARTING, release_tells_the_reason};
 
 #[test]
 fn every_script_gets_the_whole_xml_on_its_stdin() {
@@ -114,7 +114,8 @@ fn the_log_has_the_start_and_the_end_of_every_run() {
         let started = first.message.strip_prefix("started as pid ").unwrap();
         let (pid, arguments) = started.split_once(' ').unwrap();
         assert!(pid.parse::<u32>().is_ok(), "{started}");
-        assert_eq!(arguments, format!("with arguments i-2-10-VM {operation} {sub} -"));
+        let extra = if event == "release/end" && release_tells_the_reason() { "destroyed" } else { "-" };
+        assert_eq!(arguments, format!("with arguments i-2-10-VM {operation} {sub} {extra}"));
         assert!(last.message.starts_with("exited with 0 after "), "{}", last.message);
         // The two streams are two pipes, and which of them is read first is a matter of chance.
         let mut lines: Vec<_> = records.into_iter().map(|record| record.message).collect();

@@ -21,7 +21,7 @@ echo "witnessed $2"
 pub(crate) const STARTING: [&str; 3] = ["prepare begin -", "start begin -", "started begin -"];
 
 /// Since libvirt 10.5 `release` says why the domain has ended.
-fn release_tells_the_reason() -> bool {
+pub(crate) fn release_tells_the_reason() -> bool {
     static TELLS: OnceLock<bool> = OnceLock::new();
     *TELLS.get_or_init(|| {
         let output = Command::new("virsh").arg("--version").output().unwrap();
