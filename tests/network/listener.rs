@@ -22,7 +22,7 @@ const V6: &str = "[fd00:122::10]:80";
 fn occupant(host: &Machine, forward: &Forward) -> Option<String> {
     let deadline = Deadline::after(TOOL);
     let listeners = host.within(|| Listeners::now(forward.protocol, deadline)).unwrap();
-    listeners.occupant(forward, deadline).map(|occupant| occupant.to_string())
+    listeners.occupant(forward, Some(deadline)).map(|occupant| occupant.to_string())
 }
 
 /// This process, as messages name it.

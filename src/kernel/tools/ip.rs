@@ -58,9 +58,9 @@ pub fn proxies(tools: &mut impl Tools) -> Result<Vec<(Proxy, Option<String>)>, T
 ///
 /// # Errors
 /// Where one is refused; then those before it are in place.
-pub fn add<'a>(
-    routes: impl IntoIterator<Item = &'a KernelRoute>,
-    proxies: impl IntoIterator<Item = &'a Proxy>,
+pub fn add(
+    routes: &BTreeSet<KernelRoute>,
+    proxies: &BTreeSet<Proxy>,
     protocol: &str,
     tools: &mut impl Tools,
 ) -> Result<(), ToolError> {
@@ -71,9 +71,9 @@ pub fn add<'a>(
 ///
 /// # Errors
 /// Where `ip` is absent, or does not end.
-pub fn delete<'a>(
-    routes: impl IntoIterator<Item = &'a KernelRoute>,
-    proxies: impl IntoIterator<Item = &'a Proxy>,
+pub fn delete(
+    routes: &BTreeSet<KernelRoute>,
+    proxies: &BTreeSet<Proxy>,
     protocol: &str,
     tools: &mut impl Tools,
 ) -> Result<(), ToolError> {
@@ -85,11 +85,11 @@ pub fn delete<'a>(
 
 const FAMILIES: [&str; 2] = ["-4", "-6"];
 
-fn batch<'a>(
+fn batch(
     verb: &str,
     arguments: &[&str],
-    routes: impl IntoIterator<Item = &'a KernelRoute>,
-    proxies: impl IntoIterator<Item = &'a Proxy>,
+    routes: &BTreeSet<KernelRoute>,
+    proxies: &BTreeSet<Proxy>,
     protocol: &str,
     tools: &mut impl Tools,
 ) -> Result<(), ToolError> {

@@ -1,6 +1,8 @@
 //! `iptables` and `ip6tables` (iptables(8)), of both kinds: those that keep their rules in nftables, and the older ones that
 //! keep them apart from it.
 
+use std::fmt;
+
 use super::Tools;
 use crate::kernel::address::Family;
 use crate::process::ToolError;
@@ -21,16 +23,16 @@ pub(crate) enum Kind {
     Legacy,
 }
 
-/// Returns the tool's name for a family, without its kind.
-pub(crate) const fn plain(family: Family) -> &'static str {
-    match family {
-        Family::Ipv4 => "iptables",
-        Family::Ipv6 => "ip6tables",
-    }
+/// A table with a chain at the forward hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) kind: Kind,
+    pub(crate) family: Family,
+    pub(crate) name: String,
 }
 
-/// Returns the tables with a chain at the forward hook that the older tools have loaded.
-pub(crate) fn legacy_tables(tools: &mut impl Tools) -> Vec<(Family, String)> {
+/// Returns the tables that the older tools have loaded.
+pub(crate) fn legacy_tables(tools: &mut impl Tools) -> Vec<Table> {
     // Of this thread's network, which a process' own need not be.
     let files = [
         (Family::Ipv4, "/proc/thread-self/net/ip_tables_names"),
@@ -41,82 +43,77 @@ pub(crate) fn legacy_tables(tools: &mut impl Tools) -> Vec<(Family, String)> {
         // Nobody who has not loaded the older tables has the file.
         let names = tools.read(file).unwrap_or_default();
         let names = names.lines().filter(|name| TABLES.contains(name));
-        tables.extend(names.map(|name| (family, name.to_owned())));
+        tables.extend(names.map(|name| Table { kind: Kind::Legacy, family, name: name.to_owned() }));
     }
     tables
 }
 
-/// Inserts a rule at the top of a table's chain at the forward hook.
-///
-/// # Errors
-/// Where the tool is absent or fails.
-pub(crate) fn insert(
-    kind: Kind,
-    family: Family,
-    table: &str,
-    rule: &str,
-    tools: &mut impl Tools,
-) -> Result<(), ToolError> {
-    let mut arguments = vec!["-w", WAIT, "-t", table, "-I", CHAIN];
-    arguments.extend(rule.split(' '));
-    run(kind, family, "", &arguments, "", tools).map(drop)
-}
-
-/// Lists a table of the older tools, or of it the chain at the forward hook only.
-///
-/// # Errors
-/// Where the tool is absent or fails.
-pub(crate) fn list_legacy(
-    family: Family,
-    table: &str,
-    only_chain: bool,
-    tools: &mut impl Tools,
-) -> Result<Listing, ToolError> {
-    let mut arguments = vec!["-w", WAIT, "-t", table, "-S"];
-    arguments.extend(only_chain.then_some(CHAIN));
-    let said = run(Kind::Legacy, family, "", &arguments, "", tools)?;
-    Ok(Listing::parse(&String::from_utf8_lossy(&said)))
-}
-
-/// Changes a table of the older tools by these lines (iptables-restore(8)), all of them or none. In between no packet meets a
-/// chain that is half changed.
-///
-/// # Errors
-/// Where the tool is absent or fails.
-pub(crate) fn restore_legacy(
-    family: Family,
-    table: &str,
-    lines: &str,
-    tools: &mut impl Tools,
-) -> Result<(), ToolError> {
-    let input = format!("*{table}\n{lines}COMMIT\n");
-    run(Kind::Legacy, family, "-restore", &["-w", WAIT, "--noflush"], &input, tools).map(drop)
-}
-
-/// Returns the command by which a person inserts a rule as [`insert`] does.
-pub(crate) fn insert_command(kind: Kind, family: Family, table: &str, rule: &str) -> String {
-    format!("{}-{} -w {WAIT} -t {table} -I {CHAIN} {rule}", plain(family), kind.name())
-}
-
-/// Calls the tool of this kind: `iptables-nft`, `ip6tables-legacy-restore`.
-fn run(
-    kind: Kind,
-    family: Family,
-    suffix: &str,
-    arguments: &[&str],
-    input: &str,
-    tools: &mut impl Tools,
-) -> Result<Vec<u8>, ToolError> {
-    let plain = plain(family);
-    let answer = tools.run(&format!("{plain}-{}{suffix}", kind.name()), arguments, input);
-    let Err(ToolError::Missing(missing)) = answer else { return answer };
-    // Where there is but one of them, it has no other name, and says which it is.
-    let version = tools.run(plain, &["--version"], "").map_err(|_| ToolError::Missing(missing.clone()))?;
-    let is_in_nftables = String::from_utf8_lossy(&version).contains("nf_tables");
-    if is_in_nftables != (kind == Kind::Nftables) {
-        return Err(ToolError::Missing(missing));
+impl Table {
+    /// Inserts a rule at the top of its chain at the forward hook.
+    ///
+    /// # Errors
+    /// Where the tool is absent or fails.
+    pub(crate) fn insert(&self, rule: &str, tools: &mut impl Tools) -> Result<(), ToolError> {
+        let mut arguments = vec!["-w", WAIT, "-t", &self.name, "-I", CHAIN];
+        arguments.extend(rule.split(' '));
+        self.run("", &arguments, "", tools).map(drop)
     }
-    tools.run(&format!("{plain}{suffix}"), arguments, input)
+
+    /// Lists it, or of it the chain at the forward hook only.
+    ///
+    /// # Errors
+    /// Where the tool is absent or fails.
+    pub(crate) fn list(&self, only_chain: bool, tools: &mut impl Tools) -> Result<Listing, ToolError> {
+        let mut arguments = vec!["-w", WAIT, "-t", &self.name, "-S"];
+        arguments.extend(only_chain.then_some(CHAIN));
+        let said = self.run("", &arguments, "", tools)?;
+        Ok(Listing::parse(&String::from_utf8_lossy(&said)))
+    }
+
+    /// Changes it by these lines (iptables-restore(8)), all of them or none. In between no packet meets a chain that is half
+    /// changed.
+    ///
+    /// # Errors
+    /// Where the tool is absent or fails.
+    pub(crate) fn restore(&self, lines: &str, tools: &mut impl Tools) -> Result<(), ToolError> {
+        let input = format!("*{}\n{lines}COMMIT\n", self.name);
+        self.run("-restore", &["-w", WAIT, "--noflush"], &input, tools).map(drop)
+    }
+
+    /// Returns the command by which a person inserts a rule as [`Table::insert`] does.
+    pub(crate) fn insert_command(&self, rule: &str) -> String {
+        format!("{}-{} -w {WAIT} -t {} -I {CHAIN} {rule}", self.tool(), self.kind.name(), self.name)
+    }
+
+    /// The tool's name, without its kind.
+    const fn tool(&self) -> &'static str {
+        match self.family {
+            Family::Ipv4 => "iptables",
+            Family::Ipv6 => "ip6tables",
+        }
+    }
+
+    /// Calls the tool of its kind: `iptables-nft`, `ip6tables-legacy-restore`.
+    fn run(&self, suffix: &str, arguments: &[&str], input: &str, tools: &mut impl Tools) -> Result<Vec<u8>, ToolError> {
+        let plain = self.tool();
+        let answer = tools.run(&format!("{plain}-{}{suffix}", self.kind.name()), arguments, input);
+        let Err(ToolError::Missing(missing)) = answer else { return answer };
+        // Where there is but one of them, it has no other name, and says which it is.
+        let version = tools.run(plain, &["--version"], "").map_err(|_| ToolError::Missing(missing.clone()))?;
+        let is_in_nftables = String::from_utf8_lossy(&version).contains("nf_tables");
+        if is_in_nftables != (self.kind == Kind::Nftables) {
+            return Err(ToolError::Missing(missing));
+        }
+        tools.run(&format!("{plain}{suffix}"), arguments, input)
+    }
+}
+
+impl fmt::Display for Table {
+    /// `the chain FORWARD of the old iptables' table filter for IPv4`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let old = if self.kind == Kind::Legacy { "old " } else { "" };
+        write!(formatter, "the chain {CHAIN} of the {old}iptables' table {} for {}", self.name, self.family)
+    }
 }
 
 impl Kind {

@@ -1,8 +1,7 @@
 //! The plan for a domain on this host: its declarations, resolved, without those that conflict with another domain or a service
 //! of the host.
 
-use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::domain::{DomainXml, Interface};
@@ -193,27 +192,20 @@ impl Elements {
 /// How many of the services that are in the way are named: to find one's program takes up to half a second.
 const NAMED: u32 = 4;
 
-/// What listens on this host, asked for once, when it is first needed.
+/// What listens on this host, listed once for each protocol, when it is first needed.
 #[derive(Debug, Default)]
 struct Occupants {
-    tcp: OnceCell<Option<Listeners>>,
-    udp: OnceCell<Option<Listeners>>,
+    listeners: BTreeMap<Protocol, Option<Listeners>>,
     named: u32,
 }
 
 impl Occupants {
     /// What a service of the host has of the same.
     fn of(&mut self, forward: &Forward, deadline: Deadline) -> Option<String> {
-        let known = match forward.protocol {
-            Protocol::Tcp => &self.tcp,
-            Protocol::Udp => &self.udp,
-        };
-        // Where the kernel does not tell, a service may lose a port. The operator asked for that port.
-        let listeners = known.get_or_init(|| Listeners::now(forward.protocol, deadline).ok()).as_ref()?;
-        let occupant = match self.named < NAMED {
-            true => listeners.occupant(forward, deadline)?,
-            false => listeners.nameless_occupant(forward)?,
-        };
+        let list = || Listeners::now(forward.protocol, deadline).ok();
+        // Where the kernel does not answer, a service may lose a port. The operator asked for that port.
+        let listeners = self.listeners.entry(forward.protocol).or_insert_with(list).as_ref()?;
+        let occupant = listeners.occupant(forward, (self.named < NAMED).then_some(deadline))?;
         self.named += 1;
         Some(format!("{occupant}; fix: take another port, or a listen address on which nothing listens"))
     }

@@ -48,24 +48,14 @@ impl Listeners {
         Ok(Self { protocol, sockets: listening(protocol, deadline)?, ephemeral: sysctl::ephemeral_ports() })
     }
 
-    /// The service, if there is one, that would get nothing any more if these ports were forwarded. One that listens on
-    /// nothing but a loopback address would get what it got before, since forwards leave that alone.
-    pub fn occupant(&self, forward: &Forward, deadline: Deadline) -> Option<Occupant> {
-        self.first_in_the_way(forward).map(|socket| self.occupant_at(socket, holder(socket.inode, deadline)))
-    }
-
-    /// The same without looking for the program, which takes a while.
-    pub fn nameless_occupant(&self, forward: &Forward) -> Option<Occupant> {
-        self.first_in_the_way(forward).map(|socket| self.occupant_at(socket, None))
-    }
-
-    fn first_in_the_way(&self, forward: &Forward) -> Option<&Socket> {
+    /// Returns the service, if there is one, that would get nothing any more if these ports were forwarded. One that listens
+    /// on nothing but a loopback address would get what it got before, since forwards leave that alone. Its program is looked
+    /// for, which takes a while, where a deadline for that is given.
+    pub fn occupant(&self, forward: &Forward, deadline: Option<Deadline>) -> Option<Occupant> {
         let in_the_way = self.sockets.iter().filter(|socket| self.is_in_the_way(socket, forward));
-        in_the_way.min_by_key(|socket| (socket.port, socket.address))
-    }
-
-    const fn occupant_at(&self, socket: &Socket, process: Option<(Vec<u8>, i32)>) -> Occupant {
-        Occupant { protocol: self.protocol, address: socket.address, port: socket.port, process }
+        let Socket { address, port, inode, .. } = *in_the_way.min_by_key(|socket| (socket.port, socket.address))?;
+        let process = deadline.and_then(|deadline| holder(inode, deadline));
+        Some(Occupant { protocol: self.protocol, address, port, process })
     }
 
     fn is_in_the_way(&self, socket: &Socket, forward: &Forward) -> bool {

@@ -1,7 +1,8 @@
 //! The traffic that forwards and routes need let through, by address family.
 
-use std::fmt;
 use std::net::IpAddr;
+
+use crate::kernel::address::Family;
 
 /// The families of addresses that something is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,19 +31,13 @@ impl Families {
         })
     }
 
+    /// This one.
+    pub const fn only(family: Family) -> Self {
+        Self { ipv4: matches!(family, Family::Ipv4), ipv6: matches!(family, Family::Ipv6) }
+    }
+
     /// Whether there is one in both.
     pub const fn meet(self, other: Self) -> bool {
         self.ipv4 && other.ipv4 || self.ipv6 && other.ipv6
-    }
-}
-
-impl fmt::Display for Families {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match (self.ipv4, self.ipv6) {
-            (true, true) => "IPv4 and IPv6",
-            (true, false) => "IPv4",
-            (false, true) => "IPv6",
-            (false, false) => "nothing",
-        })
     }
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::chain::Chain;
-use super::legacy::Table;
+use super::legacy;
 use super::rule::{Own, Refuses};
+use crate::kernel::tools::iptables::Table;
 use crate::network::firewall::traffic::{Families, Traffic};
 use crate::process::ToolError;
 
@@ -56,7 +57,7 @@ impl BaseChain {
     pub fn families(&self) -> Families {
         match &self.owner {
             Owner::Nftables(chain) => chain.families(),
-            Owner::Legacy(table) => table.families(),
+            Owner::Legacy(table) => Families::only(table.family),
         }
     }
 
@@ -97,7 +98,7 @@ impl BaseChain {
     pub fn command(&self) -> String {
         match &self.owner {
             Owner::Nftables(chain) => chain.command(),
-            Owner::Legacy(table) => table.command(),
+            Owner::Legacy(table) => table.insert_command(&legacy::rule()),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::rule::{COMMENT, Own, Refuses, Rules};
 use crate::kernel::address;
 use crate::kernel::deadline::Deadline;
 use crate::kernel::nftables::{self, Expression, Family, Rule, Verdict};
-use crate::kernel::tools::iptables::{self, Kind};
+use crate::kernel::tools::iptables::{self, Kind, Table};
 use crate::kernel::tools::{Tools, nft};
 use crate::network::firewall::mark::MARK;
 use crate::network::firewall::traffic::Families;
@@ -116,14 +116,15 @@ impl Chain {
         (self.family, &self.table, &self.name) == (other.family, &other.table, &other.name)
     }
 
-    /// Returns the family of the iptables that keeps it, if it is called as iptables calls its own.
-    fn iptables(&self) -> Option<address::Family> {
+    /// Returns the table of iptables that it is, if it is called as iptables calls its own.
+    fn iptables(&self) -> Option<Table> {
         let is_one = self.name == iptables::CHAIN && iptables::TABLES.contains(&self.table.as_str());
-        match self.family {
-            Family::Ip if is_one => Some(address::Family::Ipv4),
-            Family::Ip6 if is_one => Some(address::Family::Ipv6),
-            _ => None,
-        }
+        let family = match self.family {
+            Family::Ip if is_one => address::Family::Ipv4,
+            Family::Ip6 if is_one => address::Family::Ipv6,
+            _ => return None,
+        };
+        Some(Table { kind: Kind::Nftables, family, name: self.table.clone() })
     }
 
     /// Its rules. In tables of iptables' that are for something else than refusing also those of the chains that it may
@@ -140,7 +141,7 @@ impl Chain {
     pub(super) fn put(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
         match self.iptables() {
             None => self.put_by_nft(instead, tools),
-            Some(family) => match iptables::insert(Kind::Nftables, family, &self.table, &legacy::rule(), tools) {
+            Some(table) => match table.insert(&legacy::rule(), tools) {
                 Ok(()) => self.take_away(instead, tools),
                 // Somebody writes rules of nftables and calls his chain so.
                 Err(ToolError::Complained(_, why)) if why.contains("incompatible") => self.put_by_nft(instead, tools),
@@ -187,7 +188,7 @@ impl Chain {
 
     pub(super) fn command(&self) -> String {
         match self.iptables() {
-            Some(family) => iptables::insert_command(Kind::Nftables, family, &self.table, &legacy::rule()),
+            Some(table) => table.insert_command(&legacy::rule()),
             None => format!("nft insert rule {} {} {} '{}'", self.family.name(), self.table, self.name, rule()),
         }
     }

@@ -1,13 +1,9 @@
 //! Chains of iptables as it was before it kept them in nftables, and what is common to both.
 
-use std::fmt;
-
 use super::rule::{COMMENT, Own, Refuses, Rules};
-use crate::kernel::address::Family;
 use crate::kernel::tools::Tools;
-use crate::kernel::tools::iptables::{self, CHAIN, Kind, Listing, Rule};
+use crate::kernel::tools::iptables::{self, CHAIN, Listing, Rule, Table};
 use crate::network::firewall::mark::MARK;
-use crate::network::firewall::traffic::Families;
 use crate::process::ToolError;
 
 /// The targets that refuse nothing (iptables-extensions(8)). One that is neither here nor a chain may.
@@ -39,13 +35,6 @@ const HARMLESS: [&str; 25] = [
     "TRACE",
 ];
 
-/// A table of the old iptables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Table {
-    family: Family,
-    name: String,
-}
-
 /// Returns true if a target of iptables' refuses nothing.
 pub(super) fn is_harmless(target: &[u8]) -> bool {
     HARMLESS.iter().any(|name| name.as_bytes() == target)
@@ -53,50 +42,32 @@ pub(super) fn is_harmless(target: &[u8]) -> bool {
 
 /// Reads the tables of the old iptables, of which nftables knows nothing.
 pub(super) fn read_all(tools: &mut impl Tools) -> Vec<(Table, Result<Rules, ToolError>)> {
-    let tables = iptables::legacy_tables(tools).into_iter().map(|(family, name)| Table { family, name });
-    tables
-        .map(|table| {
-            let rules = table.read(tools);
-            (table, rules)
-        })
-        .collect()
+    let tables = iptables::legacy_tables(tools).into_iter();
+    let read = tables.map(|table| {
+        let rules = read(&table, tools);
+        (table, rules)
+    });
+    read.collect()
 }
 
-impl Table {
-    pub(super) const fn families(&self) -> Families {
-        match self.family {
-            Family::Ipv4 => Families { ipv4: true, ipv6: false },
-            Family::Ipv6 => Families { ipv4: false, ipv6: true },
-        }
-    }
-
-    fn read(&self, tools: &mut impl Tools) -> Result<Rules, ToolError> {
-        // In the table that is for refusing, whatever leads to another chain may end there. The others are mostly for
-        // something else, which is not to be skipped without need: all of them is read.
-        let listing = iptables::list_legacy(self.family, &self.name, self.name == "filter", tools)?;
-        let own = listing.rules.iter().filter(|rule| rule.chain() == Some(CHAIN)).enumerate();
-        let own = own.filter_map(|(place, rule)| own_rule(place, rule)).collect();
-        Ok(Rules { refuses: refuses(&listing), own })
-    }
-
-    /// Puts the rule at the top, instead of those that are there.
-    pub(super) fn put(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
-        let insertion = format!("-I {CHAIN} {}\n", rule());
-        iptables::restore_legacy(self.family, &self.name, &(deletions(instead) + &insertion), tools)
-    }
-
-    /// Deletes these rules.
-    pub(super) fn take_away(&self, own: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
-        iptables::restore_legacy(self.family, &self.name, &deletions(own), tools)
-    }
-
-    pub(super) fn command(&self) -> String {
-        iptables::insert_command(Kind::Legacy, self.family, &self.name, &rule())
-    }
+fn read(table: &Table, tools: &mut impl Tools) -> Result<Rules, ToolError> {
+    // In the table that is for refusing, whatever leads to another chain may end there. The others are mostly for something
+    // else, which is not to be skipped without need: all of them is read.
+    let listing = table.list(table.name == "filter", tools)?;
+    let own = listing.rules.iter().filter(|rule| rule.chain() == Some(CHAIN)).enumerate();
+    let own = own.filter_map(|(place, rule)| own_rule(place, rule)).collect();
+    Ok(Rules { refuses: refuses(&listing), own })
 }
 
+/// Returns the lines that put the rule at the top, instead of those that are there.
+pub(super) fn insertion(instead: &[Own]) -> String {
+    format!("{}-I {CHAIN} {}\n", deletions(instead), rule())
+}
+
+/// Returns the lines that delete these rules.
+///
 /// By its words a rule is found wherever it stands, and the first of those that say the same is as good as any.
-fn deletions(own: &[Own]) -> String {
+pub(super) fn deletions(own: &[Own]) -> String {
     own.iter().map(|own| format!("-D {}\n", own.name)).collect()
 }
 
@@ -134,13 +105,6 @@ fn own_rule(place: usize, found: &Rule) -> Option<Own> {
     words.sort_unstable();
     expected.sort_unstable();
     Some(Own { place, name: found.text.clone(), is_whole: words == expected })
-}
-
-impl fmt::Display for Table {
-    /// `the chain FORWARD of the old iptables' table filter for IPv4`.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the chain {CHAIN} of the old iptables' table {} for {}", self.name, self.family)
-    }
 }
 
 #[cfg(test)]

@@ -145,13 +145,13 @@ pub fn take_away(tools: &mut impl Tools) -> Result<Vec<String>, ToolError> {
 fn put_one(base_chain: &BaseChain, tools: &mut impl Tools) -> Result<(), ToolError> {
     match &base_chain.owner {
         Owner::Nftables(chain) => chain.put(&base_chain.own, tools),
-        Owner::Legacy(table) => table.put(&base_chain.own, tools),
+        Owner::Legacy(table) => table.restore(&legacy::insertion(&base_chain.own), tools),
     }
 }
 
 fn take_one(base_chain: &BaseChain, tools: &mut impl Tools) -> Result<(), ToolError> {
     match &base_chain.owner {
         Owner::Nftables(chain) => chain.take_away(&base_chain.own, tools),
-        Owner::Legacy(table) => table.take_away(&base_chain.own, tools),
+        Owner::Legacy(table) => table.restore(&legacy::deletions(&base_chain.own), tools),
     }
 }
