@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::host::inventory::{Entry, Fate, Inventory, domains_of};
-use super::operation;
 use super::terminal::screen::{Meaning, Screen};
 use super::terminal::table::{Column, Table};
+use super::{operation, terminal};
 use crate::driver::Operation;
 use crate::paths::Paths;
 use crate::record::Quoted;
@@ -80,8 +80,7 @@ pub(super) fn show(
     let rows: Vec<Row> = rows.collect();
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
-        serde_json::to_writer_pretty(&mut out, &rows).map_err(io::Error::from)?;
-        writeln!(out)?;
+        terminal::json(&mut out, &rows)?;
     } else {
         print(&mut out, &rows, &inventory, paths)?;
     }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::host::inventory::Inventory;
 use super::only_as_root;
+use super::terminal::json;
 use super::terminal::screen::{Meaning, Screen};
 use crate::paths::Paths;
 use crate::trust::shell;
@@ -129,8 +130,7 @@ fn show(
     findings.sort_by_key(|finding| finding.severity);
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
-        serde_json::to_writer_pretty(&mut out, &findings).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&mut out, &findings)?;
     } else {
         print(&mut out, &findings)?;
     }

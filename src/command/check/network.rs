@@ -9,6 +9,7 @@ use super::settings::mistake;
 use super::{Findings, editor};
 use crate::command::judge;
 use crate::command::network::running;
+use crate::command::network::status::{kind, what};
 use crate::kernel::address::Family;
 use crate::network::applied::ledger::Ledger;
 use crate::network::declaration::{self, DeclaredForward, Everything, Source};
@@ -185,22 +186,18 @@ fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) 
             (State::Refused, Thing::Refused(why)) => {
                 findings.error(vm, why, mend(why, domain.as_deref().unwrap_or_default()));
             }
-            (State::Missing, Thing::Forward(forward)) => {
+            (State::Missing, thing) => {
                 let place = source.as_ref().map(ToString::to_string).unwrap_or_default();
-                findings.error(vm, format_args!("the forward {forward} ({place}) is declared and not there"), APPLY);
+                let (kind, what) = (kind(thing), what(thing));
+                findings.error(vm, format_args!("the {kind} {what} ({place}) is declared and not there"), APPLY);
             }
-            (State::Missing, Thing::Route(route)) => {
-                let place = source.as_ref().map(ToString::to_string).unwrap_or_default();
-                findings.error(vm, format_args!("the route {route} ({place}) is declared and not there"), APPLY);
+            (State::LeftOver, thing) => {
+                let message = format!("the {} {} is there, and declared no more", kind(thing), what(thing));
+                findings.warning(vm, message, APPLY);
             }
-            (State::LeftOver, Thing::Forward(forward)) => {
-                findings.warning(vm, format_args!("the forward {forward} is open, and declared no more"), APPLY);
-            }
-            (State::LeftOver, Thing::Route(route)) => {
-                findings.warning(vm, format_args!("the route {route} is there, and declared no more"), APPLY);
-            }
-            (State::Foreign, Thing::Strange(what)) => {
-                findings.warning("inet virt-hooks", format_args!("{what} is there and belongs to no VM"), APPLY);
+            (State::Foreign, thing) => {
+                let message = format!("{} is there and belongs to no VM", what(thing));
+                findings.warning("inet virt-hooks", message, APPLY);
             }
             _ => {}
         }

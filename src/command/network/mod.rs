@@ -4,7 +4,7 @@ mod apply;
 mod check;
 mod import;
 pub(in crate::command) mod running;
-mod status;
+pub(super) mod status;
 
 use std::process::ExitCode;
 

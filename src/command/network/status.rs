@@ -11,6 +11,7 @@ use super::only_on_this_host;
 use super::running;
 use crate::command::failure::Failure;
 use crate::command::judge;
+use crate::command::terminal::json;
 use crate::command::terminal::screen::{Meaning, Screen};
 use crate::command::terminal::table::{Column, Table};
 use crate::network::declaration::{self, Declaration, Source};
@@ -65,9 +66,7 @@ pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, F
             // Where nobody listens, nobody is told.
             _ = writeln!(io::stderr(), "virt-hooks: {note}");
         }
-        let rows: Vec<Shown> = status.rows.iter().map(Shown::of).collect();
-        serde_json::to_writer_pretty(&mut out, &rows).map_err(io::Error::from)?;
-        writeln!(out)?;
+        json(&mut out, &status.rows.iter().map(Shown::of).collect::<Vec<_>>())?;
     } else {
         table(&mut out, &status, paths)?;
         for note in notes {
@@ -104,7 +103,7 @@ impl Shown {
     }
 }
 
-const fn kind(thing: &Thing) -> &'static str {
+pub(in crate::command) const fn kind(thing: &Thing) -> &'static str {
     match thing {
         Thing::Forward(_) => "forward",
         Thing::Route(_) => "route",
@@ -117,7 +116,7 @@ const fn kind(thing: &Thing) -> &'static str {
     }
 }
 
-fn what(thing: &Thing) -> String {
+pub(in crate::command) fn what(thing: &Thing) -> String {
     match thing {
         Thing::Forward(forward) => forward.to_string(),
         Thing::Route(route) => route.to_string(),
