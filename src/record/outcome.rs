@@ -25,16 +25,17 @@ impl Outcome {
         }
     }
 
-    /// How long the script ran, where it did.
-    pub const fn after(&self) -> Option<Duration> {
-        match self {
+    /// Returns how long the script ran in milliseconds, where it did.
+    pub fn milliseconds(&self) -> Option<u64> {
+        let after = match self {
             Self::Exited { after, .. }
             | Self::FilterRejected { after, .. }
             | Self::Signaled { after, .. }
             | Self::TimedOut { after, .. }
-            | Self::Interrupted { after, .. } => Some(*after),
-            Self::HandedOver | Self::Ignored | Self::NotStarted { .. } | Self::NotExecutable { .. } => None,
-        }
+            | Self::Interrupted { after, .. } => after,
+            Self::HandedOver | Self::Ignored | Self::NotStarted { .. } | Self::NotExecutable { .. } => return None,
+        };
+        Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

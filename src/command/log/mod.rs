@@ -1,28 +1,10 @@
 //! `virt-hooks log`: what ran.
 
 mod arguments;
-mod bar;
-mod duration;
-mod events;
-mod failures;
-mod files;
-mod filter;
 mod follow;
-mod json;
-mod lines;
-mod marks;
-mod moment;
-mod outcome;
-mod packing;
-mod pattern;
-mod rehearsal;
-mod rotation;
-mod selection;
-mod show;
-mod span;
-mod stats;
-mod timeline;
-mod under_way;
+mod query;
+mod read;
+mod view;
 
 use std::collections::VecDeque;
 use std::io::{BufWriter, Write};
@@ -30,14 +12,15 @@ use std::process::ExitCode;
 
 pub(super) use self::arguments::Arguments;
 
-use self::events::{Event, Events};
-use self::files::Files;
-use self::filter::{EventFilter, Filter, RunFilter};
-use self::lines::Line;
-use self::selection::Selection;
-use self::span::Span;
-use self::stats::Stats;
-use self::timeline::Timeline;
+use self::query::events::{Event, Events};
+use self::query::filter::{EventFilter, Filter, RunFilter};
+use self::query::selection::Selection;
+use self::query::span::Span;
+use self::read::files::Files;
+use self::read::lines::Line;
+use self::view::show;
+use self::view::stats::Stats;
+use self::view::timeline::Timeline;
 use super::failure::Failure;
 use super::terminal::screen::Screen;
 use crate::paths::Paths;

@@ -3,18 +3,18 @@
 use std::io::{self, Write};
 
 use super::json;
-use super::lines::Line;
+use crate::command::log::read::lines::Line;
 use crate::command::terminal::screen::{Meaning, Screen};
 use crate::record::{Escaped, Fields, Level, Record};
 
 /// How much is written at once, in bytes.
-pub(super) const BUFFER: usize = 256 << 10;
+pub(crate) const BUFFER: usize = 256 << 10;
 
 /// Shows a line of the log: a record as JSON where that is asked for, everything else as text.
 ///
 /// # Errors
 /// Where nobody takes it.
-pub(super) fn line(
+pub(crate) fn line(
     out: &mut dyn Write,
     screen: &Screen,
     as_json: bool,

@@ -12,7 +12,7 @@ const COMPLAINT: u64 = 300;
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Packing {
+pub(crate) enum Packing {
     Gzip,
     Xz,
     Zstd,
@@ -21,10 +21,10 @@ pub(super) enum Packing {
 
 impl Packing {
     /// Every way.
-    pub(super) const ALL: [Self; 4] = [Self::Gzip, Self::Xz, Self::Zstd, Self::Bzip2];
+    pub(crate) const ALL: [Self; 4] = [Self::Gzip, Self::Xz, Self::Zstd, Self::Bzip2];
 
     /// What the file's name ends with.
-    pub(super) const fn ending(self) -> &'static [u8] {
+    pub(crate) const fn ending(self) -> &'static [u8] {
         match self {
             Self::Gzip => b".gz",
             Self::Xz => b".xz",
@@ -34,7 +34,7 @@ impl Packing {
     }
 
     /// The program that makes them.
-    pub(super) const fn program(self) -> &'static str {
+    pub(crate) const fn program(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Xz => "xz",
@@ -50,7 +50,7 @@ impl Packing {
     }
 
     /// What to install to have it: the package's name, which for xz differs.
-    pub(super) const fn package(self) -> &'static str {
+    pub(crate) const fn package(self) -> &'static str {
         match self {
             Self::Xz => "xz or xz-utils",
             _ => self.program(),
@@ -60,7 +60,7 @@ impl Packing {
 
 /// What a compressed file holds, as its program tells it.
 #[derive(Debug)]
-pub(super) struct Unpacked {
+pub(crate) struct Unpacked {
     program: Child,
     output: ChildStdout,
 }
@@ -68,7 +68,7 @@ pub(super) struct Unpacked {
 impl Unpacked {
     /// Of a file that is read from where it stands. Fails with [`io::ErrorKind::NotFound`] where there is no such
     /// program.
-    pub(super) fn new(file: File, packing: Packing) -> io::Result<Self> {
+    pub(crate) fn new(file: File, packing: Packing) -> io::Result<Self> {
         let path = packing.path().ok_or(io::ErrorKind::NotFound)?;
         let mut program =
             Command::new(path).arg("-dc").stdin(file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;

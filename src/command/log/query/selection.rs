@@ -8,11 +8,11 @@ use std::path::Path;
 use memchr::memrchr_iter;
 
 use super::failures::Failures;
-use super::files::{Extent, Files};
 use super::filter::Filter;
-use super::lines::{Block, Blocks, BlocksBack, Line};
 use super::moment::Moment;
 use crate::command::failure::Failure;
+use crate::command::log::read::files::{Extent, Files};
+use crate::command::log::read::lines::{Block, Blocks, Line};
 use crate::record::Fields;
 
 /// How much is read at once from a file's end, in bytes.
@@ -20,7 +20,7 @@ const TAIL: u64 = 256 << 10;
 
 /// What is asked for, of which files.
 #[derive(Debug)]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     files: Files,
     filter: Filter,
     /// Where the runs that failed are, where only they are asked for.
@@ -30,11 +30,11 @@ pub(super) struct Selection {
 }
 
 /// A line that is shown, and its fields where it has been looked at them.
-pub(super) type See<'a> = dyn FnMut(Line<'_>, Option<&Fields<'_>>) -> Result<(), Failure> + 'a;
+pub(crate) type See<'a> = dyn FnMut(Line<'_>, Option<&Fields<'_>>) -> Result<(), Failure> + 'a;
 
 impl Selection {
     /// Looks at the files as far as is needed to know which lines are asked for.
-    pub(super) fn new(files: Files, filter: Filter) -> Result<Self, Failure> {
+    pub(crate) fn new(files: Files, filter: Filter) -> Result<Self, Failure> {
         let mut begins = vec![0; files.count()];
         if let Some(from) = filter.reads_from() {
             for (index, begin) in begins.iter_mut().enumerate() {
@@ -50,19 +50,19 @@ impl Selection {
     }
 
     /// Whether some of the log could not be read, which has been told.
-    pub(super) const fn is_faulty(&self) -> bool {
+    pub(crate) const fn is_faulty(&self) -> bool {
         self.files.faulty
     }
 
     /// What goes on from here: the log itself, how far it has been read in bytes, and which runs are under way in it.
-    pub(super) fn into_rest(self, path: &Path) -> (Option<(File, u64)>, Filter, Failures) {
+    pub(crate) fn into_rest(self, path: &Path) -> (Option<(File, u64)>, Filter, Failures) {
         let last = self.files.count().saturating_sub(1);
         let failures = self.failures.unwrap_or_default().go_on_with(last);
         (self.files.into_current(path), self.filter, failures)
     }
 
     /// Shows `see` all lines that are asked for.
-    pub(super) fn all(&mut self, see: &mut See<'_>) -> Result<(), Failure> {
+    pub(crate) fn all(&mut self, see: &mut See<'_>) -> Result<(), Failure> {
         if let Some(failures) = &mut self.failures {
             failures.again();
         }
@@ -70,7 +70,7 @@ impl Selection {
     }
 
     /// Shows `see` the last `count` of them. What they take in memory does not grow with their number.
-    pub(super) fn last(&mut self, count: usize, see: &mut See<'_>) -> Result<(), Failure> {
+    pub(crate) fn last(&mut self, count: usize, see: &mut See<'_>) -> Result<(), Failure> {
         let (first, mut superfluous) = if self.filter.failed {
             // What is shown of a file depends on the runs that were under way where it begins.
             let mut lines = 0;
@@ -135,12 +135,6 @@ impl Selection {
                 Ok(ControlFlow::Continue(()))
             });
         }
-        if let (Some(failures), None) = (failures.as_mut(), filter.word()) {
-            return self.files.read(file, begin, &mut |block| {
-                failed(file, block, filter, failures, see)?;
-                Ok(ControlFlow::Continue(()))
-            });
-        }
         self.files.read(file, begin, &mut |block| {
             if failures.as_ref().is_some_and(|failures| failures.none_within(file, block.offset, block.bytes.len())) {
                 return Ok(ControlFlow::Continue(()));
@@ -154,67 +148,26 @@ impl Selection {
         })
     }
 
-    /// Reads all files once to know which runs failed: backwards where that can be done, since a run is known to have
-    /// failed by its last record, and most have not.
+    /// Reads all files once to know which runs failed.
     fn mark_failures(&mut self) -> Result<(), Failure> {
-        let count = self.files.count();
-        let mut failures = Failures::of(count);
-        // With a word to look for, forwards is as fast; and who goes on from here has to know what is under way.
-        let forwards = self.filter.word().is_some() || self.filter.goes_on;
-        let packed = (0..count).rfind(|&file| forwards || self.files.plain(file).is_none()).map_or(0, |file| file + 1);
-        for file in 0..packed {
-            let begin = self.begins.get(file).copied().unwrap_or(0);
+        let mut failures = Failures::of(self.files.count());
+        for (file, &begin) in self.begins.iter().enumerate() {
             self.files.read(file, begin, &mut |block| {
                 // A run of the time that is asked for may have failed later.
                 records(block, &mut self.filter, &mut |_filter, line, fields| {
                     failures.mark(file, line.offset, fields);
                     Ok(())
                 })
-                .map(|_past| ControlFlow::Continue(()))
             })?;
         }
-        for file in (packed..count).rev() {
-            let begin = self.begins.get(file).copied().unwrap_or(0);
-            let Some((log, size)) = self.files.plain(file) else { continue };
-            let mut blocks = BlocksBack::new(log, begin, size);
-            // What can't be read is told when it is to be shown.
-            while let Ok(Some(block)) = blocks.next() {
-                failures.mark_back(file, block, &|fields| self.filter.fits_run(fields));
-            }
-        }
-        failures.mark_rest();
         self.failures = Some(failures);
         Ok(())
     }
 }
 
-/// Shows `see` the records in a block that are of runs which failed. What lies between them is passed over unread.
-fn failed(
-    file: usize,
-    block: Block<'_>,
-    filter: &mut Filter,
-    failures: &mut Failures,
-    see: &mut See<'_>,
-) -> Result<(), Failure> {
-    let end = block.offset + block.bytes.len() as u64;
-    let mut at = block.offset;
-    while let Some(next) = failures.next(file, at, end) {
-        let behind = usize::try_from(next - block.offset).unwrap_or(usize::MAX);
-        let Some(line) = block.line_behind(behind) else { break };
-        at = line.offset + line.bytes.len() as u64 + 1;
-        let Some(fields) = Some(line).filter(Line::is_whole).and_then(|line| Fields::split(line.bytes)) else {
-            continue;
-        };
-        if filter.fits_run(&fields) && failures.has(file, line.offset, &fields) && filter.fits_time(&fields) {
-            see(line, Some(&fields))?;
-        }
-    }
-    Ok(())
-}
-
 /// Shows `see` the records in a block that are of the event and the script which are asked for, up to where no more can
 /// fit.
-pub(super) fn records(
+pub(crate) fn records(
     block: Block<'_>,
     filter: &mut Filter,
     see: &mut dyn FnMut(&mut Filter, Line<'_>, &Fields<'_>) -> Result<(), Failure>,

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::duration::{Milliseconds, milliseconds};
-use super::filter::RunFilter;
+use super::duration::Milliseconds;
 use super::json;
-use super::outcome::outcome;
-use super::rehearsal::Rehearsals;
+use crate::command::log::query::filter::RunFilter;
+use crate::command::log::query::rehearsal::Rehearsals;
+use crate::command::log::query::stage::outcome;
 use crate::command::terminal::screen::{Meaning, Screen};
 use crate::command::terminal::table::{Cell, Column, Table};
 use crate::record::outcome::Outcome;
@@ -23,7 +23,7 @@ const NAME: usize = 512;
 
 /// What is counted, for each script.
 #[derive(Debug)]
-pub(super) struct Stats {
+pub(crate) struct Stats {
     filter: RunFilter,
     rehearsals: Rehearsals,
     scripts: HashMap<Vec<u8>, Tally>,
@@ -58,12 +58,12 @@ struct Row {
 
 impl Stats {
     /// Of the runs that fit.
-    pub(super) fn of(filter: RunFilter) -> Self {
+    pub(crate) fn of(filter: RunFilter) -> Self {
         Self { filter, rehearsals: Rehearsals::default(), scripts: HashMap::new(), others: Tally::default() }
     }
 
     /// Takes a record.
-    pub(super) fn count(&mut self, fields: &Fields<'_>) {
+    pub(crate) fn count(&mut self, fields: &Fields<'_>) {
         self.rehearsals.take(fields);
         let Some(outcome) = outcome(fields) else { return };
         if matches!(outcome, Outcome::HandedOver | Outcome::Ignored | Outcome::NotExecutable { .. }) {
@@ -84,7 +84,7 @@ impl Stats {
     }
 
     /// Shows a table, or with `json` an array, those first that took most time in all. Tells whether there is one.
-    pub(super) fn show(&self, out: &mut impl Write, screen: Screen, json: bool) -> io::Result<bool> {
+    pub(crate) fn show(&self, out: &mut impl Write, screen: Screen, json: bool) -> io::Result<bool> {
         let text = |name: &[u8]| {
             if json { String::from_utf8_lossy(name).into_owned() } else { Quoted::bytes(name).to_string() }
         };
@@ -110,8 +110,7 @@ impl Tally {
         self.runs += 1;
         self.failed += u64::from(outcome.is_failure());
         self.timed_out += u64::from(matches!(outcome, Outcome::TimedOut { .. }));
-        if let Some(after) = outcome.after() {
-            let after = milliseconds(after);
+        if let Some(after) = outcome.milliseconds() {
             self.total = self.total.saturating_add(after);
             self.max = self.max.max(after);
             self.timed += 1;

@@ -9,7 +9,7 @@ use crate::record::{Fields, Message};
 
 /// The rehearsals of a log, as far as it has been read.
 #[derive(Debug, Default)]
-pub(super) struct Rehearsals {
+pub(crate) struct Rehearsals {
     /// When each began, in milliseconds since 1970.
     begun: UnderWay<i64>,
     any: bool,
@@ -18,7 +18,7 @@ pub(super) struct Rehearsals {
 
 impl Rehearsals {
     /// Takes a record, which may be the first of one.
-    pub(super) fn take(&mut self, fields: &Fields<'_>) {
+    pub(crate) fn take(&mut self, fields: &Fields<'_>) {
         let first = fields.script.is_none() && fields.read_message() == Message::CalledByHand;
         if let Some(time) = first.then(|| millisecond(fields.time)).flatten() {
             self.begun.begin(self.event(fields), time);
@@ -27,7 +27,7 @@ impl Rehearsals {
     }
 
     /// Whether a record is of one. After a day, the same process id is another event's.
-    pub(super) fn has(&self, fields: &Fields<'_>) -> bool {
+    pub(crate) fn has(&self, fields: &Fields<'_>) -> bool {
         let begun = if self.any { self.begun.get(self.event(fields)) } else { None };
         begun.zip(millisecond(fields.time)).is_some_and(|(begun, time)| {
             u128::from(time.saturating_sub(*begun).unsigned_abs()) < LONGEST_RUN.as_millis()

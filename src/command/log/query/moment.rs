@@ -10,18 +10,18 @@ use crate::command::failure::Failure;
 use crate::record::{Quoted, local_zone};
 
 /// How long before `--since` it is looked for the beginnings of runs that failed later.
-pub(super) const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How far apart the times of records may be that stand beside each other in the wrong order: the clock was set, or a
 /// record was long in being written.
-pub(super) const DISORDER: Duration = Duration::from_secs(600);
+pub(crate) const DISORDER: Duration = Duration::from_secs(600);
 
 /// How a time is said.
 const TAKEN: &str = "90s, 15m, 1h, 7d, 14:22, 2026-11-22, 2026-11-22T14:22 or 2026-11-22T14:22:44+01:00";
 
 /// A time that records are compared with.
 #[derive(Debug, Clone)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     time: Timestamp,
     /// The offset of the record last asked about, and this time as that record would tell it.
     told: Option<([u8; 6], Vec<u8>)>,
@@ -29,7 +29,7 @@ pub(super) struct Moment {
 
 /// Which end of a day a date stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// `--since`: its first moment.
     First,
     /// `--until`: its last.
@@ -38,7 +38,7 @@ pub(super) enum End {
 
 impl Moment {
     /// Reads the value of `option`.
-    pub(super) fn parse(option: &str, text: &str, end: End) -> Result<Self, Failure> {
+    pub(crate) fn parse(option: &str, text: &str, end: End) -> Result<Self, Failure> {
         let now = Timestamp::now().to_zoned(local_zone());
         match parse(text, &now, end) {
             Some(time) => Ok(Self { time, told: None }),
@@ -50,28 +50,28 @@ impl Moment {
     }
 
     /// Some time earlier or, with the beginning of time reached, that.
-    pub(super) fn earlier(&self, by: Duration) -> Self {
+    pub(crate) fn earlier(&self, by: Duration) -> Self {
         Self { time: self.time.checked_sub(by).unwrap_or(Timestamp::MIN), told: None }
     }
 
     /// Some time later.
-    pub(super) fn later(&self, by: Duration) -> Self {
+    pub(crate) fn later(&self, by: Duration) -> Self {
         Self { time: self.time.checked_add(by).unwrap_or(Timestamp::MAX), told: None }
     }
 
     /// The same as files have it.
-    pub(super) fn as_system_time(&self) -> SystemTime {
+    pub(crate) fn as_system_time(&self) -> SystemTime {
         SystemTime::from(self.time)
     }
 
     /// The same in milliseconds since 1970.
-    pub(super) fn as_millisecond(&self) -> i64 {
+    pub(crate) fn as_millisecond(&self) -> i64 {
         self.time.as_millisecond()
     }
 
     /// Compares a record's time with this one, to the millisecond. Times of one offset compare as texts, so that it is
     /// told anew only where the offset changes.
-    pub(super) fn compare(&mut self, record: &str) -> std::cmp::Ordering {
+    pub(crate) fn compare(&mut self, record: &str) -> std::cmp::Ordering {
         let (local, offset) = record.as_bytes().split_at_checked(23).unwrap_or((b"", b""));
         let told = match &mut self.told {
             Some((of, told)) if of.as_slice() == offset => told,
@@ -94,7 +94,7 @@ fn told_at(time: Timestamp, offset: &[u8]) -> String {
 }
 
 /// A record's time in milliseconds since 1970; nothing where there is no such time.
-pub(super) fn millisecond(record: &str) -> Option<i64> {
+pub(crate) fn millisecond(record: &str) -> Option<i64> {
     record.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
 }
 

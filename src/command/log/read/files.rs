@@ -23,12 +23,12 @@ const LONGEST: u64 = 1 << 20;
 
 /// The log's files, oldest first.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(crate) struct Files {
     files: Vec<LogFile>,
     /// There is a log, though it may have nothing of the time that is asked for.
-    pub(super) exist: bool,
+    pub(crate) exist: bool,
     /// Some of it could not be read, which has been told.
-    pub(super) faulty: bool,
+    pub(crate) faulty: bool,
     /// What can't be read is not told, since it has been.
     quiet: bool,
 }
@@ -46,12 +46,12 @@ struct LogFile {
 
 impl Files {
     /// Opens those that were written to at `since` or later, of the log at `path`.
-    pub(super) fn open(path: &Path, since: Option<SystemTime>) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path, since: Option<SystemTime>) -> Result<Self, Failure> {
         Self::open_and_tell(path, since, true)
     }
 
     /// Opens all of them once more.
-    pub(super) fn open_again(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open_again(path: &Path) -> Result<Self, Failure> {
         Self::open_and_tell(path, None, false)
     }
 
@@ -81,7 +81,7 @@ impl Files {
     }
 
     /// Leaves out the end of the log where its newline is still to come.
-    pub(super) fn leave_unfinished_line(&mut self) {
+    pub(crate) fn leave_unfinished_line(&mut self) {
         let Some(file) = self.files.last_mut().filter(|file| file.packing.is_none()) else { return };
         let begin = file.size.saturating_sub(LONGEST);
         let mut end = Vec::new();
@@ -94,25 +94,25 @@ impl Files {
     }
 
     /// The log itself and how much there is of it in bytes, if it is there.
-    pub(super) fn into_current(self, path: &Path) -> Option<(File, u64)> {
+    pub(crate) fn into_current(self, path: &Path) -> Option<(File, u64)> {
         let current = self.files.into_iter().next_back().filter(|file| file.path == path)?;
         Some((current.file, current.size))
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.files.len()
     }
 
     /// A file that is read as it stands, with its size in bytes; nothing where it is compressed.
-    pub(super) fn plain(&self, index: usize) -> Option<(&File, u64)> {
+    pub(crate) fn plain(&self, index: usize) -> Option<(&File, u64)> {
         let file = self.files.get(index).filter(|file| file.packing.is_none())?;
         Some((&file.file, file.size))
     }
 
     /// Shows `see` the file's blocks from `from` on, which begins a line; compressed ones are read from the beginning.
     /// What can't be read is told on stderr, once, and the rest goes on.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         index: usize,
         from: u64,
@@ -180,11 +180,11 @@ impl LogFile {
 
 /// A part of a file.
 #[derive(Debug)]
-pub(super) struct Extent<'a> {
-    pub(super) file: &'a File,
+pub(crate) struct Extent<'a> {
+    pub(crate) file: &'a File,
     /// Where it begins and ends, in bytes.
-    pub(super) at: u64,
-    pub(super) end: u64,
+    pub(crate) at: u64,
+    pub(crate) end: u64,
 }
 
 impl Read for Extent<'_> {
@@ -197,7 +197,7 @@ impl Read for Extent<'_> {
 }
 
 /// The log itself, where there is one. The hook follows no symlink there, so what one leads to is not its log.
-pub(super) fn open_current(path: &Path) -> Result<Option<(File, Metadata)>, Failure> {
+pub(crate) fn open_current(path: &Path) -> Result<Option<(File, Metadata)>, Failure> {
     match open(path, OFlags::NOFOLLOW) {
         Ok(opened) => Ok(Some(opened)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

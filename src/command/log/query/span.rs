@@ -4,18 +4,21 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::files::Files;
-use super::lines::{Block, BlocksBack, Line};
 use crate::command::failure::Failure;
+use crate::command::log::read::files::Files;
+use crate::command::log::read::lines::{Block, Line};
 use crate::record::Fields;
+
+/// How much of a file's end is searched for its last record, in bytes.
+const END: u64 = 1 << 20;
 
 /// The times of the first and the last record, as they stand there; nothing where there is no record.
 #[derive(Debug)]
-pub(super) struct Span(Option<(String, String)>);
+pub(crate) struct Span(Option<(String, String)>);
 
 impl Span {
     /// Of the log at `path`, rotated files and all.
-    pub(super) fn of(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn of(path: &Path) -> Result<Self, Failure> {
         let mut files = Files::open_again(path)?;
         let count = files.count();
         let mut first = None;
@@ -39,17 +42,11 @@ impl Span {
     }
 }
 
-/// The time of a file's last record.
+/// The time of a file's last record, which is looked for near its end.
 fn last_of(files: &mut Files, file: usize) -> Result<Option<String>, Failure> {
+    let from = files.plain(file).map_or(0, |(_, size)| size.saturating_sub(END));
     let mut last = None;
-    if let Some((log, size)) = files.plain(file) {
-        let mut blocks = BlocksBack::new(log, 0, size);
-        while let (None, Ok(Some(block))) = (&last, blocks.next()) {
-            last = times(block).last().map(str::to_owned);
-        }
-        return Ok(last);
-    }
-    files.read(file, 0, &mut |block| {
+    files.read(file, from, &mut |block| {
         last = times(block).last().map(str::to_owned).or(last.take());
         Ok(ControlFlow::Continue(()))
     })?;

@@ -5,7 +5,7 @@ use crate::record::{Fields, Message};
 
 /// How far the run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     Started,
     Failed,
     Ended,
@@ -15,7 +15,7 @@ pub(super) enum Stage {
 
 impl Stage {
     /// The stage that a record reports.
-    pub(super) fn of(fields: &Fields<'_>) -> Self {
+    pub(crate) fn of(fields: &Fields<'_>) -> Self {
         if fields.script.is_none() {
             return Self::Other;
         }
@@ -30,7 +30,7 @@ impl Stage {
 }
 
 /// The outcome that a record reports, if it does.
-pub(super) fn outcome(fields: &Fields<'_>) -> Option<Outcome> {
+pub(crate) fn outcome(fields: &Fields<'_>) -> Option<Outcome> {
     fields.script?;
     match fields.read_message() {
         Message::Outcome { outcome } => Some(outcome.into_owned()),

@@ -1,8 +1,6 @@
 //! A log, read in large blocks of whole lines, in memory that no line can exceed.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 
 use memchr::{memchr, memrchr};
 
@@ -12,7 +10,7 @@ const BLOCK: usize = 512 << 10;
 
 /// Reads blocks of lines.
 #[derive(Debug)]
-pub(super) struct Blocks<R> {
+pub(crate) struct Blocks<R> {
     reader: R,
     buffer: Vec<u8>,
     /// How much of the buffer has been given out, and how much is filled.
@@ -26,43 +24,43 @@ pub(super) struct Blocks<R> {
 
 /// Some lines. Only the last one of a file, and one that is longer than a block, lacks its newline.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Block<'a> {
+pub(crate) struct Block<'a> {
     /// Where it begins in the file.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// The lines with their newlines.
-    pub(super) bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     /// Whether a line begins where the block does. Otherwise it goes on with one that is longer than a block.
-    pub(super) begins: bool,
+    pub(crate) begins: bool,
     /// Whether a line ends where the block does.
-    pub(super) ends: bool,
+    pub(crate) ends: bool,
 }
 
 /// A line, or a piece of one that is longer than a block.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// Where it begins in the file.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// The line without its newline.
-    pub(super) bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     /// Whether this is its beginning.
-    pub(super) begins: bool,
+    pub(crate) begins: bool,
     /// Whether this is its end.
-    pub(super) ends: bool,
+    pub(crate) ends: bool,
 }
 
 impl<R: Read> Blocks<R> {
     /// Reads from `reader`, which stands at the beginning of a line, `offset` bytes into the file.
-    pub(super) fn new(reader: R, offset: u64) -> Self {
+    pub(crate) fn new(reader: R, offset: u64) -> Self {
         Self { reader, buffer: vec![0; BLOCK], given: 0, filled: 0, offset, within_a_line: false }
     }
 
     /// The same, but the reader may stand within a line whose beginning has been read before.
-    pub(super) fn within_a_line(self, within_a_line: bool) -> Self {
+    pub(crate) fn within_a_line(self, within_a_line: bool) -> Self {
         Self { within_a_line, ..self }
     }
 
     /// The next lines, or nothing at the end of the file.
-    pub(super) fn next(&mut self) -> io::Result<Option<Block<'_>>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Block<'_>>> {
         self.buffer.copy_within(self.given..self.filled, 0);
         self.offset += self.given as u64;
         self.filled -= self.given;
@@ -97,54 +95,9 @@ impl<R: Read> Blocks<R> {
     }
 }
 
-/// Reads a file's lines in blocks from its end to its beginning, those that are longer than a block left out.
-#[derive(Debug)]
-pub(super) struct BlocksBack<'a> {
-    file: &'a File,
-    buffer: Vec<u8>,
-    /// The part that is still to be read, in bytes from the file's beginning. Both are the beginnings of lines.
-    begin: u64,
-    end: u64,
-    /// The end of the part is within a line that is left out.
-    within_a_line: bool,
-}
-
-impl<'a> BlocksBack<'a> {
-    /// Reads what is between the two.
-    pub(super) fn new(file: &'a File, begin: u64, end: u64) -> Self {
-        Self { file, buffer: vec![0; BLOCK], begin, end, within_a_line: false }
-    }
-
-    /// The lines before those that were given last, or nothing at the beginning.
-    pub(super) fn next(&mut self) -> io::Result<Option<Block<'_>>> {
-        while self.end > self.begin {
-            let from = self.end.saturating_sub(BLOCK as u64).max(self.begin);
-            let length = usize::try_from(self.end - from).unwrap_or(BLOCK);
-            let bytes = self.buffer.get_mut(..length).unwrap_or_default();
-            self.file.read_exact_at(bytes, from)?;
-            let last = if self.within_a_line { memrchr(b'\n', bytes).map_or(0, |newline| newline + 1) } else { length };
-            let first = if from == self.begin { 0 } else { memchr(b'\n', bytes).map_or(length, |newline| newline + 1) };
-            if first < last {
-                self.within_a_line = false;
-                self.end = from + first as u64;
-                let bytes = self.buffer.get(first..last).unwrap_or_default();
-                return Ok(Some(Block { offset: self.end, bytes, begins: true, ends: true }));
-            }
-            if self.within_a_line && last > 0 {
-                self.within_a_line = false;
-                self.end = from + last as u64;
-            } else {
-                self.within_a_line = true;
-                self.end = from;
-            }
-        }
-        Ok(None)
-    }
-}
-
 impl<'a> Block<'a> {
     /// Its lines, one after another.
-    pub(super) fn lines(self) -> impl Iterator<Item = Line<'a>> {
+    pub(crate) fn lines(self) -> impl Iterator<Item = Line<'a>> {
         let mut next = 0;
         std::iter::from_fn(move || {
             let line = self.line_from(next)?;
@@ -154,7 +107,7 @@ impl<'a> Block<'a> {
     }
 
     /// Its lines that hold one of the words, each once.
-    pub(super) fn lines_with(self, word: &memchr::memmem::Finder<'_>) -> impl Iterator<Item = Line<'a>> {
+    pub(crate) fn lines_with(self, word: &memchr::memmem::Finder<'_>) -> impl Iterator<Item = Line<'a>> {
         let mut next = 0;
         std::iter::from_fn(move || {
             let found = next + word.find(self.bytes.get(next..)?)?;
@@ -166,18 +119,9 @@ impl<'a> Block<'a> {
     }
 
     /// Those of its lines that have their newlines.
-    pub(super) fn finished(self) -> Self {
+    pub(crate) fn finished(self) -> Self {
         let length = memrchr(b'\n', self.bytes).map_or(0, |newline| newline + 1);
         Self { bytes: self.bytes.get(..length).unwrap_or_default(), ..self }
-    }
-
-    /// The first line that begins so many bytes into the block, or behind that.
-    pub(super) fn line_behind(self, at: usize) -> Option<Line<'a>> {
-        let before = at.checked_sub(1).and_then(|before| self.bytes.get(before));
-        if before.is_none_or(|&before| before == b'\n') {
-            return self.line_from(at);
-        }
-        self.line_from(at + memchr(b'\n', self.bytes.get(at..)?)? + 1)
     }
 
     /// The line that begins at `start`.
@@ -192,7 +136,7 @@ impl<'a> Block<'a> {
 
 impl Line<'_> {
     /// Whether it came in one piece. A record always does: the hook cuts what scripts print.
-    pub(super) const fn is_whole(&self) -> bool {
+    pub(crate) const fn is_whole(&self) -> bool {
         self.begins && self.ends
     }
 }
@@ -248,29 +192,6 @@ mod tests {
         assert_eq!(whole, [b"before".as_slice(), b"after"]);
         let pieces = lines.iter().filter(|line| !line.2).map(|line| line.1.len());
         assert_eq!(pieces.sum::<usize>(), 2 * BLOCK + 10);
-    }
-
-    #[test]
-    fn lines_come_backwards_too_but_for_those_longer_than_a_block() {
-        for (long, end) in [(0, "\n"), (BLOCK - 3, ""), (BLOCK, "\n"), (BLOCK + 1, ""), (3 * BLOCK, "\n")] {
-            let mut text = "a line\n\n".repeat(BLOCK / 4).into_bytes();
-            text.extend(vec![b'x'; long]);
-            text.extend(b"\nlast but one\nlast".iter().chain(end.as_bytes()));
-            let mut file = tempfile::tempfile().expect("a file");
-            io::Write::write_all(&mut file, &text).expect("to be written");
-            let mut blocks = BlocksBack::new(&file, 7, text.len() as u64);
-            let mut seen = Vec::new();
-            while let Some(block) = blocks.next().expect("a block") {
-                let lines: Vec<_> = block.lines().map(|line| (line.offset, line.bytes.to_vec())).collect();
-                seen.extend(lines.into_iter().rev());
-            }
-            seen.reverse();
-            let expected = lines(&text, BLOCK)
-                .into_iter()
-                .filter(|(at, line, whole)| *whole && *at >= 7 && line.len() < BLOCK / 2);
-            let seen: Vec<_> = seen.into_iter().filter(|(_, line)| line.len() < BLOCK / 2).collect();
-            assert!(expected.map(|(at, line, _)| (at, line)).eq(seen), "{long}");
-        }
     }
 
     #[test]

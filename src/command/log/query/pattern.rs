@@ -7,7 +7,7 @@ use crate::record::{Escaped, Quoted};
 
 /// A pattern that the operator gave.
 #[derive(Debug)]
-pub(super) struct NamePattern {
+pub(crate) struct NamePattern {
     text: String,
     pattern: Pattern,
     /// The name itself, where the pattern fits no other.
@@ -16,7 +16,7 @@ pub(super) struct NamePattern {
 
 impl NamePattern {
     /// Reads the value of `option`.
-    pub(super) fn parse(option: &str, text: &str) -> Result<Self, Failure> {
+    pub(crate) fn parse(option: &str, text: &str) -> Result<Self, Failure> {
         let pattern = Pattern::new(text).map_err(|error| {
             let (text, why) = (Quoted::bytes(text.as_bytes()), Escaped(error.msg.as_bytes()));
             Failure::usage(format_args!(
@@ -28,7 +28,7 @@ impl NamePattern {
     }
 
     /// Whether a name fits. Bytes that are no UTF-8 fit `?` and `*`.
-    pub(super) fn fits(&self, name: &[u8]) -> bool {
+    pub(crate) fn fits(&self, name: &[u8]) -> bool {
         match &self.only {
             Some(only) => only == name,
             None => self.pattern.matches(&String::from_utf8_lossy(name)),
@@ -36,7 +36,7 @@ impl NamePattern {
     }
 
     /// The longest text that every name which fits has in it, as it stands in a record.
-    pub(super) fn word(&self) -> Vec<u8> {
+    pub(crate) fn word(&self) -> Vec<u8> {
         let mut longest = "";
         let mut rest = self.text.as_str();
         while !rest.is_empty() {

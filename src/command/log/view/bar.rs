@@ -8,7 +8,7 @@ const RIGHT_HALF: char = '▐';
 
 /// A bar from `begin` to `end` on an axis from 0 to `axis`, in exactly `width` columns. Whatever took no time is still
 /// to be seen; what is beyond the axis is not.
-pub(super) fn bar(begin: u64, end: u64, axis: u64, width: usize, blocks: bool) -> String {
+pub(crate) fn bar(begin: u64, end: u64, axis: u64, width: usize, blocks: bool) -> String {
     let parts = if blocks { 8 } else { 1 };
     let all = width * parts;
     // What began is marked by at least one part.

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 /// How many may be under way. What a crash of the host left without an end goes first.
-pub(super) const MOST: usize = 100_000;
+pub(crate) const MOST: usize = 100_000;
 
 /// A value for each run or event that is under way, as many as are kept.
 #[derive(Debug)]
-pub(super) struct UnderWay<T> {
+pub(crate) struct UnderWay<T> {
     new: HashMap<u64, T>,
     old: HashMap<u64, T>,
 }
@@ -20,7 +20,7 @@ impl<T> Default for UnderWay<T> {
 
 impl<T> UnderWay<T> {
     /// A run has begun.
-    pub(super) fn begin(&mut self, run: u64, value: T) {
+    pub(crate) fn begin(&mut self, run: u64, value: T) {
         if self.new.len() >= MOST / 2 {
             self.old = std::mem::take(&mut self.new);
         }
@@ -29,17 +29,17 @@ impl<T> UnderWay<T> {
     }
 
     /// A run has ended, of which this was kept.
-    pub(super) fn end(&mut self, run: u64) -> Option<T> {
+    pub(crate) fn end(&mut self, run: u64) -> Option<T> {
         self.new.remove(&run).or_else(|| self.old.remove(&run))
     }
 
     /// What is kept of one.
-    pub(super) fn get(&self, run: u64) -> Option<&T> {
+    pub(crate) fn get(&self, run: u64) -> Option<&T> {
         self.new.get(&run).or_else(|| self.old.get(&run))
     }
 
     /// Keeps those alone for which `keep` says so.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
         self.new.retain(|_run, value| keep(value));
         self.old.retain(|_run, value| keep(value));
     }

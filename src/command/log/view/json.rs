@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::duration::milliseconds;
-use super::outcome::outcome;
+use crate::command::log::query::stage::outcome;
 use crate::record::outcome::Outcome;
 use crate::record::{Escaped, Fields, Record};
 
@@ -31,10 +30,10 @@ struct Object<'a> {
 }
 
 /// Shows a record; nothing where the line is somebody else's.
-pub(super) fn record(out: &mut dyn Write, fields: &Fields<'_>) -> io::Result<()> {
+pub(crate) fn record(out: &mut dyn Write, fields: &Fields<'_>) -> io::Result<()> {
     let Some(record) = Record::read(fields) else { return Ok(()) };
     let outcome = outcome(fields);
-    let after = outcome.as_ref().and_then(Outcome::after);
+    let duration_ms = outcome.as_ref().and_then(Outcome::milliseconds);
     let exit_code = match outcome {
         Some(Outcome::Exited { code, .. }) => Some(code),
         Some(Outcome::FilterRejected { .. }) => Some(0),
@@ -53,14 +52,14 @@ pub(super) fn record(out: &mut dyn Write, fields: &Fields<'_>) -> io::Result<()>
         script: script.as_deref(),
         message: &text(&record.message),
         exit_code,
-        duration_ms: after.map(milliseconds),
+        duration_ms,
     };
     print(out, &object)?;
     out.write_all(b"\n")
 }
 
 /// Writes a value on one line, in which no text can play tricks on a terminal.
-pub(super) fn print(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+pub(crate) fn print(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(out, Printable);
     // An error here is one of the writer's.
     value.serialize(&mut serializer).map_err(io::Error::from)

@@ -1,11 +1,10 @@
 //! How long something took, for a person: `12 ms`, `3.4 s`, `2m05s`.
 
 use std::fmt;
-use std::time::Duration;
 
 /// A time in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Milliseconds(pub(super) u64);
+pub(crate) struct Milliseconds(pub(super) u64);
 
 impl fmt::Display for Milliseconds {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -17,11 +16,6 @@ impl fmt::Display for Milliseconds {
             _ => write!(formatter, "{}h{:02}m", seconds / 3600, seconds / 60 % 60),
         }
     }
-}
-
-/// A time in milliseconds; one that is too long is the longest.
-pub(super) fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::bar::bar;
 use super::duration::Milliseconds;
-use super::events::{Event, Run};
+use crate::command::log::query::events::{Event, Run};
 use crate::command::terminal::screen::{Meaning, Screen, columns, padded};
 use crate::command::terminal::width::{cut, cut_end, right};
 use crate::driver::{Operation, QEMU};
@@ -29,7 +29,7 @@ const NOTE: usize = 24;
 
 /// Draws events.
 #[derive(Debug)]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     screen: Screen,
     widths: Widths,
     blocks: bool,
@@ -57,18 +57,18 @@ struct Widths {
 
 impl Timeline {
     /// For this screen, in blocks where the locale has them.
-    pub(super) fn new(screen: Screen) -> Self {
+    pub(crate) fn new(screen: Screen) -> Self {
         let blocks = is_utf8(|name| std::env::var_os(name));
         Self { screen, widths: Widths::of(screen.width), blocks, first: true }
     }
 
     /// Whether there was an event.
-    pub(super) const fn has_drawn(&self) -> bool {
+    pub(crate) const fn has_drawn(&self) -> bool {
         !self.first
     }
 
     /// Draws one event.
-    pub(super) fn draw(&mut self, out: &mut dyn Write, event: &Event) -> io::Result<()> {
+    pub(crate) fn draw(&mut self, out: &mut dyn Write, event: &Event) -> io::Result<()> {
         if !std::mem::replace(&mut self.first, false) {
             writeln!(out)?;
         }

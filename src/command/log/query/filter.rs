@@ -6,17 +6,17 @@ use std::time::SystemTime;
 
 use memchr::memmem::Finder;
 
-use super::arguments::Arguments;
 use super::events::Event;
 use super::moment::{DISORDER, End, LONGEST_RUN, Moment};
 use super::pattern::NamePattern;
 use crate::command::failure::Failure;
+use crate::command::log::arguments::Arguments;
 use crate::record::Fields;
 use crate::record::outcome::Outcome;
 
 /// What a record has to fit. One without any condition takes lines of others too.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     domain: Option<NamePattern>,
     script: Option<NamePattern>,
     operation: Option<String>,
@@ -24,17 +24,15 @@ pub(super) struct Filter {
     until: Option<Moment>,
     until_at_last: Option<Moment>,
     /// Only records of runs that failed.
-    pub(super) failed: bool,
+    pub(crate) failed: bool,
     /// Only records, also where nothing else is asked for.
-    pub(super) only_records: bool,
-    /// What comes later is asked for too.
-    pub(super) goes_on: bool,
+    pub(crate) only_records: bool,
     word: Option<Finder<'static>>,
 }
 
 impl Filter {
     /// What the command line asks for.
-    pub(super) fn of(arguments: &Arguments) -> Result<Self, Failure> {
+    pub(crate) fn of(arguments: &Arguments) -> Result<Self, Failure> {
         let pattern = |option, text: Option<&String>| text.map(|text| NamePattern::parse(option, text)).transpose();
         let moment = |option, text: Option<&String>, end| text.map(|text| Moment::parse(option, text, end)).transpose();
         let until = moment("--until", arguments.until.as_ref(), End::Last)?;
@@ -47,7 +45,6 @@ impl Filter {
             until,
             failed: arguments.failed,
             only_records: arguments.json || arguments.stats,
-            goes_on: arguments.follow,
             word: None,
         };
         filter.word = filter.longest_word();
@@ -56,7 +53,7 @@ impl Filter {
 
     /// The same for the timeline, which shows events whole: those that began in the time that is asked for, and in
     /// which a script fits and one failed, if that is asked for.
-    pub(super) fn of_events(arguments: &Arguments) -> Result<(Self, EventFilter), Failure> {
+    pub(crate) fn of_events(arguments: &Arguments) -> Result<(Self, EventFilter), Failure> {
         let mut filter = Self { only_records: true, ..Self::of(arguments)? };
         let since = filter.since.as_ref().map_or(i64::MIN, Moment::as_millisecond);
         let until = filter.until.take().map_or(i64::MAX, |until| until.as_millisecond());
@@ -70,7 +67,7 @@ impl Filter {
 
     /// The same for figures, which leave out the runs of events that others of their records tell of: runs of scripts that
     /// fit, that ended in the time that is asked for, and that failed, if that is asked for.
-    pub(super) fn of_runs(arguments: &Arguments) -> Result<(Self, RunFilter), Failure> {
+    pub(crate) fn of_runs(arguments: &Arguments) -> Result<(Self, RunFilter), Failure> {
         let mut filter = Self::of(arguments)?;
         let failed = std::mem::take(&mut filter.failed);
         let runs = RunFilter { script: filter.script.take(), failed, since: filter.since.clone() };
@@ -80,13 +77,13 @@ impl Filter {
     }
 
     /// Whether everything is asked for, lines of others too.
-    pub(super) const fn takes_every_line(&self) -> bool {
+    pub(crate) const fn takes_every_line(&self) -> bool {
         let any = self.domain.is_some() || self.script.is_some() || self.operation.is_some();
         !(any || self.since.is_some() || self.until.is_some() || self.failed || self.only_records)
     }
 
     /// A word that every line has which fits; the longest is likely the rarest.
-    pub(super) const fn word(&self) -> Option<&Finder<'static>> {
+    pub(crate) const fn word(&self) -> Option<&Finder<'static>> {
         self.word.as_ref()
     }
 
@@ -98,7 +95,7 @@ impl Filter {
     }
 
     /// Whether a record is of the event and the script that are asked for.
-    pub(super) fn fits_run(&self, fields: &Fields<'_>) -> bool {
+    pub(crate) fn fits_run(&self, fields: &Fields<'_>) -> bool {
         if self.operation.as_ref().is_some_and(|operation| fields.operation.written() != operation.as_bytes()) {
             return false;
         }
@@ -113,31 +110,31 @@ impl Filter {
     }
 
     /// Whether a record is of the time that is asked for.
-    pub(super) fn fits_time(&mut self, fields: &Fields<'_>) -> bool {
+    pub(crate) fn fits_time(&mut self, fields: &Fields<'_>) -> bool {
         let since = self.since.as_mut().is_none_or(|since| since.compare(fields.time) != Ordering::Less);
         since && self.until.as_mut().is_none_or(|until| until.compare(fields.time) != Ordering::Greater)
     }
 
     /// Whether no record that fits can come behind this one.
-    pub(super) fn is_past(&mut self, fields: &Fields<'_>) -> bool {
+    pub(crate) fn is_past(&mut self, fields: &Fields<'_>) -> bool {
         self.until_at_last.as_mut().is_some_and(|until| until.compare(fields.time) == Ordering::Greater)
     }
 
     /// From when on the log has to be read.
-    pub(super) fn reads_from(&self) -> Option<Moment> {
+    pub(crate) fn reads_from(&self) -> Option<Moment> {
         let margin = if self.failed { LONGEST_RUN } else { DISORDER };
         self.since.as_ref().map(|since| since.earlier(margin))
     }
 
     /// Files last written to before this have nothing that fits.
-    pub(super) fn files_from(&self) -> Option<SystemTime> {
+    pub(crate) fn files_from(&self) -> Option<SystemTime> {
         self.reads_from().map(|moment| moment.as_system_time())
     }
 }
 
 /// Which events are asked for.
 #[derive(Debug)]
-pub(super) struct EventFilter {
+pub(crate) struct EventFilter {
     script: Option<NamePattern>,
     failed: bool,
     /// When it began, in milliseconds since 1970.
@@ -146,7 +143,7 @@ pub(super) struct EventFilter {
 
 impl EventFilter {
     /// Whether an event is asked for.
-    pub(super) fn fits(&self, event: &Event) -> bool {
+    pub(crate) fn fits(&self, event: &Event) -> bool {
         let script = |pattern: &NamePattern| event.runs.iter().any(|run| script_fits(pattern, &run.label));
         let failed = || event.runs.iter().any(|run| run.outcome.as_ref().is_some_and(Outcome::is_failure));
         self.begin.contains(&event.begin()) && self.script.as_ref().is_none_or(script) && (!self.failed || failed())
@@ -155,7 +152,7 @@ impl EventFilter {
 
 /// Which runs are asked for.
 #[derive(Debug)]
-pub(super) struct RunFilter {
+pub(crate) struct RunFilter {
     script: Option<NamePattern>,
     failed: bool,
     since: Option<Moment>,
@@ -163,7 +160,7 @@ pub(super) struct RunFilter {
 
 impl RunFilter {
     /// Whether the run of a script is asked for that ended so with this record.
-    pub(super) fn fits(&mut self, fields: &Fields<'_>, script: &[u8], outcome: &Outcome) -> bool {
+    pub(crate) fn fits(&mut self, fields: &Fields<'_>, script: &[u8], outcome: &Outcome) -> bool {
         let since = self.since.as_mut().is_none_or(|since| since.compare(fields.time) != Ordering::Less);
         let fits = self.script.as_ref().is_none_or(|pattern| script_fits(pattern, script));
         since && fits && (!self.failed || outcome.is_failure())

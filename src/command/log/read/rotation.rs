@@ -18,13 +18,13 @@ use super::packing::Packing;
 
 /// A file that rotation has put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rotated {
+pub(crate) struct Rotated {
     /// Where it is.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// How it is compressed, if it is.
-    pub(super) packing: Option<Packing>,
+    pub(crate) packing: Option<Packing>,
     /// When it was last written to, which compression keeps.
-    pub(super) modified: SystemTime,
+    pub(crate) modified: SystemTime,
     name: Name,
 }
 
@@ -38,7 +38,7 @@ enum Name {
 }
 
 /// The files beside `log` that it has been rotated to, oldest first. Nothing where their folder can't be read.
-pub(super) fn rotated(log: &Path) -> Vec<Rotated> {
+pub(crate) fn rotated(log: &Path) -> Vec<Rotated> {
     let (Some(folder), Some(log_name)) = (log.parent(), log.file_name()) else { return Vec::new() };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let found = entries.filter_map(|entry| {

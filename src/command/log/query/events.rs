@@ -6,12 +6,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-use super::duration::milliseconds;
 use super::moment::millisecond;
-use super::outcome::{Stage, outcome};
 use super::rehearsal::Rehearsals;
 use crate::record::outcome::Outcome;
-use crate::record::{Fields, Quoted};
+use crate::record::{Fields, Message, Quoted};
 
 /// How long an event of which nothing runs may say nothing, in milliseconds.
 const SILENCE: i64 = 60 * 60 * 1000;
@@ -25,19 +23,19 @@ const NAME: usize = 512;
 
 /// One call of the hook, as far as scripts ran.
 #[derive(Debug)]
-pub(super) struct Event {
+pub(crate) struct Event {
     /// The time of its first record, as it stands there.
-    pub(super) time: String,
+    pub(crate) time: String,
     /// The domain, the operation and the sub-operation, as they can be shown.
-    pub(super) domain: String,
-    pub(super) operation: String,
-    pub(super) sub_operation: String,
+    pub(crate) domain: String,
+    pub(crate) operation: String,
+    pub(crate) sub_operation: String,
     /// It was called by hand, not by libvirt.
-    pub(super) by_hand: bool,
+    pub(crate) by_hand: bool,
     /// Its scripts in the order in which they began.
-    pub(super) runs: Vec<Run>,
+    pub(crate) runs: Vec<Run>,
     /// How many runs more there were.
-    pub(super) more: usize,
+    pub(crate) more: usize,
     pid: u32,
     heading: u64,
     last: i64,
@@ -46,26 +44,26 @@ pub(super) struct Event {
 
 /// One run of a script in it. Times are in milliseconds since 1970.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// The script, as it stands below `custom/`.
-    pub(super) label: Vec<u8>,
+    pub(crate) label: Vec<u8>,
     /// When it began, or did not.
-    pub(super) begin: i64,
+    pub(crate) begin: i64,
     /// libvirt was not kept waiting.
-    pub(super) background: bool,
+    pub(crate) background: bool,
     /// What became of it, where that is logged.
-    pub(super) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     started: bool,
 }
 
 impl Run {
     /// How long it took, in milliseconds, where that is known.
-    pub(super) fn took(&self) -> Option<u64> {
-        self.outcome.as_ref().and_then(Outcome::after).map(milliseconds)
+    pub(crate) fn took(&self) -> Option<u64> {
+        self.outcome.as_ref().and_then(Outcome::milliseconds)
     }
 
     /// Whether it may still be running.
-    pub(super) const fn is_open(&self) -> bool {
+    pub(crate) const fn is_open(&self) -> bool {
         self.outcome.is_none()
     }
 }
@@ -91,12 +89,12 @@ impl Event {
     }
 
     /// When its first script began, in milliseconds since 1970.
-    pub(super) fn begin(&self) -> i64 {
+    pub(crate) fn begin(&self) -> i64 {
         self.runs.iter().map(|run| run.begin).min().unwrap_or(self.last)
     }
 
     /// How long libvirt waited for its scripts, in milliseconds.
-    pub(super) fn took(&self) -> u64 {
+    pub(crate) fn took(&self) -> u64 {
         let end = |run: &Run| match run.took() {
             Some(took) => run.begin.saturating_add_unsigned(took),
             None if run.is_open() => self.last,
@@ -107,7 +105,7 @@ impl Event {
     }
 
     /// The script that libvirt waited for longest, if it waited.
-    pub(super) fn slowest(&self) -> Option<(usize, u64)> {
+    pub(crate) fn slowest(&self) -> Option<(usize, u64)> {
         let waited = self.runs.iter().enumerate().filter(|(_, run)| !run.background);
         let times = waited.filter_map(|(index, run)| Some((index, run.took()?)));
         times.filter(|(_, took)| *took > 0).max_by_key(|(index, took)| (*took, std::cmp::Reverse(*index)))
@@ -140,7 +138,7 @@ impl Event {
 
     /// Takes what became of a script; false where that is another event's.
     fn ended(&mut self, label: &[u8], time: i64, outcome: &Outcome) -> bool {
-        let took = outcome.after().map_or(0, milliseconds);
+        let took = outcome.milliseconds().unwrap_or(0);
         let began = time.saturating_sub_unsigned(took);
         let background = *outcome == Outcome::HandedOver;
         let outcome = (!background).then(|| outcome.clone());
@@ -157,7 +155,7 @@ impl Event {
 
 /// The events under way.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     /// In the order in which they began.
     events: VecDeque<Event>,
     /// The event that each process id is of now, by its number.
@@ -171,13 +169,13 @@ pub(super) struct Events {
 
 impl Events {
     /// Takes a record.
-    pub(super) fn take(&mut self, fields: &Fields<'_>) {
+    pub(crate) fn take(&mut self, fields: &Fields<'_>) {
         self.rehearsals.take(fields);
-        let started = Stage::of(fields) == Stage::Started;
-        let outcome = if started { None } else { outcome(fields) };
-        if !started && outcome.is_none() {
-            return;
-        }
+        let outcome = match fields.read_message() {
+            Message::Started { .. } => None,
+            Message::Outcome { outcome } => Some(outcome.into_owned()),
+            _ => return,
+        };
         let Some(time) = millisecond(fields.time) else { return };
         let Some(label) = fields.script.and_then(|script| script.read()) else { return };
         let label = label.get(..NAME).unwrap_or(&label);
@@ -209,7 +207,7 @@ impl Events {
     }
 
     /// The next event that is over; at the log's end all are.
-    pub(super) fn next(&mut self, at_the_end: bool) -> Option<Event> {
+    pub(crate) fn next(&mut self, at_the_end: bool) -> Option<Event> {
         let first = self.events.front()?;
         let over = at_the_end || first.over || first.is_silent(self.now) || self.events.len() > UNDER_WAY;
         let event = if over { self.events.pop_front() } else { None }?;

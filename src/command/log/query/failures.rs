@@ -1,0 +1,131 @@
+//! `--failed`: which records are of runs that failed.
+//!
+//! That a run failed is known at its end only. So the log is read twice: first it is marked where such runs begin, then
+//! they are shown from there to their outcomes. A mark is a bit; the runs under way at any one time are all that is kept
+//! besides.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use super::stage::Stage;
+use super::under_way::UnderWay;
+use crate::record::Fields;
+
+/// Tells runs apart: by process id, domain, operation and script.
+#[derive(Debug, Default)]
+struct RunIds {
+    state: RandomState,
+}
+
+/// Which run it is.
+pub(crate) type RunId = u64;
+
+impl RunIds {
+    /// The run that a record is of.
+    fn of(&self, fields: &Fields<'_>) -> RunId {
+        self.state.hash_one(fields.run)
+    }
+}
+
+/// How many bytes share a mark: no record that begins or ends a run is as short.
+const SLOT: u64 = 64;
+
+/// Where in a file runs begin that failed, a bit for each slot.
+type Marks = Vec<u64>;
+
+/// The word of a mark, and its bit there.
+fn place(offset: u64) -> (usize, u64) {
+    let slot = offset / SLOT;
+    (usize::try_from(slot / 64).unwrap_or(usize::MAX), 1 << (slot % 64))
+}
+
+/// The failed runs of all files.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    runs: RunIds,
+    marks: Vec<Marks>,
+    /// Where each run that is under way began, while marking: the file and the offset.
+    begun: UnderWay<(usize, u64)>,
+    /// The failed runs that are being shown.
+    shown: HashSet<RunId>,
+}
+
+impl Failures {
+    /// Of so many files, none marked yet.
+    pub(crate) fn of(files: usize) -> Self {
+        Self { marks: vec![Marks::new(); files], ..Self::default() }
+    }
+
+    /// The first time: takes a record at this offset of this file.
+    pub(crate) fn mark(&mut self, file: usize, offset: u64, fields: &Fields<'_>) {
+        match Stage::of(fields) {
+            Stage::Other => {}
+            Stage::Started => self.begun.begin(self.runs.of(fields), (file, offset)),
+            Stage::Ended => _ = self.begun.end(self.runs.of(fields)),
+            Stage::Failed => {
+                // Whose beginning was rotated away, and what did not even start, is one record.
+                self.mark_run(self.runs.of(fields), file, offset);
+            }
+        }
+    }
+
+    /// Marks where a run began, or its end at this place, where that is not known.
+    fn mark_run(&mut self, run: RunId, file: usize, offset: u64) {
+        let (file, offset) = self.begun.end(run).unwrap_or((file, offset));
+        let (word, bit) = place(offset);
+        if let Some(marks) = self.marks.get_mut(file) {
+            marks.resize(marks.len().max(word + 1), 0);
+            if let Some(word) = marks.get_mut(word) {
+                *word |= bit;
+            }
+        }
+    }
+
+    /// The second time: whether a record is of a run that failed.
+    pub(crate) fn has(&mut self, file: usize, offset: u64, fields: &Fields<'_>) -> bool {
+        let (word, bit) = place(offset);
+        let marked = self.marks.get(file).and_then(|marks| marks.get(word)).is_some_and(|word| word & bit != 0);
+        match Stage::of(fields) {
+            Stage::Started if marked => {
+                self.shown.insert(self.runs.of(fields));
+                true
+            }
+            Stage::Started => {
+                self.shown.remove(&self.runs.of(fields));
+                false
+            }
+            Stage::Failed => self.shown.remove(&self.runs.of(fields)) || marked,
+            Stage::Ended | Stage::Other => !self.shown.is_empty() && self.shown.contains(&self.runs.of(fields)),
+        }
+    }
+
+    /// The second time: whether none of so many bytes from `offset` on can be of a run that failed.
+    pub(crate) fn none_within(&self, file: usize, offset: u64, length: usize) -> bool {
+        let (first, last) = (place(offset).0, place(offset + length as u64).0);
+        let marks = self.marks.get(file).map_or(&[][..], Vec::as_slice);
+        let within = marks.get(first..marks.len().min(last + 1)).unwrap_or_default();
+        self.shown.is_empty() && within.iter().all(|word| *word == 0)
+    }
+
+    /// The run that fails with the record at this offset of the only file, and where it began.
+    pub(crate) fn begin_of(&mut self, offset: u64, fields: &Fields<'_>) -> (RunId, u64) {
+        let run = self.runs.of(fields);
+        (run, self.begun.end(run).map_or(offset, |(_file, begin)| begin))
+    }
+
+    /// The run that a record is of.
+    pub(crate) fn run_of(&self, fields: &Fields<'_>) -> RunId {
+        self.runs.of(fields)
+    }
+
+    /// The same, to go on with this file as the only one.
+    pub(crate) fn go_on_with(mut self, file: usize) -> Self {
+        self.begun.retain(|(of, _offset)| std::mem::take(of) == file);
+        Self { marks: vec![Marks::new()], shown: HashSet::new(), ..self }
+    }
+
+    /// The second time begins anew.
+    pub(crate) fn again(&mut self) {
+        self.shown.clear();
+    }
+}
