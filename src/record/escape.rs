@@ -210,6 +210,21 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// Splits off a name, quoted or up to the next blank. It is returned with its escapes, the quotes left out.
+pub(super) fn take_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let Some(quoted) = text.strip_prefix(b"\"") else {
+        return Some(text.split_at(text.iter().position(|&byte| matches!(byte, b' ' | b'"')).unwrap_or(text.len())));
+    };
+    let mut escaped = false;
+    let close = quoted.iter().position(|&byte| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
+    })?;
+    let (written, rest) = quoted.split_at(close);
+    Some((written, rest.get(1..)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

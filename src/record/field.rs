@@ -8,8 +8,8 @@ use std::io::Write;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::escape::{self, unescape};
-use super::line::{Level, take_word};
+use super::escape::{self, take_word, unescape};
+use super::level::Level;
 use super::outcome::{Outcome, Seconds, Signal};
 
 /// Appends a value as it is displayed.

@@ -10,36 +10,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::escape::{enclose_into, escape_into, quote_into, unescape};
+use super::escape::{enclose_into, escape_into, quote_into, take_word, unescape};
+use super::level::Level;
 use super::message::Message;
 
 /// What stands in the script's place where there is none.
 const NO_SCRIPT: &[u8] = b"-";
-
-/// How much a record matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// What happened.
-    Info,
-    /// What an operator should look at.
-    Warn,
-    /// What went wrong.
-    Error,
-}
-
-impl Level {
-    /// Every level.
-    pub const ALL: [Self; 3] = [Self::Info, Self::Warn, Self::Error];
-
-    /// Its name in a record.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Info => "INFO",
-            Self::Warn => "WARN",
-            Self::Error => "ERROR",
-        }
-    }
-}
 
 /// What is the same in every record of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,21 +228,6 @@ fn take_name<'a>(text: &'a [u8], end: &[u8]) -> Option<(Name<'a>, &'a [u8])> {
     };
     let (written, rest) = text.split_at_checked(length)?;
     (!written.is_empty()).then_some((Name(written), rest.strip_prefix(end)?))
-}
-
-/// Splits off a name, quoted or up to the next blank. It is returned with its escapes, the quotes left out.
-pub(super) fn take_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let Some(quoted) = text.strip_prefix(b"\"") else {
-        return Some(text.split_at(text.iter().position(|&byte| matches!(byte, b' ' | b'"')).unwrap_or(text.len())));
-    };
-    let mut escaped = false;
-    let close = quoted.iter().position(|&byte| {
-        let closes = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        closes
-    })?;
-    let (written, rest) = quoted.split_at(close);
-    Some((written, rest.get(1..)?))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::field::{
     Bytes, Ended, Limit, Milliseconds, Name, Names, Number, OfLine, OfScript, Printed, SignalNumber, Stream, Text,
     Until, Why,
 };
-use super::line::Level;
+use super::level::Level;
 
 /// Appends one piece of a row.
 macro_rules! write_piece {

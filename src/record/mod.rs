@@ -7,6 +7,7 @@ mod clock;
 mod escape;
 mod field;
 mod file;
+mod level;
 mod line;
 mod message;
 pub mod outcome;
@@ -20,7 +21,8 @@ use std::path::{Path, PathBuf};
 pub use self::clock::{local_time, local_zone};
 pub use self::escape::{Escaped, Quoted};
 pub use self::field::Printed;
-pub use self::line::{Fields, Heading, Level, Name, Record};
+pub use self::level::Level;
+pub use self::line::{Fields, Heading, Name, Record};
 pub use self::message::Message;
 
 use self::clock::Clock;
