@@ -141,7 +141,7 @@ impl Tail {
                 continue;
             }
             let (file, failures) = (&self.file, &mut self.failures);
-            _ = records(block, filter, &mut |filter, line, fields| {
+            _ = records(block, filter, None, &mut |filter, line, fields| {
                 if !filter.failed {
                     return if filter.fits_time(fields) { view.show(&line, Some(fields)) } else { Ok(()) };
                 }

@@ -7,8 +7,11 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
+use memchr::memmem::Finder;
+
 use super::stage::Stage;
 use super::under_way::UnderWay;
+use crate::command::log::read::lines::Block;
 use crate::record::Fields;
 
 /// Tells runs apart: by process id, domain, operation and script.
@@ -37,6 +40,51 @@ type Marks = Vec<u64>;
 fn place(offset: u64) -> (usize, u64) {
     let slot = offset / SLOT;
     (usize::try_from(slot / 64).unwrap_or(usize::MAX), 1 << (slot % 64))
+}
+
+/// What stands in every record of a failure, and in few others.
+const FAILURES: [&str; 2] = [" WARN  qemu-hook[", " ERROR qemu-hook["];
+
+/// Where in a line the process id begins, and how many bytes from there on all records of a run share.
+const RUN: std::ops::Range<usize> = 46..58;
+
+/// Runs that may have failed, by a hash of the first bytes that their records share: some runs too many, and none too few.
+#[derive(Debug)]
+pub(crate) struct Suspects(Marks);
+
+impl Suspects {
+    /// How many hashes there are, as a power of two.
+    const BITS: u32 = 22;
+
+    /// No run.
+    pub(crate) fn none() -> Self {
+        Self(vec![0; 1 << (Self::BITS - 6)])
+    }
+
+    fn place(line: &[u8]) -> Option<(usize, u64)> {
+        let (first, rest) = line.get(RUN)?.split_first_chunk()?;
+        let rest = u32::from_le_bytes(rest.try_into().ok()?);
+        let mixed = u64::from_le_bytes(*first) ^ u64::from(rest).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::BITS);
+        Some((usize::try_from(hash / 64).ok()?, 1 << (hash % 64)))
+    }
+
+    /// Adds the runs that fail in a block.
+    pub(crate) fn add(&mut self, block: Block<'_>) {
+        for words in FAILURES {
+            for line in block.lines_with(&Finder::new(words)) {
+                let word = Self::place(line.bytes).and_then(|(word, bit)| Some((self.0.get_mut(word)?, bit)));
+                if let Some((word, bit)) = word {
+                    *word |= bit;
+                }
+            }
+        }
+    }
+
+    /// Returns true if a line may be a record of one of them.
+    pub(crate) fn have(&self, line: &[u8]) -> bool {
+        Self::place(line).is_some_and(|(word, bit)| self.0.get(word).is_some_and(|word| word & bit != 0))
+    }
 }
 
 /// The failed runs of all files.

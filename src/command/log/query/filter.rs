@@ -25,6 +25,8 @@ pub(crate) struct Filter {
     until_at_last: Option<Moment>,
     /// Only records of runs that failed.
     pub(crate) failed: bool,
+    /// Later records are asked for too, so that every run under way counts.
+    pub(crate) goes_on: bool,
     /// Only records, also where nothing else is asked for.
     pub(crate) only_records: bool,
     word: Option<Finder<'static>>,
@@ -44,6 +46,7 @@ impl Filter {
             until_at_last: until.as_ref().map(|until| until.later(DISORDER)),
             until,
             failed: arguments.failed,
+            goes_on: arguments.follow,
             only_records: arguments.json || arguments.stats,
             word: None,
         };

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use memchr::memrchr_iter;
 
-use super::failures::Failures;
+use super::failures::{Failures, Suspects};
 use super::filter::Filter;
 use super::moment::Moment;
 use crate::command::failure::Failure;
@@ -25,6 +25,8 @@ pub(crate) struct Selection {
     filter: Filter,
     /// Where the runs that failed are, where only they are asked for.
     failures: Option<Failures>,
+    /// The runs of which the rest is passed over unread, where only some may have failed.
+    suspects: Option<Suspects>,
     /// Where in each file the reading begins.
     begins: Vec<u64>,
 }
@@ -42,7 +44,7 @@ impl Selection {
                 *begin = files.plain(index).and_then(|(file, size)| first_since(file, size, &from).ok()).unwrap_or(0);
             }
         }
-        let mut all = Self { files, filter, failures: None, begins };
+        let mut all = Self { files, filter, failures: None, suspects: None, begins };
         if all.filter.failed {
             all.mark_failures()?;
         }
@@ -128,7 +130,7 @@ impl Selection {
     /// Shows `see` the lines of one file that are asked for.
     fn lines_of(&mut self, file: usize, see: &mut See<'_>) -> Result<(), Failure> {
         let begin = self.begins.get(file).copied().unwrap_or(0);
-        let (filter, failures) = (&mut self.filter, &mut self.failures);
+        let (filter, failures, suspects) = (&mut self.filter, &mut self.failures, self.suspects.as_ref());
         if filter.takes_every_line() {
             return self.files.read(file, begin, &mut |block| {
                 block.lines().try_for_each(|line| see(line, None))?;
@@ -139,7 +141,7 @@ impl Selection {
             if failures.as_ref().is_some_and(|failures| failures.none_within(file, block.offset, block.bytes.len())) {
                 return Ok(ControlFlow::Continue(()));
             }
-            records(block, filter, &mut |filter, line, fields| {
+            records(block, filter, suspects, &mut |filter, line, fields| {
                 if !failures.as_mut().is_none_or(|failures| failures.has(file, line.offset, fields)) {
                     return Ok(());
                 }
@@ -150,11 +152,21 @@ impl Selection {
 
     /// Reads all files once to know which runs failed.
     fn mark_failures(&mut self) -> Result<(), Failure> {
-        let mut failures = Failures::of(self.files.count());
+        if self.filter.word().is_none() && !self.filter.goes_on {
+            let mut suspects = Suspects::none();
+            for (file, &begin) in self.begins.iter().enumerate() {
+                self.files.read(file, begin, &mut |block| {
+                    suspects.add(block);
+                    Ok(ControlFlow::Continue(()))
+                })?;
+            }
+            self.suspects = Some(suspects);
+        }
+        let (mut failures, suspects) = (Failures::of(self.files.count()), self.suspects.as_ref());
         for (file, &begin) in self.begins.iter().enumerate() {
             self.files.read(file, begin, &mut |block| {
                 // A run of the time that is asked for may have failed later.
-                records(block, &mut self.filter, &mut |_filter, line, fields| {
+                records(block, &mut self.filter, suspects, &mut |_filter, line, fields| {
                     failures.mark(file, line.offset, fields);
                     Ok(())
                 })
@@ -170,6 +182,7 @@ impl Selection {
 pub(crate) fn records(
     block: Block<'_>,
     filter: &mut Filter,
+    suspects: Option<&Suspects>,
     see: &mut dyn FnMut(&mut Filter, Line<'_>, &Fields<'_>) -> Result<(), Failure>,
 ) -> Result<ControlFlow<()>, Failure> {
     let word = filter.word().cloned();
@@ -179,7 +192,8 @@ pub(crate) fn records(
         None => every = Some(block.lines()),
     }
     let lines = with_word.into_iter().flatten().chain(every.into_iter().flatten());
-    for line in lines.filter(Line::is_whole) {
+    let suspect = |line: &Line<'_>| line.is_whole() && suspects.is_none_or(|suspects| suspects.have(line.bytes));
+    for line in lines.filter(suspect) {
         let Some(fields) = Fields::split(line.bytes) else { continue };
         if filter.fits_run(&fields) {
             if filter.is_past(&fields) && !filter.failed {
