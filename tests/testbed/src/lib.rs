@@ -14,6 +14,7 @@ mod terminal;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,8 +72,12 @@ impl Host {
         }
         // The specification's own examples begin with #!/usr/bin/python.
         symlink("python3", host.path("extra/bin/python")).expect("a link to python3");
-        fs::copy(binary, host.path("etc/libvirt/hooks/qemu")).expect("the hook");
-        fs::copy(binary, host.path("extra/bin/virt-hooks")).expect("the command");
+        // By a child: a process that another test starts would inherit this one's descriptors, and executing the copies would
+        // fail with ETXTBSY until they are closed there.
+        for copy in ["etc/libvirt/hooks/qemu", "extra/bin/virt-hooks"] {
+            let copied = Command::new("cp").arg(binary).arg(host.path(copy)).status().expect("cp");
+            assert!(copied.success(), "{copy}");
+        }
         // It hides one that `make install` put on this machine.
         fs::hard_link(host.path("extra/bin/virt-hooks"), host.path("extra/sbin/virt-hooks")).expect("the command");
         host

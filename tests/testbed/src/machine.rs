@@ -76,7 +76,20 @@ impl Machine {
     pub fn write(&self, inside: &str, content: impl AsRef<[u8]>, mode: u32) {
         let path = self.path(inside);
         fs::create_dir_all(path.parent().expect("a folder above")).expect("the folders above");
-        fs::write(&path, content).expect("a file");
+        if mode & 0o111 == 0 {
+            fs::write(&path, content).expect("a file");
+        } else {
+            // By a child: a process that another test starts would inherit this one's descriptor, and executing the file
+            // would fail with ETXTBSY until it is closed there.
+            let mut child = Command::new("sh")
+                .args(["-c", "cat > \"$1\"", "sh"])
+                .arg(&path)
+                .stdin(Stdio::piped())
+                .spawn()
+                .expect("a shell");
+            child.stdin.take().expect("a pipe").write_all(content.as_ref()).expect("the content");
+            assert!(child.wait().expect("its exit").success(), "{}", path.display());
+        }
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("its mode");
     }
 
