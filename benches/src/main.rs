@@ -99,7 +99,7 @@ fn run_network(turns: usize) -> Result<bool, Failure> {
 fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
     begin(None)?;
     let measured = figures::measure(turns)?;
-    println!("| figure | measured | reach | best imaginable | |\n|---|---|---|---|---|");
+    println!("| figure | measured | target | best imaginable | result |\n|---|---|---|---|---|");
     let mut all_reached = true;
     for (figure, value) in Figure::all().iter().zip(&measured.values) {
         let reached = figure.is_reached(*value);
@@ -112,7 +112,7 @@ fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
     match instructions::counts()? {
         None => println!("\nNo instruction counts: there is no valgrind."),
         Some(counts) => {
-            println!("\n| instructions of the program itself | |\n|---|---|");
+            println!("\n| sample | instructions |\n|---|---|");
             counts.iter().for_each(|(what, count)| println!("| {what} | {} |", grouped(*count)));
         }
     }
@@ -126,7 +126,7 @@ fn run(turns: usize, with_plots: bool, long: bool) -> Result<bool, Failure> {
 }
 
 fn print_times(times: &[(String, f64)]) {
-    println!("\n| what | median |\n|---|---|");
+    println!("\n| sample | median |\n|---|---|");
     for (what, seconds) in times {
         println!("| {what} | {} |", shown(*seconds));
     }
