@@ -1,14 +1,14 @@
-# What `install`, `uninstall` and the packages have in common: the places on a host, and root's rights. What concerns
-# libvirt's hooks the program does itself. It is sourced by bash, with the checkout as the working folder.
+# Shared by `install`, `uninstall` and the packages: the paths on a host, and root's rights. The program itself handles
+# libvirt's hooks. Sourced by bash, with the checkout as the working folder.
 # shellcheck shell=bash disable=SC2034
 
-# With DESTDIR all of it lies below that folder, and nothing of the host itself is changed.
+# With DESTDIR all paths are below that folder, and the host itself is not changed.
 root=
 [ -z "${DESTDIR:-}" ] || root=$(realpath -m -- "$DESTDIR")
 root=${root%/}
 below=(${root:+--root "$root"})
 
-# Whose places the files go to: a package says it, else it is the host's.
+# The distribution's paths: set by a package, else the host's.
 if [ -z "${layout:-}" ]; then
     if [ -e /etc/debian_version ]; then layout=deb; else layout=rpm; fi
 fi
@@ -17,7 +17,7 @@ binary=$root/usr/sbin/virt-hooks
 examples=$root/usr/share/doc/virt-hooks/examples
 
 say() { printf '%s\n' "$*"; }
-# As it can be pasted into a shell.
+# Quotes a word for a shell.
 word() { printf %q "$1"; }
 die() { printf 'virt-hooks: %s\n' "$@" >&2; exit 1; }
 
@@ -36,10 +36,10 @@ as_root() {
 is() { as_root test "$@"; }
 is_there() { is -e "$1" || is -L "$1"; }
 
-# Whether a program is this one, as it says of itself.
+# Returns true if the program prints virt-hooks' version.
 is_ours() { [[ "$(as_root "$1" --version 2> /dev/null)" == "virt-hooks "* ]]; }
 
-# What a package has put there it also upgrades and removes.
+# A package upgrades and removes its own files.
 leave_to_the_package() {
     local removal="rpm --erase virt-hooks"
     is_there "$root/usr/share/virt-hooks/package" || return 0
@@ -54,7 +54,7 @@ for_each_file() {
     for file in examples/*; do
         "$@" 0755 "$file" "$examples/${file##*/}"
     done
-    # Not where it would be read: a host without that file looks for no declarations.
+    # Not in its place: without that file a host checks for no declarations.
     "$@" 0644 packaging/virt-hooks-network.toml "$examples/virt-hooks-network.toml"
     "$@" 0644 packaging/selinux/virt-hooks.cil "$root/usr/share/selinux/packages/virt-hooks.cil"
     for file in man/*.[58] completions/*; do

@@ -1,4 +1,4 @@
-# What a package says of the program, told by the checkout. Sourced by bash, with the checkout as the working folder.
+# The package's fields, read from the checkout. Sourced by bash, with the checkout as the working folder.
 # shellcheck shell=bash disable=SC2034
 
 die() { printf 'virt-hooks: %s\n' "$@" >&2; exit 1; }
@@ -14,7 +14,7 @@ target=${CARGO_TARGET_DIR:-target}
 # Where packages end up.
 packages=$target/packages
 
-# As it stands for itself in what sed puts in: `s/.../$(replacement TEXT)/`.
+# Escapes a text for sed's replacement: `s/.../$(replacement TEXT)/`.
 replacement() { printf '%s\n' "$1" | sed 's,[&/\\],\\&,g'; }
 
 # When the sources are from, in seconds: what the packages and the files in them are dated, so that they are the same
@@ -28,13 +28,13 @@ source_date() {
         echo "$SOURCE_DATE_EPOCH"
     elif [ -e .git ]; then
         # Which git refuses where the checkout is another user's.
-        git log -1 --format=%ct || die "when these sources are from git does not tell, for the reason above; set SOURCE_DATE_EPOCH"
+        git log -1 --format=%ct || die "git prints no date for these sources, for the reason above; set SOURCE_DATE_EPOCH"
     elif [ -n "$archived" ]; then
         echo "$archived"
     elif [ -n "$date" ]; then
         date --utc --date="$date" +%s
     else
-        die "when these sources are from can't be told: no git, no release in CHANGELOG.md; set SOURCE_DATE_EPOCH"
+        die "the date of these sources is unknown: no git, no release in CHANGELOG.md; set SOURCE_DATE_EPOCH"
     fi
 }
 
@@ -63,7 +63,7 @@ services() {
     done
 }
 
-# `steps deb|rpm`: steps.sh as it stands at the beginning of every script.
+# `steps deb|rpm`: prints steps.sh, for the beginning of every script.
 steps() {
     local text units services start
     units=$(units)

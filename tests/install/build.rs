@@ -51,7 +51,7 @@ fn without_musl_it_is_built_static_with_glibc_and_that_is_said() {
         let machine = machine(rustup);
         let said = machine.run(["env", "RUSTFLAGS=-C debuginfo=1", "make"]).success();
         let expected = "built target/x86_64-unknown-linux-gnu/release/virt-hooks (static, with glibc, since Rust's \
-                        target x86_64-unknown-linux-musl can't be had here)\n";
+                        target x86_64-unknown-linux-musl is not available)\n";
         assert_eq!(said, expected);
         let flags = machine.read("/mnt/notes/flags");
         assert!(flags.starts_with("-C\ndebuginfo=1\n-C\ntarget-feature=+crt-static\n--remap-path-prefix="), "{flags}");
@@ -98,6 +98,6 @@ fn without_rust_nothing_is_changed_and_what_is_missing_is_said() {
     machine.shell("rm -f /usr/bin/cargo /usr/local/bin/cargo");
     let before = machine.changes();
     let said = machine.run(["make", "install"]).failure();
-    assert!(said.contains("there is no cargo here: install Rust"), "{said}");
+    assert!(said.contains("cargo does not exist; fix: install Rust"), "{said}");
     assert_eq!(machine.changes(), before);
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2086 # units and services are lists of words
 
-# Enables what is new, leaves alone what the operator has disabled, and has what runs be the new version: as debhelper's
-# dh_installsystemd does it.
+# Enables new units, leaves disabled ones disabled, and restarts running ones with the new version, as debhelper's
+# dh_installsystemd does.
 start_units() {
     for unit in $units; do
         deb-systemd-helper unmask "$unit" > /dev/null || :
@@ -14,13 +14,12 @@ start_units() {
     reload_units
     if [ -d /run/systemd/system ]; then
         deb-systemd-invoke restart $units || :
-        # Also where the operator has disabled what starts it.
+        # Also if the operator has disabled the path unit.
         deb-systemd-invoke try-restart virt-hooks-network.service || :
     fi
 }
 
-# What starts the services first, and waited for: one that is under way would put the hook, or rules, back when they are
-# taken out.
+# Stops the path units first, and waits: a running service would restore the hook, or rules, after their removal.
 stop_units() {
     if [ -d /run/systemd/system ]; then
         deb-systemd-invoke stop $units || :
