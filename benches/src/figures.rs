@@ -115,7 +115,7 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
     note("each further sh script", sh.event);
     note("the same sh script spawned alone", sh.alone);
 
-    let foreign = foreign(turns, &event)?;
+    let unrelated = unrelated(turns, &event)?;
     host::empty_custom()?;
     let script = host::scripts("start", 1, SH.as_bytes())?.concat();
     let alone = Call::new(script, &START, &xml);
@@ -138,7 +138,7 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
         imports / beside,
         no_op.event / bare,
         sh.event / sh.alone,
-        foreign * 1e3,
+        unrelated * 1e3,
         storm / scripts,
         logged / appended,
         memory,
@@ -188,9 +188,9 @@ pub(crate) fn spawned(scripts: Vec<String>, xml: &[u8]) -> Call<'_> {
 }
 
 /// How much longer an event takes beside 10,000 files that are none of its business, in seconds.
-fn foreign(turns: usize, event: &Call<'_>) -> Result<f64, Failure> {
+fn unrelated(turns: usize, event: &Call<'_>) -> Result<f64, Failure> {
     const ASIDE: &str = "/etc/libvirt/hooks/aside";
-    host::foreign_files(10_000)?;
+    host::unrelated_files(10_000)?;
     let with = &mut || event.time();
     let without = &mut || {
         fs::rename(CUSTOM, ASIDE)?;
@@ -259,7 +259,7 @@ fn memory(xml: &[u8], large: &[u8]) -> Result<f64, Failure> {
     host::empty_custom()?;
     let mut peaks = vec![printing, peak(START, xml)?, peak(MIGRATE, large)?];
     host::scripts("start", 20, SH.as_bytes())?;
-    host::foreign_files(10_000)?;
+    host::unrelated_files(10_000)?;
     peaks.push(peak(START, xml)?);
     host::empty_custom()?;
     Ok(peaks.into_iter().fold(0.0, f64::max))

@@ -102,7 +102,7 @@ pub(crate) fn scripts(operation: &str, count: usize, content: &[u8]) -> io::Resu
 }
 
 /// Puts as many files in `custom/` that are no scripts.
-pub(crate) fn foreign_files(count: usize) -> io::Result<()> {
+pub(crate) fn unrelated_files(count: usize) -> io::Result<()> {
     (0..count).try_for_each(|number| fs::write(format!("{CUSTOM}/notes-{number:05}.txt"), ""))
 }
 

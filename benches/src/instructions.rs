@@ -24,8 +24,8 @@ pub(crate) fn counts() -> Result<Option<Vec<(&'static str, u64)>>, Failure> {
     host::scripts("start", 21, &no_op)?;
     counts.push(("event with 21 no-op scripts", of(HOOK, START, &xml)?));
     host::empty_custom()?;
-    host::foreign_files(10_000)?;
-    counts.push(("event beside 10,000 foreign files", of(HOOK, START, &xml)?));
+    host::unrelated_files(10_000)?;
+    counts.push(("event beside 10,000 unrelated files", of(HOOK, START, &xml)?));
     host::settings(Some(UNLIMITED))?;
     printing_script(8_000_000)?;
     counts.push(("100,000 lines of script output", of(HOOK, START, &xml)?));
