@@ -20,14 +20,14 @@ scratch=$(mktemp -d)
 mount -t tmpfs scratch "$scratch"
 trap 'umount -l "$scratch"; rmdir "$scratch"' EXIT
 passed=0 failed=0 root=
-# What has to succeed before there is anything to assert.
+# Steps that must succeed before any assertion.
 trap 'printf "ended at line %s, where it was said:\n%s\n" "$LINENO" "${said:-}"' ERR
 
 # new_machine WHAT: another one, on which nothing has happened yet.
 new_machine() {
     echo "--- $1"
     if [ -n "$root" ]; then
-        # Whoever still runs there.
+        # Processes that still run there.
         jobs -p | xargs -r kill 2> /dev/null || :
         wait
         umount -l "$root"
@@ -49,7 +49,7 @@ new_machine() {
 # What comes after it runs on the machine.
 there() { chroot "$root" "$@"; }
 
-# on COMMAND...: on the machine, as root there. What it says goes to $said as well.
+# on COMMAND...: on the machine, as root. Its output is also in $said.
 on() {
     local code=0
     there env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive \
@@ -58,7 +58,7 @@ on() {
     return $code
 }
 
-# Whether what was said last has this in it.
+# Returns true if the last output contains this.
 says() { [[ "$said" == *"$1"* ]]; }
 
 # holds WHAT COMMAND...: an assertion. `! COMMAND` asserts that it fails.
@@ -93,7 +93,7 @@ mentions() { grep -qF -- "$2" "$root$1"; }
 looks() { [ "$(stat -c '%a %u:%g' "$root$3")" = "$1 $2" ]; }
 is_ours() { cmp -s "$root$hook" "$root/usr/sbin/virt-hooks"; }
 is_cloudstack_s() { cmp -s "$root$hook" "$root$cloudstack_s"; }
-# What there is on the machine, but for what packaging tools and logs keep for themselves.
+# All files of the machine, except those of packaging tools and logs.
 everything() {
     (cd "$root" && find etc usr var run -xdev \( -path var/lib/dpkg -o -path var/lib/rpm -o -path var/log -o -path var/cache \
         -o -path var/lib/apt -o -path var/lib/systemd -o -path usr/lib/sysimage \) -prune -o -printf '%p %y %m %U:%G\n' | LC_ALL=C sort)
@@ -105,7 +105,7 @@ write_script() { printf '%s\n' "$2" > "$root$custom/$1" && chmod 0755 "$root$cus
 # event OPERATION SUB-OPERATION: libvirt calls the hook.
 event() { on sh -c "$hook i-2-10-VM $1 $2 - < /packages/vm.xml"; }
 
-# The life of a VM, as libvirt tells of it, and that the hook plays its part.
+# A VM's lifecycle, with libvirt's calls, and the hook's part in it.
 vm_life() {
     local operation
     cp packaging/rehearsal.xml "$root/packages/vm.xml"
@@ -119,7 +119,7 @@ vm_life() {
     rm "$root$custom/all_log-event.sh"
 }
 
-# What libvirtd looks like to whoever reloads it: a process that is called so and notes every SIGHUP, and a virsh that
+# A stand-in for libvirtd: a process of that name that records every SIGHUP, and a virsh that
 # knows of no VM. A real one is reloaded in tests/install/host.rs.
 # shellcheck disable=SC2016 # of the script's own
 put_libvirtd() {
@@ -144,7 +144,7 @@ stop_libvirtd() {
     rm -f "$root/run/libvirtd.pid" "$root/run/reloads" "$root/usr/sbin/libvirtd" "$root/usr/bin/virsh"
 }
 
-# Whether it was reloaded since the last look. It may take a moment to.
+# Returns true if it was reloaded since the last check. Waits for it.
 was_reloaded() {
     local _
     for _ in $(seq 200); do
@@ -157,7 +157,7 @@ was_reloaded() {
     return 1
 }
 
-# The machine's system log, /run/syslog: whatever is written to /dev/log.
+# The machine's system log, /run/syslog: all writes to /dev/log.
 start_syslog() {
     python3 -c '
 import socket, sys
