@@ -76,7 +76,7 @@ fn without_the_command_a_hook_is_left_and_how_it_is_taken_out_is_told() {
     machine.shell(&format!("rm {BINARY}"));
     // `make` here names a program; who has none is told of it.
     let said = machine.run(["make", "uninstall"]).success();
-    assert!(said.contains(&format!("left       {HOOK}: there is no {BINARY}")), "{said}");
+    assert!(said.contains(&format!("left       {HOOK}: without {BINARY} it is unknown")), "{said}");
     assert!(machine.exists(HOOK));
     machine.make(&["uninstall"]).success();
     assert!(!machine.exists(HOOK));
