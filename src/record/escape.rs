@@ -1,4 +1,4 @@
-//! How bytes stand in a record: so that nothing which a script prints or a domain is called can forge one.
+//! Escaping of bytes in records, so that neither a script's output nor a domain's name can forge a record.
 //!
 //! | byte or character | written as |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | any other control, line-separating or direction-changing character | `\u{N}` |
 //! | `"` inside a quoted name | `\"` |
 //!
-//! [`unescape`] takes all of it back.
+//! [`unescape`] reverses all of it.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -34,9 +34,9 @@ pub(super) fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// Appends a message of ours, in which foreign text stands as [`Quoted`] or [`Escaped`] already.
+/// Appends a message of this program, in which untrusted text is [`Quoted`] or [`Escaped`] already.
 ///
-/// One in which something does not (an error that a library words) is escaped as a whole: read back it is what it was.
+/// A message with unescaped text (a library's error) is escaped whole, so that it reads back unchanged.
 pub(super) fn write_message(out: &mut Vec<u8>, message: &str) {
     let printable = !message.contains(is_deceptive);
     if printable && unescape(message.as_bytes()).is_some() {
@@ -46,7 +46,7 @@ pub(super) fn write_message(out: &mut Vec<u8>, message: &str) {
     }
 }
 
-/// How many bytes at the start of `text` stand for themselves.
+/// Number of bytes at the start of `text` that need no escape.
 fn plain_at_the_start(text: &[u8]) -> usize {
     // A look at all bytes of a block, without a way out at each, is a few instructions for the lot.
     let is_plain_block = |block: &&[u8]| block.iter().fold(true, |plain, &byte| plain & is_plain(byte));
@@ -55,10 +55,10 @@ fn plain_at_the_start(text: &[u8]) -> usize {
     before + rest.iter().take(BLOCK).position(|&byte| !is_plain(byte)).unwrap_or_default()
 }
 
-/// How many bytes are looked at together.
+/// Number of bytes that are scanned together.
 const BLOCK: usize = 32;
 
-/// Whether a byte stands for itself: printable ASCII, save the backslash.
+/// Returns true if a byte needs no escape: printable ASCII except the backslash.
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'\\'
 }
@@ -114,7 +114,7 @@ pub(super) fn enclose_into(out: &mut Vec<u8>, name: &[u8]) {
     out.push(b'"');
 }
 
-/// Whether a name needs no quotes to be seen, and read back, as one word.
+/// Returns true if a name needs no quotes to be read back as one word.
 fn is_bare(name: &[u8]) -> bool {
     !name.is_empty()
         && !name.contains(&b'"')
@@ -167,17 +167,17 @@ pub(super) fn unescape(text: &[u8]) -> Option<Cow<'_, [u8]>> {
 pub struct Quoted<'a>(&'a [u8]);
 
 impl<'a> Quoted<'a> {
-    /// Of any bytes.
+    /// Quotes any bytes.
     pub const fn bytes(name: &'a [u8]) -> Self {
         Self(name)
     }
 
-    /// Of an argument, a variable or a file name.
+    /// Quotes an argument, a variable or a file name.
     pub fn name(name: &'a OsStr) -> Self {
         Self(name.as_bytes())
     }
 
-    /// Of a path.
+    /// Quotes a path.
     pub fn path(path: &'a Path) -> Self {
         Self(path.as_os_str().as_bytes())
     }
@@ -196,7 +196,7 @@ impl fmt::Display for Quoted<'_> {
 pub struct Escaped<'a>(pub &'a [u8]);
 
 impl Escaped<'_> {
-    /// Whether a character stands for itself in a record.
+    /// Returns true if a character needs no escape in a record.
     pub fn leaves(character: char) -> bool {
         character != '\\' && !is_deceptive(character)
     }

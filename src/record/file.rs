@@ -15,10 +15,10 @@ const MODE: u32 = 0o640;
 /// The mode of a new folder for it, the one that distributions give `/var/log/libvirt`.
 const FOLDER_MODE: u32 = 0o755;
 
-/// How long a line without its end is given to grow on.
+/// Interval between two checks of an unfinished line that grows.
 const SETTLE: Duration = Duration::from_millis(5);
 
-/// How many times one that grows is looked at, at first.
+/// Initial number of checks of an unfinished line that grows.
 const LOOKS: u32 = 10;
 
 /// An open log.
@@ -27,16 +27,17 @@ pub(super) struct LogFile {
     file: File,
     /// A write of ours ended inside a record.
     torn: bool,
-    /// How many times a line that grows is looked at.
+    /// Number of checks of an unfinished line that grows.
     looks: u32,
 }
 
 impl LogFile {
-    /// Opens the log at `path` for appending, and creates it where it is missing.
+    /// Opens the log at `path` for appending, and creates it if it is missing.
     ///
     /// # Errors
-    /// Where it can't be opened, and where what is there is no regular file. A FIFO or a symlink is not waited for or
-    /// followed: the folder is root's, but what stands there may have been planted before it was.
+    /// The file cannot be opened, or is not a regular file. The folder is root's, but its content may have been planted
+    /// before, so
+    /// that FIFOs are not waited for and symlinks not followed.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = match open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -53,20 +54,19 @@ impl LogFile {
         Ok(Self { file, torn: false, looks: LOOKS })
     }
 
-    /// Whether this is still the file at `path`.
+    /// Returns true if this is still the file at `path`.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         let (Ok(own), Ok(there)) = (rustix::fs::fstat(&self.file), rustix::fs::lstat(path)) else { return false };
         (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino)
     }
 
-    /// Appends whole records, on lines of their own: scripts may write to the log too, and may have left a line without
-    /// its end.
+    /// Appends whole records, each on a line of its own. Scripts may write to the log too, and leave a line unfinished.
     ///
     /// # Errors
-    /// Where not all of them could be written: a full disk, a quota, a limit on file size.
+    /// Not all of the records could be written: a full disk, a quota, a limit on file size.
     pub(super) fn append(&mut self, records: &[u8]) -> io::Result<()> {
         if self.torn || self.ends_inside_a_line() {
-            // One write, so that no record of another event comes between the end of the line and ours.
+            // A single write, so that no record of another event comes between the newline and this record.
             let mut settled = Vec::with_capacity(records.len() + 1);
             settled.push(b'\n');
             settled.extend_from_slice(records);
@@ -91,10 +91,11 @@ impl LogFile {
         Ok(())
     }
 
-    /// Whether the last line has no end, and none is on its way.
+    /// Returns true if the last line is unfinished and not growing.
     ///
-    /// The kernel shows a write that crosses a page before all of it is there, so what looks unfinished may be another
-    /// event's record in the making. It counts as unfinished once it has not grown for a while.
+    /// The kernel shows a write that crosses a page before it is complete, so that an unfinished line may be another
+    /// event's
+    /// record in the making. It counts as unfinished after [`LOOKS`] checks without growth.
     fn ends_inside_a_line(&mut self) -> bool {
         let mut before = None;
         for _ in 0..self.looks {

@@ -1,13 +1,13 @@
 //! Levels of records.
 
-/// How much a record matters.
+/// Severity of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// What happened.
+    /// An event in the normal course.
     Info,
-    /// What an operator should look at.
+    /// A condition that an operator should check.
     Warn,
-    /// What went wrong.
+    /// A failure.
     Error,
 }
 

@@ -14,10 +14,10 @@ use super::escape::{enclose_into, escape_into, quote_into, take_word, unescape};
 use super::level::Level;
 use super::message::Message;
 
-/// What stands in the script's place where there is none.
+/// Placeholder for a record without a script.
 const NO_SCRIPT: &[u8] = b"-";
 
-/// What is the same in every record of one event.
+/// Fields that all records of one event share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading<'a> {
     /// The hook's process id.
@@ -47,18 +47,18 @@ fn quote_segment(out: &mut Vec<u8>, name: &[u8]) {
     if name.contains(&b'/') { enclose_into(out, name) } else { quote_into(out, name) }
 }
 
-/// One line of the log.
+/// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record<'a> {
     /// RFC 3339 local time with milliseconds and offset.
     pub time: Cow<'a, str>,
-    /// How much it matters.
+    /// Its severity.
     pub level: Level,
-    /// Which event it is of.
+    /// The event that it belongs to.
     pub heading: Heading<'a>,
     /// The script it is about, as a path below `custom/`.
     pub script: Option<Cow<'a, [u8]>>,
-    /// What happened.
+    /// The message.
     pub message: Cow<'a, [u8]>,
 }
 
@@ -100,11 +100,11 @@ impl<'a> Record<'a> {
 /// The fields of a record as they stand in its line. Most lines of a long log are passed over by them, without a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fields<'a> {
-    /// As in [`Record`].
+    /// The time, as in [`Record`].
     pub time: &'a str,
-    /// As in [`Record`].
+    /// The severity, as in [`Record`].
     pub level: Level,
-    /// What all records of one run of a script share, and those of no other: from the process id to the script.
+    /// The bytes from the process id to the script, which identify one run of a script.
     pub run: &'a [u8],
     /// The hook's process id.
     pub pid: u32,
@@ -116,12 +116,12 @@ pub struct Fields<'a> {
     pub sub_operation: Name<'a>,
     /// The script, where the record is about one.
     pub script: Option<Name<'a>>,
-    /// What happened, escapes included.
+    /// The message, with its escapes.
     pub message: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    /// What it says, by its kind.
+    /// Parses the message by its kind.
     pub fn read_message(&self) -> Message<'a> {
         Message::read(self.level, self.message)
     }

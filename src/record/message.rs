@@ -103,55 +103,55 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// What became of a script at an event.
+    /// Outcome of a script at an event.
     enum Outcome {
-        /// It ended by itself.
+        /// The script exited.
         Exited {
             /// Its exit code.
             code: i32,
-            /// How long it ran.
+            /// Its run time.
             after: Duration,
         } => ["exited with " (code: Number) " after " (after: Milliseconds)]
         /// A signal ended it that was not ours.
         Signaled {
             /// The signal's number.
             signal: i32,
-            /// How long it ran.
+            /// Its run time.
             after: Duration,
         } => ["killed by signal " (signal: SignalNumber) " after " (after: Milliseconds)]
-        /// It was still running at its deadline, and was ended.
+        /// The script was still running at its deadline, and was ended.
         TimedOut {
-            /// How long it was allowed to run.
+            /// Its timeout.
             limit: Duration,
-            /// How long it ran, with what it took to end it.
+            /// Its run time, including the time to end it.
             after: Duration,
-            /// Whether it has ended. What sleeps in the kernel can't be.
+            /// True if it has ended. A process in uninterruptible sleep cannot be ended.
             ended: bool,
         } => ["timed out after " (limit: Limit) ", " (ended: Ended) " after " (after: Milliseconds)]
         /// The hook was told to end, and so it was ended.
         Interrupted {
             /// The number of the signal to the hook.
             signal: i32,
-            /// How long it ran, with what it took to end it.
+            /// Its run time, including the time to end it.
             after: Duration,
         } => ["ended after " (after: Milliseconds) ", since the hook received signal " (signal: SignalNumber)]
-        /// It is a filter that exited with 0, and its output cannot be the domain's XML.
+        /// The filter exited with 0, and its output cannot be the domain's XML.
         FilterRejected {
-            /// How long it ran.
+            /// Its run time.
             after: Duration,
             /// Why.
             reason: String,
         } => ["filter rejected, exited with 0 after " (after: Milliseconds) ": " (reason: Why)]
-        /// It runs in the background, and its outcome is recorded from there.
+        /// The script runs in the background, and its outcome is recorded from there.
         HandedOver => ["goes to the background"]
-        /// It was switched off, or became a VM's folder, between its inspection and its start.
+        /// The script was switched off, or replaced by a VM's folder, between its inspection and its start.
         Ignored => ["ignored, switched off"]
-        /// It could not be started, or was refused.
+        /// The script could not be started, or was refused.
         NotStarted {
             /// Why, and the fix, as it stands in a record.
             reason: String,
         } => ["not started: " (reason: Why)]
-        /// It has no run bit, and the specification says that it is logged and ignored.
+        /// The script is not executable; the specification has it logged and ignored.
         NotExecutable {
             /// The command that gives it one, as it stands in a record.
             remedy: String,
@@ -160,11 +160,11 @@ kinds! {
 }
 
 kinds! {
-    /// What a record says. Most lines of a log are output, so that it stands first.
+    /// Content of a record. Output is first, since most lines of a log are output.
     enum Message<'a> {
         /// A script printed a line.
         Output {
-            /// Where it printed it.
+            /// The stream that it was printed to.
             stream: Printed,
             /// The line without its end.
             text: Cow<'a, [u8]>,
@@ -178,53 +178,53 @@ kinds! {
         } => ["started as pid " (pid: Number) " with arguments " (arguments: Names)]
         /// A script has come to its end, or to none.
         Outcome {
-            /// Which.
+            /// The outcome.
             outcome: Cow<'a, Outcome>,
         } => [(outcome: OfScript)]
         /// A script waits for its other run.
         Waiting {
-            /// Whose that is, and why it waits.
+            /// The other run and its owner.
             why: Cow<'a, str>,
         } => ["waits for its other run" (why: Why)]
         /// Its other run has ended.
         Waited {
-            /// How long it waited.
+            /// Time that it waited.
             after: Duration,
         } => ["its other run has ended, after " (after: Milliseconds)]
         /// A script has reached its deadline.
         DeadlineReached {
-            /// How long it was allowed to run.
+            /// Its timeout.
             limit: Duration,
-            /// What runs, and how it is ended.
+            /// The running processes, and how they are ended.
             why: Cow<'a, str>,
         } => ["its " (limit: Limit) " are over; " (why: Why)]
         /// The hook was told to end while a script ran.
         Interrupting {
             /// The number of the signal.
             signal: i32,
-            /// What runs, and how it is ended.
+            /// The running processes, and how they are ended.
             why: Cow<'a, str>,
         } => ["the hook received signal " (signal: SignalNumber) "; " (why: Why)]
         /// SIGTERM did not end a script.
         Killing {
-            /// What still ran.
+            /// The processes that still ran.
             processes: Cow<'a, str>,
         } => ["sent SIGKILL to what still ran of it: " (processes: Text)]
         /// SIGKILL did not end a script.
         Unkillable {
-            /// What still runs.
+            /// The processes that still run.
             why: Cow<'a, str>,
         } => ["not even SIGKILL ended it within a second" (why: Why)]
         /// A script has printed as much as is logged.
         OutputLimit {
-            /// How much that is, in bytes.
+            /// The limit, in bytes.
             limit: u64,
-            /// What becomes of the rest.
+            /// The consequence for the rest.
             why: Cow<'a, str>,
         } => ["has reached maxOutputBytes (" (limit: Number) ")" (why: Why)]
         /// Some of a script's output was not logged.
         OutputDropped {
-            /// How much, in bytes.
+            /// Size of the output, in bytes.
             bytes: u64,
         } => ["not logged by maxOutputBytes: " (bytes: Number) " bytes"]
         /// A filter changed the domain's XML.
@@ -249,7 +249,7 @@ kinds! {
         Paused {
             /// Until when, if it has an end.
             until: Option<Cow<'a, str>>,
-            /// Which scripts did not run.
+            /// The scripts that did not run.
             why: Cow<'a, str>,
         } => ["paused until " (until: Until) "; " (why: Why)]
         /// libvirt's driver has no such operation.
@@ -258,64 +258,64 @@ kinds! {
             operation: Cow<'a, [u8]>,
             /// The driver's.
             driver: Cow<'a, [u8]>,
-            /// What comes of it.
+            /// The consequence.
             why: Cow<'a, str>,
         } => [(operation: Name) " is not a valid libvirt " (driver: Name) " operation" (why: Why)]
         /// An error in this program ended the hook.
         Panicked {
-            /// What it was.
+            /// The failure.
             why: Cow<'a, str>,
         } => ["an error in virt-hooks itself ended the hook" (why: Why)]
         /// Records could not be written before this one.
         Lost {
-            /// How many.
+            /// Their number.
             count: u64,
             /// Why.
             why: Cow<'a, str>,
         } => ["records lost before this one: " (count: Number) ", since " (why: Why)]
         /// A forward was added.
         ForwardAdded {
-            /// Which.
+            /// The forward.
             forward: Cow<'a, str>,
         } => ["added the forward " (forward: Text)]
         /// A forward was deleted.
         ForwardDeleted {
-            /// Which.
+            /// The forward.
             forward: Cow<'a, str>,
         } => ["deleted the forward " (forward: Text)]
         /// A rehearsal would add a forward.
         ForwardPlanned {
-            /// Which.
+            /// The forward.
             forward: Cow<'a, str>,
         } => ["would add the forward " (forward: Text)]
         /// A rehearsal would delete a forward.
         ForwardExpiring {
-            /// Which.
+            /// The forward.
             forward: Cow<'a, str>,
         } => ["would delete the forward " (forward: Text)]
         /// A route was added.
         RouteAdded {
-            /// Which.
+            /// The route.
             route: Cow<'a, str>,
         } => ["added the route " (route: Text)]
         /// A route was deleted.
         RouteDeleted {
-            /// Which.
+            /// The route.
             route: Cow<'a, str>,
         } => ["deleted the route " (route: Text)]
         /// A rehearsal would add a route.
         RoutePlanned {
-            /// Which.
+            /// The route.
             route: Cow<'a, str>,
         } => ["would add the route " (route: Text)]
         /// A rehearsal would delete a route.
         RouteExpiring {
-            /// Which.
+            /// The route.
             route: Cow<'a, str>,
         } => ["would delete the route " (route: Text)]
         /// Connections through deleted forwards were cut.
         ConnectionsCut {
-            /// How many.
+            /// Their number.
             count: u64,
         } => ["cut open connections: " (count: Number)]
         /// A forward or a route was refused, or the change of the network failed.
@@ -325,9 +325,9 @@ kinds! {
         } => ["networking: " (why: Why)]
         /// Anything else, for a person alone.
         Note {
-            /// How much it matters.
+            /// Its severity.
             level: Level,
-            /// What happened.
+            /// The text.
             text: Cow<'a, str>,
         } => ["note: " (level: OfLine) (text: Why)]
     }
@@ -367,7 +367,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// How much it matters.
+    /// Returns the severity of its record.
     pub fn level(&self) -> Level {
         match self {
             Self::Note { level, .. } => *level,

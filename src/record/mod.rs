@@ -29,7 +29,8 @@ use self::clock::Clock;
 use self::file::LogFile;
 use crate::driver::Event;
 
-/// How much output is written at a time, in bytes, by and by: the shortest lines would make a hundred times their own.
+/// Maximum size of output that is written at once, in bytes. Escapes and headings make short lines up to a hundred
+/// times longer.
 const ENOUGH: usize = 256 << 10;
 
 /// Sees every record as it is made.
@@ -38,14 +39,14 @@ pub type Listener = Box<dyn FnMut(Level, Option<&[u8]>, &str)>;
 /// The log of one event.
 pub struct Journal {
     path: PathBuf,
-    /// Where the records go, once there is one.
+    /// The log, once it is open.
     file: Option<LogFile>,
     heading: Vec<u8>,
     pid: u32,
     clock: Clock,
     /// Records that could not be written, and why.
     lost: Option<(u64, io::Error)>,
-    /// What output is written from, kept for the next.
+    /// Buffer for formatted output, reused.
     records: Vec<u8>,
     listener: Option<Listener>,
 }
@@ -162,7 +163,7 @@ impl Journal {
         }
     }
 
-    /// What kept records out of the log, if anything did.
+    /// Returns the error that kept records out of the log, if any.
     pub fn fault(&self) -> Option<String> {
         let (count, error) = self.lost.as_ref()?;
         let path = Quoted::path(&self.path);

@@ -1,4 +1,4 @@
-//! What became of a script. The log, the exit code and the command's tables are views of it.
+//! Outcomes of scripts. The log, the exit code and the command's tables are views of them.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,12 +9,12 @@ pub use super::message::Outcome;
 use crate::record::Level;
 
 impl Outcome {
-    /// Whether the script failed, of which the settings may make a veto.
+    /// Returns true if the script failed. The settings may make a veto of that.
     pub const fn is_failure(&self) -> bool {
         !matches!(self, Self::Exited { code: 0, .. } | Self::Ignored | Self::HandedOver | Self::NotExecutable { .. })
     }
 
-    /// How much the record of it matters.
+    /// Returns the severity of its record.
     pub const fn level(&self) -> Level {
         match self {
             Self::Exited { code: 0, .. } | Self::Ignored | Self::HandedOver => Level::Info,
