@@ -1,7 +1,8 @@
-//! The domain's XML as it came on stdin.
+//! The domain's XML from stdin.
 //!
-//! It is read once, when something first needs it, and never parsed unless a task does. Every script then gets a copy
-//! of its own, so that none can eat another's. What the hook or a script makes of it takes its place.
+//! The XML is read once, when it is first needed, and parsed only if a task needs it. Each script gets its own copy, so
+//! that
+//! none can consume another's. XML that the hook or a filter produces replaces it.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -23,20 +24,20 @@ pub const MAXIMUM_BYTES: u64 = 64 << 20;
 /// The longest that a document is waited for. libvirt writes it before it does anything else.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much room there is for a document at first, in bytes. Most have less.
+/// Initial capacity for a document, in bytes. Most are smaller.
 const CHUNK: usize = 32 << 10;
 
-/// How often it is asked whether to go on waiting.
+/// Interval between two checks for an interruption.
 const SLICE: Duration = Duration::from_millis(200);
 
-/// Where the document comes from.
+/// Source of the document.
 #[derive(Debug)]
 pub enum Input {
     /// The hook's stdin.
     Stdin,
     /// An opened file.
     File(File),
-    /// It is known already.
+    /// Text that is known already.
     Text(Vec<u8>),
     /// There is none.
     Nothing,
@@ -47,9 +48,9 @@ pub enum Input {
 pub struct Document {
     input: Input,
     content: Option<Content>,
-    /// What scripts open their copies of, once the first one has.
+    /// The file that scripts' copies are opened from, after the first one.
     shared: Option<OwnedFd>,
-    /// What came, once something has taken its place.
+    /// The XML from stdin, once other XML has replaced it.
     original: Option<Vec<u8>>,
 }
 
@@ -79,7 +80,7 @@ impl Document {
         }
     }
 
-    /// What has been read of the document: all of it, unless [`Document::fault`] says otherwise.
+    /// Returns the bytes that were read: the whole document, unless [`Document::fault`] returns an error.
     pub fn bytes(&self) -> &[u8] {
         self.content.as_ref().map(|content| content.bytes.as_slice()).unwrap_or_default()
     }
@@ -108,10 +109,10 @@ impl Document {
         (content.bytes != original).then_some(content.bytes)
     }
 
-    /// A copy for a script's stdin, at its beginning, independent of every other copy.
+    /// Returns a copy for a script's stdin, at its beginning and independent of every other copy.
     ///
     /// # Errors
-    /// Where the kernel gives no memory or no descriptor for it.
+    /// The kernel has no memory or no descriptor for it.
     pub fn copy(&mut self) -> io::Result<Stdio> {
         if self.bytes().is_empty() {
             return Ok(Stdio::null());

@@ -16,7 +16,7 @@ use crate::state::{Directory, StateError};
 #[derive(Debug)]
 pub struct LiveXml {
     directory: Directory,
-    /// Where a rehearsal finds that of a VM that really runs, which it leaves alone.
+    /// Directory of the running VM's XML, which a rehearsal reads and never changes.
     real: Option<Directory>,
     name: Vec<u8>,
 }
@@ -31,14 +31,14 @@ impl LiveXml {
         fits.then(|| Self { directory, real: None, name: [domain, b".xml"].concat() })
     }
 
-    /// The same for an event that libvirt does not know of: what is kept has a place of its own, and where nothing is kept
-    /// there, that of the real VM is shown.
+    /// Returns the live XML for an event that libvirt does not know of. Its XML is kept in a directory of its own;
+    /// without one, the running VM's is read.
     pub fn rehearsed(state: &Path, object: &Object) -> Option<Self> {
         let Self { directory, name, .. } = Self::of(state, object)?;
         Some(Self { directory: Directory::of(state, object.driver(), "rehearsed"), real: Some(directory), name })
     }
 
-    /// That of every object that has one.
+    /// Returns the live XML of every object that has one.
     pub fn all(state: &Path) -> Vec<(Object, Vec<u8>)> {
         let of = |driver| {
             let directory = Directory::of(state, driver, "live");
@@ -51,7 +51,7 @@ impl LiveXml {
         domains.collect()
     }
 
-    /// Where the file is, or would be.
+    /// Returns the path of the file, which need not exist.
     pub fn place(&self) -> PathBuf {
         self.directory.path(&self.name)
     }
@@ -63,23 +63,23 @@ impl LiveXml {
         std::iter::once(self.place()).chain(real).find(is_file)
     }
 
-    /// Whether it is kept, and says just this.
+    /// Returns true if exactly this XML is kept.
     pub fn is(&self, xml: &[u8]) -> bool {
         self.directory.read(&self.name, MAXIMUM_BYTES).is_ok_and(|kept| kept.is_some_and(|kept| kept == xml))
     }
 
-    /// Keeps `xml` in place of what was kept before.
+    /// Keeps `xml`, in place of the previous one.
     ///
     /// # Errors
-    /// Where it can't be written; what was kept before stays.
+    /// It cannot be written; the previous one stays.
     pub fn keep(&self, xml: &[u8]) -> Result<(), StateError> {
         self.directory.keep(&self.name, xml)
     }
 
-    /// Drops what is kept.
+    /// Removes the XML.
     ///
     /// # Errors
-    /// Where it is there and can't be removed.
+    /// It exists and cannot be removed.
     pub fn forget(&self) -> Result<(), StateError> {
         self.directory.forget(&self.name)
     }

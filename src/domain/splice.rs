@@ -5,7 +5,7 @@ use std::ops::Range;
 /// A value to be put in the place of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// Where the old value stands, in bytes, without its quotes.
+    /// Position of the old value, in bytes, without its quotes.
     pub place: Range<usize>,
     /// The new one, as it is meant: what XML would misread is written as a reference.
     pub value: String,
@@ -32,9 +32,9 @@ fn write_value(out: &mut Vec<u8>, value: &str) {
             '<' => out.extend_from_slice(b"&lt;"),
             '"' => out.extend_from_slice(b"&quot;"),
             '\'' => out.extend_from_slice(b"&apos;"),
-            // As they stand they would be read as blanks.
+            // XML parsers read these as blanks unless they are references.
             '\t' | '\n' | '\r' => out.extend_from_slice(format!("&#{};", u32::from(character)).as_bytes()),
-            // So it means the same in whatever encoding the document declares.
+            // References mean the same in every encoding that the document may declare.
             _ if !character.is_ascii() => out.extend_from_slice(format!("&#{};", u32::from(character)).as_bytes()),
             _ => out.push(character as u8),
         }

@@ -8,25 +8,25 @@ pub const MAXIMUM_PARSED: usize = 8 << 20;
 /// Why a text is not taken for a domain's XML. No message repeats any of it, since it may hold passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// It is longer than anything that libvirt passes.
+    /// Longer than anything that libvirt passes.
     #[error("is longer than {MAXIMUM_PARSED} bytes")]
     TooLong,
-    /// It is not UTF-8, which is what libvirt writes.
+    /// Not UTF-8, the only encoding that libvirt writes.
     #[error("is not UTF-8 from byte {valid} on")]
     NotUtf8 {
-        /// How many bytes before it are.
+        /// Number of valid bytes before it.
         valid: usize,
     },
-    /// It declares its own document type, by which a short text can be made to stand for an endless one.
+    /// A document type declaration, whose entities can expand without a bound.
     #[error("has a document type declaration, and none is expanded here")]
     DocumentType,
-    /// It says that it is in an encoding that it is not in.
+    /// A declared encoding that is not UTF-8.
     #[error("declares another encoding than UTF-8")]
     OtherEncoding,
-    /// It would cost more to parse than its length tells.
+    /// More costly to parse than its length suggests.
     #[error("has {0} than any domain of libvirt's")]
     TooHeavy(Weight),
-    /// It breaks a rule of XML.
+    /// Against a rule of XML.
     #[error("is not well-formed at line {line}, column {column}")]
     NotWellFormed {
         /// The line, from 1.
@@ -34,7 +34,7 @@ pub enum Unreadable {
         /// The character in it, from 1.
         column: u32,
     },
-    /// It has an element without an end.
+    /// An element without an end.
     #[error("ends before all of its elements do")]
     Unfinished,
     /// Its outermost element is no `<domain>`.
@@ -42,7 +42,7 @@ pub enum Unreadable {
     NotADomain,
 }
 
-/// What there is too much of.
+/// The excess that makes a text costly to parse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
     /// Elements in elements.

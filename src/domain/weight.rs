@@ -1,45 +1,45 @@
-//! What a text would cost to parse, found out at a cost that grows only with its length; and a few rules of XML that the
-//! parser of the tree leaves out, and libvirt's does not.
+//! Cost of parsing a text, estimated in linear time; and rules of XML that libvirt's parser checks and the tree's
+//! parser does not.
 //!
-//! A tree resolves each element's namespaces against those of all elements around it, and compares each attribute with the
-//! others of its element: some 200 KB of XML, made for that, keep a parser busy for half a minute. So whatever has more of
-//! these than any domain that libvirt would read is refused before.
+//! The tree resolves each element's namespaces against those of all elements around it, and compares each attribute
+//! with the
+//! others of its element: 200 KB of hostile XML keep a parser busy for half a minute. A text with more of these than
+//! any domain that libvirt would read is refused before.
 
 use roxmltree::{Document, Node, NodeId};
 use xmlparser::{ElementEnd, StrSpan, TextPos, Token, Tokenizer};
 
 use super::unreadable::{Unreadable, Weight};
 
-/// How deep elements may stand in each other. libvirt's own parser refuses what is deeper (`xmlParserMaxDepth` of
-/// libxml2).
+/// Maximum depth of elements. libvirt's own parser refuses deeper ones (`xmlParserMaxDepth` of libxml2).
 const MAXIMUM_DEPTH: usize = 256;
 
-/// How many attributes an element may have. libvirt's have a dozen.
+/// Maximum number of attributes of an element. libvirt's have a dozen.
 const MAXIMUM_ATTRIBUTES: usize = 256;
 
-/// How many of them may have a prefix. libvirt's have none.
+/// Maximum number of attributes with a prefix. libvirt's have none.
 const MAXIMUM_PREFIXED: usize = 32;
 
-/// How many namespaces may be declared in all. libvirt's domains declare one, and one for each tool's metadata.
+/// Maximum number of declared namespaces. libvirt's domains declare one, and one for each tool's metadata.
 const MAXIMUM_NAMESPACES: usize = 256;
 
-/// How long all their names and prefixes may be together, in bytes.
+/// Maximum length of all their names and prefixes together, in bytes.
 const MAXIMUM_NAMESPACE_BYTES: usize = 16 << 10;
 
-/// How long a name may be, in bytes.
+/// Maximum length of a name, in bytes.
 const MAXIMUM_NAME: usize = 1 << 10;
 
-/// How many `<` and how many `=` there may be, wherever they stand: for each the tree has memory set aside.
+/// Maximum number of `<`, and of `=`, anywhere in the text: the tree reserves memory for each.
 const MAXIMUM_MARKS: usize = 1 << 19;
 
 /// The longest text that is not weighed where nothing in it can weigh much, in bytes. Most domains are shorter.
 const LIGHT: usize = 64 << 10;
 
-/// How many `<` and how many `=` such a text may have: within these what grows as their square is over in some tens of milliseconds.
+/// Maximum number of `<`, and of `=`, in a light text. Quadratic work on so many takes some tens of milliseconds.
 const LIGHT_MARKS: usize = 4 << 10;
 
-/// Whether a text is so short and so plain that it can be parsed at once, and its tree be looked at instead: without
-/// references, namespaces, prefixes, declarations, and anything else that `weigh` looks for.
+/// Returns true if a text is so short and plain that it can be parsed at once, and its tree checked instead: no
+/// references, namespaces, prefixes, declarations, or anything else that `weigh` checks.
 pub(super) fn is_light(text: &str) -> bool {
     let bytes = text.as_bytes();
     let few = |mark| memchr::memchr_iter(mark, bytes).count() <= LIGHT_MARKS;
@@ -139,7 +139,7 @@ fn check_encoding(encoding: Option<StrSpan<'_>>, text: &str) -> Result<(), Unrea
     if fits { Ok(()) } else { Err(Unreadable::OtherEncoding) }
 }
 
-/// Whether all numeric references stand for characters that XML can have (XML 1.0, 2.2).
+/// Returns true if all numeric references stand for characters that XML allows (XML 1.0, 2.2).
 fn are_characters(text: &str) -> bool {
     // Nearly none has a reference, and to look for one byte is fast.
     memchr::memchr(b'&', text.as_bytes()).is_none()

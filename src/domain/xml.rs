@@ -1,7 +1,6 @@
-//! The domain's XML, parsed: strictly, and at a cost that its length bounds.
+//! The domain's XML, parsed strictly, at a cost that its length bounds.
 //!
-//! It is read-only. What is to be changed in it is spliced into the bytes that it was parsed from, so that all the others
-//! stay as libvirt wrote them.
+//! The tree is read-only. Changes are spliced into the original bytes, so that all others stay as libvirt wrote them.
 
 use std::ops::Range;
 use std::str;
@@ -20,7 +19,7 @@ pub struct DomainXml<'a> {
     tree: Document<'a>,
 }
 
-/// What makes a domain the same one.
+/// Identity of a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Its name.
@@ -36,9 +35,9 @@ pub struct Interface<'a> {
     pub mac: Option<&'a str>,
     /// The bridge that its `<source>` names.
     pub bridge: Option<AttributeValue<'a>>,
-    /// What kind of source it has: `bridge`, `network`, `direct`, ...
+    /// Its type of source: `bridge`, `network`, `direct`, ...
     pub kind: Option<&'a str>,
-    /// What its `<source>` names where that is no bridge: a network, a device, a path.
+    /// Name of a source that is not a bridge: a network, a device, a path.
     pub source: Option<&'a str>,
     /// The libvirt network that it is on, also where that only stands for a bridge of the host.
     pub network: Option<&'a str>,
@@ -55,9 +54,9 @@ pub struct MetadataElement<'t, 'a> {
 /// The value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttributeValue<'a> {
-    /// What it says, with all references resolved.
+    /// The value, with all references resolved.
     pub text: &'a str,
-    /// Where it stands in the text, in bytes, without its quotes.
+    /// Its position in the text, in bytes, without its quotes.
     pub place: Range<usize>,
 }
 
@@ -65,7 +64,7 @@ impl<'a> DomainXml<'a> {
     /// Parses a domain's XML.
     ///
     /// # Errors
-    /// Where it is none, or one that is not taken.
+    /// The text is not XML, or is refused.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         let tree = parse_tree(bytes)?;
         if !is(tree.root_element(), "domain") {
@@ -74,7 +73,7 @@ impl<'a> DomainXml<'a> {
         Ok(Self { tree })
     }
 
-    /// What makes it this domain.
+    /// Returns the domain's identity.
     pub fn identity(&self) -> Identity {
         let text = |name| child(self.tree.root_element(), name).map(text_of);
         let uuid = text("uuid").map(|uuid| {
@@ -89,7 +88,7 @@ impl<'a> DomainXml<'a> {
         child(self.tree.root_element(), "uuid").map(|uuid| text_of(uuid).trim().to_owned())
     }
 
-    /// What stands in its `<metadata>` in this namespace, outermost elements only, in their order.
+    /// Returns the outermost elements of this namespace in its `<metadata>`, in order.
     pub fn metadata<'t>(&'t self, namespace: &'t str) -> impl Iterator<Item = MetadataElement<'t, 'a>> {
         let metadata = children(self.tree.root_element(), "metadata");
         metadata.flat_map(|metadata| metadata.children()).filter_map(move |node| MetadataElement::of(node, namespace))
@@ -132,7 +131,7 @@ impl<'t, 'a> MetadataElement<'t, 'a> {
         plain.map(|attribute| (attribute.name(), attribute.value()))
     }
 
-    /// Whether it is nothing but attributes in no namespace.
+    /// Returns true if it has only attributes, none of them in a namespace.
     pub fn is_plain(&self) -> bool {
         let has_elements = self.node.children().any(|child| child.is_element());
         !has_elements && self.node.attributes().all(|attribute| attribute.namespace().is_none())
@@ -146,8 +145,8 @@ impl<'t, 'a> MetadataElement<'t, 'a> {
 
 impl<'a> AttributeValue<'a> {
     fn of(attribute: &Attribute<'a, '_>, text: &str) -> Option<Self> {
-        // What the library tells of a value's place is wrong behind a long name or many blanks. It ends before the closing
-        // quote, and no quote of that kind is in it (XML 1.0, 2.3).
+        // The library's position of a value is wrong after a long name or many blanks. The value ends before the
+        // closing quote, and contains no quote of that kind (XML 1.0, 2.3).
         let whole = attribute.range();
         let end = whole.end.checked_sub(1)?;
         let quote = text.get(end..whole.end)?;
@@ -156,10 +155,10 @@ impl<'a> AttributeValue<'a> {
     }
 }
 
-/// Parses XML of libvirt's, whatever it describes.
+/// Parses any XML of libvirt.
 ///
 /// # Errors
-/// Where it is none, or one that is not taken.
+/// The text is not XML, or is refused.
 pub(crate) fn parse_tree(bytes: &[u8]) -> Result<Document<'_>, Unreadable> {
     if bytes.len() > MAXIMUM_PARSED {
         return Err(Unreadable::TooLong);
@@ -171,7 +170,7 @@ pub(crate) fn parse_tree(bytes: &[u8]) -> Result<Document<'_>, Unreadable> {
     }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: MAXIMUM_NODES, entity_resolver: None };
     let tree = Document::parse_with_options(text, options).map_err(|error| match (weigh(text), error) {
-        // What is wrong with a light text is told as with any other.
+        // The fault of a light text is reported like any other.
         (Err(unreadable), _) => unreadable,
         (Ok(()), roxmltree::Error::NodesLimitReached) => Unreadable::TooHeavy(Weight::Markup),
         (Ok(()), roxmltree::Error::UnclosedRootNode) => Unreadable::Unfinished,
@@ -183,10 +182,10 @@ pub(crate) fn parse_tree(bytes: &[u8]) -> Result<Document<'_>, Unreadable> {
     Ok(tree)
 }
 
-/// What may name an interface's source where no bridge does (libvirt, `docs/formatdomain`).
+/// Attributes that may name the source of an interface without a bridge (libvirt, `docs/formatdomain`).
 const SOURCES: [&str; 5] = ["network", "dev", "path", "socket", "address"];
 
-/// Whether it is libvirt's own element of this name. Those of other namespaces are somebody else's.
+/// Returns true if it is libvirt's element of this name, not one of another namespace.
 pub(crate) fn is(node: Node<'_, '_>, name: &str) -> bool {
     node.is_element() && node.tag_name().name() == name && node.tag_name().namespace().is_none()
 }
