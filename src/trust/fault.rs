@@ -1,4 +1,4 @@
-//! What makes a file untrustworthy, and what mends it.
+//! Reasons why a file is not trusted, and their fixes.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::shell::shell;
 use crate::record::Quoted;
 
-/// What makes a file untrustworthy. Each names what to mend.
+/// The reason why a file is not trusted, with the data of its fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Somebody else owns it.
@@ -15,7 +15,7 @@ pub enum Fault {
         path: PathBuf,
         /// Its owner's user id.
         uid: u32,
-        /// Whether it is a link, of which the owner is to be changed itself.
+        /// True if it is a symlink, whose own owner has to be changed.
         link: bool,
     },
     /// Its group or everybody may write to it.
@@ -25,7 +25,7 @@ pub enum Fault {
         /// Its permission bits.
         mode: u32,
     },
-    /// It runs as its owner or group, whoever starts it.
+    /// The file is set-user-ID or set-group-ID.
     SetId {
         /// The file.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What is wrong, without what mends it.
+    /// Returns the reason without the fix.
     pub fn what(&self) -> String {
         match self {
             Self::Owner { path, uid, link } => {

@@ -1,7 +1,8 @@
-//! Whether a file can be trusted by root: who owns it, and who can change it, it or any folder or link on the way to it.
+//! Trust of root in a file: its owner, and who else can change it, its folders, or the links on its path.
 //!
-//! The path is walked name by name from the root of trust, every file opened without following it and judged as
-//! opened, so that nothing can be put in its place between the look and the judgement.
+//! The path is walked name by name from the root of trust. Every file is opened without following links and checked by
+//! its
+//! descriptor, so that nothing can be swapped between the check and the use.
 
 mod fault;
 mod shell;
@@ -24,7 +25,7 @@ pub(crate) use self::shell::shell;
 /// The kernel's own limit on the links that it follows for one path (`MAXSYMLINKS`).
 const MAXIMUM_LINKS: usize = 40;
 
-/// What lies at the end of a path.
+/// The kind of file at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A file that can be run.
@@ -38,7 +39,7 @@ pub enum Kind {
 /// A file, seen from the root of trust down.
 #[derive(Debug)]
 pub struct Inspection {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Why it can't be trusted, the first reason on the way to it, if there is one.
     pub fault: Option<Fault>,
@@ -46,7 +47,7 @@ pub struct Inspection {
     pub identity: Identity,
 }
 
-/// What changes where a file is changed or another one takes its place.
+/// The values that change if a file is changed or replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     device: u64,
@@ -69,7 +70,7 @@ impl Identity {
         }
     }
 
-    /// Whether the same file is still at `path`, unchanged.
+    /// Returns true if the same file is still at `path`, unchanged.
     pub fn is_at(&self, path: &Path) -> bool {
         rustix::fs::stat(path).is_ok_and(|status| Self::of(&status) == *self)
     }
@@ -78,22 +79,22 @@ impl Identity {
 /// Why there is nothing at a path that could be run or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
-    /// It is a folder.
+    /// A folder.
     #[error("it is a folder, not a file")]
     Folder,
-    /// It is not a file: a FIFO, a socket, a device.
+    /// A special file: a FIFO, a socket, a device.
     #[error("it is {0}, not a file")]
     NotAFile(&'static str),
-    /// It holds nothing.
+    /// An empty file.
     #[error("it is empty")]
     Empty,
     /// A link on the way leads to nothing.
     #[error("it is a dangling link: {} does not exist", Quoted::path(.missing))]
     Dangling {
-        /// What is missing.
+        /// The missing path.
         missing: PathBuf,
     },
-    /// It was there when the folder was read, and is not any more.
+    /// The file has been removed since its folder was read.
     #[error("it has been removed since its folder was read")]
     Vanished,
     /// The kernel refused to show it.
@@ -105,22 +106,23 @@ pub enum Unusable {
 #[derive(Debug)]
 pub struct Judge {
     root: PathBuf,
-    /// Who, besides root, may own what is trusted: the hook's own user.
+    /// User who may own trusted files besides root: the hook's own.
     own_uid: u32,
 }
 
 impl Judge {
-    /// Of everything below `root`, what is above it is not judged, for the user `own_uid`, who may own what root may.
+    /// Returns a judge of everything below `root`, for the user `own_uid`, who may own whatever root may. The folders
+    /// above are not checked.
     pub fn from(root: &Path, own_uid: u32) -> Self {
         let root =
             if root == Path::new("/") { root.to_owned() } else { root.canonicalize().unwrap_or(root.to_owned()) };
         Self { root, own_uid }
     }
 
-    /// Walks to `path` and tells what lies there and whether it can be trusted.
+    /// Walks to `path` and checks the file there.
     ///
     /// # Errors
-    /// Where there is nothing that could be run or read.
+    /// There is no file that could be run or read.
     pub fn inspect(&self, path: &Path) -> Result<Inspection, Unusable> {
         let mut walk = Walk { judge: self, at: PathBuf::from("/"), fault: None, links: 0 };
         let (opened, status) = walk.to(path)?;
@@ -161,7 +163,7 @@ const fn named(kind: FileType) -> &'static str {
 
 struct Walk<'a> {
     judge: &'a Judge,
-    /// How far it got; no link in it.
+    /// The path so far, without symlinks.
     at: PathBuf,
     fault: Option<Fault>,
     links: usize,
@@ -222,7 +224,7 @@ impl Walk<'_> {
     }
 
     fn judge_link(&mut self, path: &Path, status: &Stat) {
-        // Whether others may write to a link means nothing; its folder decides.
+        // The mode of a symlink has no effect; the mode of its folder decides.
         if !self.is_above_root(path) && !self.judge.is_owner(status.st_uid) {
             self.blame(Fault::Owner { path: path.to_owned(), uid: status.st_uid, link: true });
         }

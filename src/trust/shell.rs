@@ -5,17 +5,18 @@ use std::path::Path;
 
 use crate::record::Escaped;
 
-/// A path as a word that can be pasted into a shell, from a record or from a terminal, and means this path and no other.
+/// Quotes a path as one shell word that can be pasted from a record or a terminal.
 ///
-/// What a record would write otherwise than it is (a backslash, a control character, what is no UTF-8) has no quoting that
-/// survives that; such a path is given in base64, which the shell has decoded.
+/// A record escapes backslashes, control characters and bytes that are not UTF-8, and shell quotes do not survive that.
+/// Such a
+/// path is written in base64 with the command that decodes it.
 pub(crate) fn shell(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
     let plain = std::str::from_utf8(bytes).ok().filter(|text| text.chars().all(Escaped::leaves));
     match plain.and_then(|text| shlex::try_quote(text).ok()) {
         Some(word) => word.into_owned(),
         None => {
-            // What a shell puts in the place of a command loses the newlines at its end. The third byte of IFS is one.
+            // Command substitution removes newlines at the end. The third byte of IFS is a newline.
             let kept = bytes.iter().rposition(|&byte| byte != b'\n').map_or(0, |last| last + 1);
             let newlines = "${IFS#??}".repeat(bytes.len() - kept);
             format!("\"$(echo {} | base64 -d){newlines}\"", base64(bytes.get(..kept).unwrap_or(bytes)))
