@@ -1,4 +1,4 @@
-//! One settings file: TOML, of which every wrong key costs only itself.
+//! Parser of a settings file in TOML. A wrong key costs only itself.
 
 use super::Settings;
 use super::catalogue::KEYS;

@@ -15,12 +15,12 @@ use crate::trust::Judge;
 /// The most that is read of a settings file, in bytes.
 const MAXIMUM_BYTES: u64 = 1 << 20;
 
-/// Whether a file that is valid is kept for the day that it is not.
+/// Selects if a valid file is kept for later errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// As the hook does.
+    /// Valid files are kept, as in the hook.
     Valid,
-    /// Nothing is written: somebody only looks.
+    /// Nothing is written, as in commands that only read.
     Nothing,
 }
 
@@ -67,7 +67,7 @@ fn take(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec
     problems
 }
 
-/// What the files said when they were last valid.
+/// The files as they were when last valid.
 struct Kept {
     directory: Directory,
     keep: Keep,
@@ -82,10 +82,10 @@ impl Kept {
         }
     }
 
-    /// What the operator took away must not come back by a later mistake.
+    /// Removes the kept copy of a file that the operator removed, so that a later error does not bring it back.
     fn forget(&self, name: &[u8]) {
         if self.keep == Keep::Valid {
-            // It may be gone already.
+            // The copy need not exist.
             _ = self.directory.forget(name);
         }
     }
@@ -110,7 +110,7 @@ fn fall_back(problem: Problem, kept: Option<Vec<u8>>, settings: &mut Settings) -
     let kept = kept.and_then(|text| String::from_utf8(text).ok());
     let instead = match kept {
         Some(text) => {
-            // What was wrong in it was told while it was in force.
+            // Its problems were reported while it was in force.
             _ = parse(&text, settings);
             "the last valid version of this file stays in force"
         }

@@ -1,4 +1,4 @@
-//! What the operator said: the settings in force, and those of one script.
+//! The operator's settings: those in force, and those of one script.
 
 pub mod catalogue;
 mod file;
@@ -17,30 +17,30 @@ pub use crate::configuration::{Cost, Place, Problem};
 pub(crate) use self::catalogue::on_failure;
 use crate::configuration::matches;
 
-/// What a file needs to be run.
+/// Checks that a file has to pass to be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trust {
     /// Nobody but root can have changed it; what others may change is refused.
     #[default]
     Strict,
-    /// It is run even if others may have changed it, and that is logged.
+    /// A file that others may change is run, with a warning.
     Warn,
 }
 
-/// What a script's failure means.
+/// Consequence of a script's failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
-    /// Nothing but a record.
+    /// A record only.
     #[default]
     Continue,
     /// On prepare, start, migrate and restore: the rest is skipped, and libvirt is told to refuse the operation.
     Abort,
 }
 
-/// Whether what a script prints is the domain's new XML.
+/// Use of a script's output as the domain's new XML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Filter {
-    /// It is not; it is logged.
+    /// The output is logged.
     #[default]
     No,
     /// On migrate and restore it is; on the others it is dropped. It is never logged.
@@ -52,15 +52,15 @@ pub enum Filter {
 /// Everything that the settings files say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// How long each script may run.
+    /// Timeout of each script.
     pub timeout: Duration,
-    /// How long a script has between SIGTERM and SIGKILL.
+    /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
-    /// How long all the scripts of an event may run together, if that is bounded.
+    /// Timeout of all scripts of an event together, if any.
     pub event_timeout: Option<Duration>,
-    /// How much is logged of what one run of a script prints, in bytes. The rest is counted.
+    /// Maximum output that is logged of one run of a script, in bytes. The rest is counted.
     pub max_output: u64,
-    /// What a file needs to be run.
+    /// Checks that a file has to pass to be run.
     pub trust: Trust,
     rules: Vec<Rule>,
 }
@@ -79,10 +79,10 @@ impl Default for Settings {
     }
 }
 
-/// One `[[script]]` table: what holds for the scripts that it names.
+/// A `[[script]]` table: the settings of the scripts that it names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Rule {
-    /// Where it stands: the file, and its line there, from 1.
+    /// Its file, and its line there, from 1.
     place: (PathBuf, usize),
     name: Pattern,
     /// The domains that the scripts are for; none where every domain's.
@@ -101,11 +101,11 @@ pub struct Table<'a> {
     pub file: &'a Path,
     /// Its line there, from 1.
     pub line: usize,
-    /// It says which domains the scripts are for.
+    /// True if it restricts the scripts to some domains.
     pub restricts: bool,
-    /// It says `onFailure = "abort"`.
+    /// True if it has `onFailure = "abort"`.
     pub vetoes: bool,
-    /// It says `wait = false`.
+    /// True if it has `wait = false`.
     pub lets_go_on: bool,
     name: &'a Pattern,
 }
@@ -116,37 +116,37 @@ impl Table<'_> {
         self.name.as_str()
     }
 
-    /// Whether it is about the script of this file name.
+    /// Returns true if it applies to the script of this file name.
     pub fn is_about(&self, file_name: &OsStr) -> bool {
         matches(self.name, file_name)
     }
 }
 
-/// What is in force for one script.
+/// Settings of one script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScriptSettings {
-    /// How long it may run.
+    /// Its timeout.
     pub timeout: Duration,
-    /// What its failure means.
+    /// Consequence of its failure.
     pub on_failure: OnFailure,
-    /// Whether what it prints is the domain's new XML.
+    /// Use of its output.
     pub filter: Filter,
-    /// It never runs twice at once on this host.
+    /// True if it never runs twice at once on this host.
     pub exclusive: bool,
     /// libvirt waits for it; if not, it is supervised in the background.
     pub wait: bool,
 }
 
 impl ScriptSettings {
-    /// Whether it is to run in the background, although libvirt has to wait for what it says: for its veto, or for the
-    /// XML. Then libvirt waits.
+    /// Returns true if it is to run in the background, although libvirt has to wait for its veto or its XML. libvirt
+    /// waits then.
     pub const fn must_be_waited_for(&self) -> bool {
         !self.wait && (matches!(self.on_failure, OnFailure::Abort) || matches!(self.filter, Filter::Yes))
     }
 }
 
 impl Settings {
-    /// What is in force for the script of this file name. Of two tables that say something of it the later wins.
+    /// Returns the settings of the script of this file name. A later table overrides an earlier one.
     pub fn of_script(&self, file_name: &OsStr) -> ScriptSettings {
         let mut settings = ScriptSettings {
             timeout: self.timeout,
@@ -165,7 +165,7 @@ impl Settings {
         settings
     }
 
-    /// Whether the script of this file name is for this domain.
+    /// Returns true if the script of this file name is for this domain.
     pub fn is_for(&self, file_name: &OsStr, domain: &OsStr) -> bool {
         self.domains_of(file_name).is_none_or(|domains| domains.iter().any(|pattern| matches(pattern, domain)))
     }
