@@ -1,4 +1,4 @@
-//! Which files there are, and the text of one.
+//! Configuration files: their list, and the text of one.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
@@ -47,10 +47,10 @@ fn drop_ins(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A file's text, or nothing where there is no such file. At most `most` bytes are read of it.
+/// Returns a file's text, or `None` if it is missing. Reads at most `most` bytes.
 ///
 /// # Errors
-/// Where it is not taken, which costs the whole file.
+/// The file cannot be used, which costs all of it.
 pub(crate) fn text(file: &Path, judge: &Judge, most: u64) -> Result<Option<String>, Problem> {
     let refuse = |message, remedy| Err(Problem { cost: Cost::File, message, place: None, remedy });
     match judge.inspect(file) {

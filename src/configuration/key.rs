@@ -25,7 +25,7 @@ pub struct Entry {
 /// The value in force where a key is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultValue {
-    /// The same as with this value, in TOML.
+    /// The behaviour of this value, in TOML.
     Toml(&'static str),
     /// No value, but these words.
     Words(&'static str),
@@ -60,11 +60,11 @@ pub(crate) fn set<T>(place: &mut T, value: Result<T, Refusal>) -> Vec<Refusal> {
 /// A kind of section.
 pub(crate) struct Section<T: 'static> {
     pub(crate) keys: &'static [Key<T>],
-    /// What an unknown key is called: `key`, `attribute`.
+    /// The word for an unknown key in messages: `key`, `attribute`.
     pub(crate) word: &'static str,
-    /// What becomes of an unknown key.
+    /// The consequence of an unknown key.
     pub(crate) unknown: &'static str,
-    /// What becomes of a wrong value of the key of this name.
+    /// The consequence of a wrong value of the key of this name.
     pub(crate) wrong: fn(&str) -> &'static str,
 }
 

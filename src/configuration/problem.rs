@@ -1,4 +1,4 @@
-//! What is wrong in a file of the operator's, with the place where it is.
+//! Problems in the operator's files, with their places.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,15 +6,15 @@ use std::path::Path;
 
 use crate::record::{Escaped, Journal, Quoted};
 
-/// How much of a line is shown, in characters.
+/// Maximum length of a shown line, in characters.
 const SHOWN: usize = 120;
 
-/// What a problem costs.
+/// Part of a file that a problem disables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
-    /// One key.
+    /// A key.
     Key,
-    /// One table.
+    /// A table.
     Table,
     /// The whole file.
     File,
@@ -23,11 +23,11 @@ pub enum Cost {
 /// Something in such a file that can't be taken as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What it costs.
+    /// Part of the file that it disables.
     pub cost: Cost,
-    /// What is wrong, what was done about it, and what mends it.
+    /// The problem, its consequence and its fix.
     pub message: String,
-    /// Where it is, if it is in one place.
+    /// Its place, if it has one.
     pub place: Option<Place>,
     /// The command that mends it, if there is one.
     pub remedy: Option<String>,
@@ -42,7 +42,7 @@ pub struct Place {
     pub column: usize,
     /// The line itself.
     pub text: String,
-    /// How many characters of it are meant.
+    /// Number of characters to underline.
     pub width: usize,
 }
 
@@ -91,19 +91,19 @@ fn boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
 }
 
-/// So much of a line as a picture of the place at this byte can show, and what is before it.
+/// Returns the part of a line to show around this byte, and the text before the byte.
 fn around(line: &str, at: usize) -> String {
     line.get(..boundary(line, at + 4 * SHOWN)).unwrap_or_default().to_owned()
 }
 
-/// How many problems of a file are reported one by one.
+/// Maximum number of problems of a file that are reported one by one.
 const REPORTED: usize = 20;
 
 /// The problems of one text.
 pub(crate) struct Problems<'a> {
     text: &'a str,
     found: Vec<Problem>,
-    /// How many there are besides.
+    /// Number of further problems.
     more: usize,
 }
 

@@ -10,10 +10,10 @@ use toml::de::DeValue;
 
 use crate::record::Escaped;
 
-/// How much of a wrong value is shown, in bytes.
+/// Maximum length of a wrong value that is shown, in bytes.
 const SHOWN: usize = 60;
 
-/// How alike a word must be to a known one to be taken for a slip of the keyboard.
+/// Minimum similarity of a word to a known one for a suggestion.
 const ALIKE: f64 = 0.8;
 
 /// Why a value is refused, and where it stands.
