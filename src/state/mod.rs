@@ -1,6 +1,6 @@
-//! The state folder: what is kept between events, for the hook's own user alone.
+//! The state folder: files that are kept between events, accessible to the hook's own user only.
 //!
-//! It lies below `/run` and so ends with the host's uptime. It has a directory for each kind of thing.
+//! It is below `/run` and so does not survive a reboot. Each kind of file has its own directory.
 
 pub mod pause;
 
@@ -24,23 +24,23 @@ pub enum StateError {
     /// A folder can't be made or opened.
     #[error("the folder {}: {source}", Quoted::path(.folder))]
     Folder {
-        /// Which one.
+        /// Its path.
         folder: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
     /// A folder belongs to somebody else or others may write to it, so that it may hold anything.
     #[error("the folder {0} belongs to somebody else or others may write to it, and is made anew once it is away; fix: mv {0} {0}.old", Quoted::path(.folder))]
     Untrusted {
-        /// Which one.
+        /// Its path.
         folder: PathBuf,
     },
     /// A file can't be written, put in place or removed.
     #[error("the file {}: {source}", Quoted::path(.file))]
     File {
-        /// Which one.
+        /// Its path.
         file: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
@@ -72,20 +72,21 @@ impl Directory {
         Self { folder: folder.join(name), above: vec![state.to_owned(), folder] }
     }
 
-    /// Where the file `name` lies, if it is there.
+    /// Returns the path of the file `name`, which need not exist.
     pub fn path(&self, name: &[u8]) -> PathBuf {
         self.folder.join(OsStr::from_bytes(name))
     }
 
-    /// What is kept under `name`, if anything is and nobody else can have put it there: a mebibyte of it.
+    /// Returns the content of `name`, up to a mebibyte, if it exists and nobody else can have written it.
     pub fn kept(&self, name: &[u8]) -> Option<Vec<u8>> {
         self.read(name, MAXIMUM_KEPT).ok().flatten()
     }
 
-    /// What is kept under `name`, if anything is, for whoever must not take what can't be read for nothing.
+    /// Returns the content of `name`, or `None` if it does not exist: for callers that must not mistake an unreadable
+    /// file for an absent one.
     ///
     /// # Errors
-    /// Where it is there, and can't be read, or is longer than `most` bytes, or may be somebody else's.
+    /// The file exists and cannot be read, is longer than `most` bytes, or may have been written by another user.
     pub fn read(&self, name: &[u8], most: u64) -> Result<Option<Vec<u8>>, StateError> {
         let failed = |source: io::Error| StateError::File { file: self.path(name), source };
         let folder = match checked(&self.folder) {
@@ -116,18 +117,18 @@ impl Directory {
         entries.map(|entry| entry.file_name().as_bytes().to_vec()).collect()
     }
 
-    /// Keeps `bytes` under `name`, in place of what was kept before. Nobody ever sees half of it.
+    /// Writes `bytes` to `name`, in place of the previous content. Readers never see half of it.
     ///
     /// # Errors
-    /// Where the folder or the file can't be had; what was kept before stays as it was.
+    /// The folder cannot be used or the file cannot be written; the previous content stays.
     pub fn keep(&self, name: &[u8], bytes: &[u8]) -> Result<(), StateError> {
         self.keep_pieces(name, std::iter::once(bytes))
     }
 
-    /// The same for what is in pieces, one behind the other.
+    /// Writes these pieces to `name`, one after another, as [`Self::keep`] does.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`Self::keep`].
     pub fn keep_pieces<'a>(&self, name: &[u8], pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), StateError> {
         let folder = self.open()?;
         // Events of other domains do the same at the same time, each in its own process.
@@ -149,10 +150,10 @@ impl Directory {
         })
     }
 
-    /// Drops what is kept under `name`, if anything is.
+    /// Removes `name`, if it exists.
     ///
     /// # Errors
-    /// Where it is there and can't be removed.
+    /// The file exists and cannot be removed.
     pub fn forget(&self, name: &[u8]) -> Result<(), StateError> {
         let file = self.path(name);
         match rustix::fs::unlink(&file) {
@@ -162,10 +163,10 @@ impl Directory {
         }
     }
 
-    /// The lock `name`, which nobody holds yet by that.
+    /// Opens the lock `name` without locking it.
     ///
     /// # Errors
-    /// Where the folder or the file can't be had.
+    /// The folder or the file cannot be opened.
     pub fn lock(&self, name: &[u8]) -> Result<Lock, StateError> {
         let folder = self.open()?;
         // NONBLOCK, should a FIFO be in its place.
@@ -195,30 +196,30 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes it for `holder`, if nobody holds it. False where somebody does.
+    /// Tries to lock it for `holder`. Returns false if another process holds it.
     ///
     /// # Errors
-    /// Where the file system can't lock.
+    /// The file system does not support locks.
     pub fn take(&self, holder: &[u8]) -> io::Result<bool> {
         match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => return Ok(false),
             taken => taken?,
         }
-        // Who holds it is a help for whoever waits, and no more.
+        // The holder's name only serves the message of a process that waits.
         _ = self.file.set_len(0);
         _ = self.file.write_at(holder, 0);
         Ok(true)
     }
 
-    /// Has every program that is started from now on hold it as well.
+    /// Lets every program that is started from now on hold the lock as well.
     ///
     /// # Errors
-    /// Where the kernel refuses that.
+    /// The kernel refuses that.
     pub fn bequeath(&self) -> io::Result<()> {
         Ok(rustix::io::fcntl_setfd(&self.file, FdFlags::empty())?)
     }
 
-    /// Who holds it, as far as they said: half a kilobyte of it.
+    /// Returns the holder's name from the file, up to half a kilobyte.
     pub fn holder(&self) -> Vec<u8> {
         let mut holder = vec![0; 512];
         // Not known is not said.
@@ -245,10 +246,10 @@ fn make(folder: &Path) -> Result<(), StateError> {
     }
 }
 
-/// Whether the state folder can be used, or made where it is missing.
+/// Checks that the state folder can be used, or created if it is missing.
 ///
 /// # Errors
-/// Where it is something else, somebody else's, or open to others.
+/// The folder is another kind of file, is owned by another user, or is accessible to others.
 pub fn usable(state: &Path) -> Result<(), StateError> {
     match open(state) {
         Err(Errno::NOENT) => Ok(()),
@@ -256,7 +257,7 @@ pub fn usable(state: &Path) -> Result<(), StateError> {
     }
 }
 
-/// The same, made where it is missing.
+/// Opens the state folder as [`checked`] does, and creates it if it is missing.
 fn checked_or_made(folder: &Path) -> Result<OwnedFd, StateError> {
     match checked(folder) {
         Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -267,7 +268,7 @@ fn checked_or_made(folder: &Path) -> Result<OwnedFd, StateError> {
     }
 }
 
-/// The folder, opened, where nobody but the hook's user can have put anything into it.
+/// Opens the state folder, if only the hook's user can have written to it.
 fn checked(folder: &Path) -> Result<OwnedFd, StateError> {
     let failed = |error: Errno| StateError::Folder { folder: folder.to_owned(), source: error.into() };
     let opened = open(folder).map_err(failed)?;

@@ -1,6 +1,6 @@
-//! The operator's off switch: while it is on, the hook runs no script.
+//! The operator's pause: the hook runs no script while it is in force.
 //!
-//! It is a file in the state folder, and so ends with the host's uptime at the latest.
+//! The pause is a file in the state folder, and so ends with a reboot at the latest.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,25 +24,25 @@ impl Pause {
     /// The pause that is in force, if one is.
     pub fn in_force(state: &Path) -> Option<Self> {
         let kept = directory(state).kept(UNTIL)?;
-        // What can't be read as a time was begun by somebody all the same.
+        // An unreadable time still means that an operator began a pause.
         let seconds = std::str::from_utf8(&kept).ok().and_then(|text| text.trim().parse().ok());
         let until = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
         until.is_none_or(|until| Timestamp::now() < until).then_some(Self { until })
     }
 
-    /// Begins it, in place of one that is in force.
+    /// Begins the pause, in place of one that is in force.
     ///
     /// # Errors
-    /// Where the state folder can't be written to.
+    /// The state folder cannot be written.
     pub fn begin(self, state: &Path) -> Result<(), StateError> {
         let text = self.until.map(|until| until.as_second().to_string()).unwrap_or_default();
         directory(state).keep(UNTIL, text.as_bytes())
     }
 
-    /// Ends whatever pause there is.
+    /// Ends the pause, if there is one.
     ///
     /// # Errors
-    /// Where the state folder can't be written to.
+    /// The state folder cannot be written.
     pub fn end(state: &Path) -> Result<(), StateError> {
         directory(state).forget(UNTIL)
     }
