@@ -1,4 +1,4 @@
-//! What a person looks at: a terminal of some width that shows colours, or a pipe that does not.
+//! Output for a person: a terminal of some width with colours, or a pipe without.
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
@@ -8,28 +8,28 @@ use unicode_width::UnicodeWidthStr;
 /// The width where there is no terminal that has one.
 const WIDTH: usize = 100;
 
-/// Where a verb's output goes.
+/// Destination of a command's output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
-    /// It is a terminal.
+    /// True if it is a terminal.
     pub(crate) terminal: bool,
-    /// How many columns a line has.
+    /// Number of columns of a line.
     pub(crate) width: usize,
     colour: bool,
 }
 
-/// What a text means, by which it is coloured.
+/// Meaning of a text, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// What went well.
+    /// A success.
     Good,
-    /// What an operator should look at.
+    /// A condition that an operator should check.
     Warning,
-    /// What went wrong.
+    /// A failure.
     Bad,
-    /// What stands out: a heading, a name.
+    /// A heading or a name.
     Strong,
-    /// What can be passed over.
+    /// A detail.
     Faint,
 }
 
@@ -47,13 +47,13 @@ impl Meaning {
 }
 
 impl Screen {
-    /// That of stdout.
+    /// Returns the screen of stdout.
     pub(crate) fn of_stdout() -> Self {
         let stdout = io::stdout();
         Self::of(stdout.is_terminal(), rustix::termios::tcgetwinsize(&stdout).map(|size| size.ws_col).ok())
     }
 
-    /// That of stderr.
+    /// Returns the screen of stderr.
     pub(crate) fn of_stderr() -> Self {
         let stderr = io::stderr();
         Self::of(stderr.is_terminal(), rustix::termios::tcgetwinsize(&stderr).map(|size| size.ws_col).ok())
@@ -113,7 +113,7 @@ impl<T: Display> Display for Painted<T> {
     }
 }
 
-/// How many columns a text takes.
+/// Returns the width of a text in columns.
 pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }

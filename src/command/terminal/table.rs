@@ -5,15 +5,15 @@ use std::io::{self, Write};
 use super::screen::{Meaning, Screen, columns, padded};
 use super::width::{cut, right};
 
-/// What separates columns, in blanks.
+/// Gap between columns, in blanks.
 const GAP: usize = 2;
 
-/// How a column stands.
+/// Layout of a column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column {
     heading: &'static str,
     right: bool,
-    /// Where the screen is narrow, those are left out first that have the lowest number.
+    /// Priority on a narrow screen: the columns with the lowest number are dropped first.
     dropped: Option<u8>,
     /// To how many columns what is in it may be cut.
     shortest: Option<usize>,
@@ -33,8 +33,7 @@ impl Column {
         Self { dropped: Some(number), ..self }
     }
 
-    /// What is in it is cut in its middle where the screen is too narrow, but to no less than this as long as another column
-    /// can be left out.
+    /// Cuts its cells in the middle on a narrow screen, but to no less than this while another column can be dropped.
     pub(crate) const fn shortened_to(self, shortest: usize) -> Self {
         Self { shortest: Some(shortest), ..self }
     }
@@ -116,7 +115,7 @@ impl<const N: usize> Table<N> {
         Ok(())
     }
 
-    /// How wide each column is on a screen of so many; nothing for those that are left out.
+    /// Returns the width of each column on a screen of this width; `None` for dropped ones.
     fn widths(&self, screen: usize) -> [Option<usize>; N] {
         let mut widths = self.columns.map(|column| Some(columns(column.heading)));
         for line in &self.lines {
