@@ -63,9 +63,9 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l root -d 'T
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l dry-run -d 'Only show what would run, in which order and with which settings'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l json -d 'With --dry-run: as a JSON array, like that of list'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -s h -l help -d 'Print help'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l domain -d 'Of VMs whose name fits this pattern (* ? [...])' -r -f
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l script -d 'Of scripts whose file name, or name with the VM\'s folder such as my-vm/start_a, fits this pattern' -r -f
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l operation -d 'Of this operation' -r -f -a "prepare\t''
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l domain -d 'Only records of VMs whose name matches this pattern (* ? [...])' -r -f
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l script -d 'Only records of scripts whose file name, or name with the VM\'s folder such as my-vm/start_a, matches this pattern' -r -f
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l operation -d 'Only records of this operation' -r -f -a "prepare\t''
 start\t''
 started\t''
 stopped\t''
@@ -74,15 +74,15 @@ migrate\t''
 restore\t''
 reconnect\t''
 attach\t''"
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l since -d 'Not older than this: 90s, 15m, 1h, 7d, or a time such as 14:22 (when it last was), 2026-11-22 or 2026-11-22T14:22:44' -r -f
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l since -d 'Not older than this: 90s, 15m, 1h, 7d, or a time such as 14:22 (its last occurrence), 2026-11-22 or 2026-11-22T14:22:44' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l until -d 'Not newer than this; a date means its end' -r -f
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -s n -l lines -d 'The last so many records; with --timeline, events' -r -f
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -s n -l lines -d 'Only the last COUNT records; with --timeline, events' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l failed -d 'Of runs that failed: all that is logged of them, from the start to the end; with --timeline, events with such runs'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -s f -l follow -d 'Go on showing what is logged from now on, after the last 10 records or as many as -n says'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l failed -d 'Only runs that failed, with all their records from start to end; with --timeline, events with such runs'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -s f -l follow -d 'Keep showing new records, after the last 10 or as many as -n says'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l timeline -d 'Draw each event\'s scripts as bars over its time, and mark the slowest'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l stats -d 'Count the runs of each script, those that failed or timed out, and how long they took; runs by hand don\'t count'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l json -d 'As JSON, an object a line; with --stats an array'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l json -d 'Print JSON, an object a line; with --stats an array'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new" -l domain -d 'For this VM only, in its own folder' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"

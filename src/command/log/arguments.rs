@@ -19,24 +19,25 @@ Examples:
   virt-hooks log --stats --since 7d
   virt-hooks log --follow")]
 pub(in crate::command) struct Arguments {
-    /// Of VMs whose name fits this pattern (* ? [...])
+    /// Only records of VMs whose name matches this pattern (* ? [...])
     #[arg(long, value_name = "VM", allow_hyphen_values = true)]
     pub(super) domain: Option<String>,
 
-    /// Of scripts whose file name, or name with the VM's folder such as my-vm/start_a, fits this pattern
+    /// Only records of scripts whose file name, or name with the VM's folder such as my-vm/start_a, matches this
+    /// pattern
     #[arg(long, value_name = "SCRIPT", allow_hyphen_values = true)]
     pub(super) script: Option<String>,
 
-    /// Of this operation
+    /// Only records of this operation
     #[arg(long, value_name = "OPERATION", hide_possible_values = true,
           value_parser = PossibleValuesParser::new(QEMU.operations.iter().map(|operation| operation.name())))]
     pub(super) operation: Option<String>,
 
-    /// Of runs that failed: all that is logged of them, from the start to the end; with --timeline, events with such runs
+    /// Only runs that failed, with all their records from start to end; with --timeline, events with such runs
     #[arg(long)]
     pub(super) failed: bool,
 
-    /// Not older than this: 90s, 15m, 1h, 7d, or a time such as 14:22 (when it last was), 2026-11-22 or 2026-11-22T14:22:44
+    /// Not older than this: 90s, 15m, 1h, 7d, or a time such as 14:22 (its last occurrence), 2026-11-22 or 2026-11-22T14:22:44
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
 
@@ -44,11 +45,11 @@ pub(in crate::command) struct Arguments {
     #[arg(long, value_name = "TIME")]
     pub(super) until: Option<String>,
 
-    /// The last so many records; with --timeline, events
+    /// Only the last COUNT records; with --timeline, events
     #[arg(short = 'n', long = "lines", value_name = "COUNT", conflicts_with = "stats")]
     pub(super) lines: Option<usize>,
 
-    /// Go on showing what is logged from now on, after the last 10 records or as many as -n says
+    /// Keep showing new records, after the last 10 or as many as -n says
     #[arg(short = 'f', long, conflicts_with_all = ["timeline", "stats", "until"])]
     pub(super) follow: bool,
 
@@ -60,7 +61,7 @@ pub(in crate::command) struct Arguments {
     #[arg(long)]
     pub(super) stats: bool,
 
-    /// As JSON, an object a line; with --stats an array
+    /// Print JSON, an object a line; with --stats an array
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -25,13 +25,13 @@ use crate::command::failure::Failure;
 use crate::command::terminal::screen::Screen;
 use crate::record::{Fields, Quoted};
 
-/// How many records are shown before.
+/// Number of records that are shown before new ones.
 const BEFORE: usize = 10;
 
-/// How often it is looked for more.
+/// Interval between two checks for new records.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
-/// How much of a file's beginning is remembered, to know it again, in bytes.
+/// Length of a file's beginning that is remembered to recognise the file, in bytes.
 const HEAD: u64 = 64;
 
 /// Shows the last records that fit and then those that come, until the reader goes away.
@@ -71,7 +71,7 @@ pub(super) fn follow(arguments: &Arguments, filter: Filter, log: &Path) -> Resul
     }
 }
 
-/// What the operator sees.
+/// The operator's view of the log.
 struct View<'a> {
     out: BufWriter<StdoutLock<'static>>,
     screen: Screen,
@@ -98,10 +98,11 @@ impl View<'_> {
 /// A file that is read as it grows.
 struct Tail {
     file: File,
-    /// How far it has been read, in bytes: to the end of a line, or within one that is longer than a block.
+    /// Position up to which it has been read, in bytes: the end of a line, or a place within one that is longer than a
+    /// block.
     at: u64,
     within_a_line: bool,
-    /// What it began with when it was last read.
+    /// Its beginning when it was last read.
     head: Vec<u8>,
     failures: Failures,
 }
@@ -129,7 +130,7 @@ impl Tail {
         let mut blocks = Blocks::new(extent, self.at).within_a_line(self.within_a_line);
         while let Some(mut block) = blocks.next().map_err(unreadable)? {
             if block.ends {
-                // What lacks its newline is on its way.
+                // A line without its newline is still being written.
                 block = block.finished();
             }
             self.at = block.offset + block.bytes.len() as u64;
@@ -184,7 +185,7 @@ fn failed_run(
     Ok(())
 }
 
-/// What a file begins with, as far as it has been read.
+/// Returns the beginning of a file, as far as it has been read.
 fn head(file: &File, read: u64) -> Result<Vec<u8>, Failure> {
     let mut head = Vec::new();
     Extent { file, at: 0, end: HEAD.min(read) }.read_to_end(&mut head).map_err(unreadable)?;

@@ -56,13 +56,13 @@ pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     };
     out.flush()?;
     if !found && existing && arguments.lines != Some(0) {
-        // Where nobody listens, nobody is told.
+        // Without a reader of stderr there is nobody to inform.
         _ = writeln!(std::io::stderr(), "virt-hooks: {what} fits; {}", Span::of(paths.log())?);
     }
     Ok(ExitCode::from(u8::from(selection.is_faulty())))
 }
 
-/// What is made of the records.
+/// Form of the output.
 enum Form {
     Records,
     Timeline(EventFilter),
@@ -83,7 +83,7 @@ impl Form {
         })
     }
 
-    /// What is not there where nothing fits.
+    /// Returns the beginning of the message that nothing fits.
     const fn of_what(&self) -> &'static str {
         match self {
             Self::Records => "no record",

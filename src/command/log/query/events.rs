@@ -11,17 +11,17 @@ use super::rehearsal::Rehearsals;
 use crate::record::outcome::Outcome;
 use crate::record::{Fields, Message, Quoted};
 
-/// How long an event of which nothing runs may say nothing, in milliseconds.
+/// Time without a record after which an event with no running script counts as over, in milliseconds.
 const SILENCE: i64 = 60 * 60 * 1000;
 
-/// How many events may be under way before the oldest counts as over.
+/// Maximum number of events under way. The oldest one then counts as over.
 const UNDER_WAY: usize = 5_000;
 
-/// How many runs of one event are kept, and how many bytes of a name.
+/// Maximum number of runs of one event, and maximum length of a name in bytes.
 const RUNS: usize = 1_000;
 const NAME: usize = 512;
 
-/// One call of the hook, as far as scripts ran.
+/// A call of the hook that ran scripts.
 #[derive(Debug)]
 pub(crate) struct Event {
     /// The time of its first record, as it stands there.
@@ -30,11 +30,11 @@ pub(crate) struct Event {
     pub(crate) domain: String,
     pub(crate) operation: String,
     pub(crate) sub_operation: String,
-    /// It was called by hand, not by libvirt.
+    /// True if a person called the hook, not libvirt.
     pub(crate) by_hand: bool,
     /// Its scripts in the order in which they began.
     pub(crate) runs: Vec<Run>,
-    /// How many runs more there were.
+    /// Number of further runs.
     pub(crate) more: usize,
     pid: u32,
     heading: u64,
@@ -42,7 +42,7 @@ pub(crate) struct Event {
     over: bool,
 }
 
-/// One run of a script in it. Times are in milliseconds since 1970.
+/// A run of a script in it. Times are in milliseconds since 1970.
 #[derive(Debug)]
 pub(crate) struct Run {
     /// The script, as it stands below `custom/`.
@@ -51,18 +51,18 @@ pub(crate) struct Run {
     pub(crate) begin: i64,
     /// libvirt was not kept waiting.
     pub(crate) background: bool,
-    /// What became of it, where that is logged.
+    /// Its outcome, if the log has it.
     pub(crate) outcome: Option<Outcome>,
     started: bool,
 }
 
 impl Run {
-    /// How long it took, in milliseconds, where that is known.
+    /// Returns its duration in milliseconds, if known.
     pub(crate) fn took(&self) -> Option<u64> {
         self.outcome.as_ref().and_then(Outcome::milliseconds)
     }
 
-    /// Whether it may still be running.
+    /// Returns true if it may still be running.
     pub(crate) const fn is_open(&self) -> bool {
         self.outcome.is_none()
     }
@@ -93,7 +93,7 @@ impl Event {
         self.runs.iter().map(|run| run.begin).min().unwrap_or(self.last)
     }
 
-    /// How long libvirt waited for its scripts, in milliseconds.
+    /// Returns the time that libvirt waited for its scripts, in milliseconds.
     pub(crate) fn took(&self) -> u64 {
         let end = |run: &Run| match run.took() {
             Some(took) => run.begin.saturating_add_unsigned(took),

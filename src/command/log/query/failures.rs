@@ -1,8 +1,9 @@
-//! `--failed`: which records are of runs that failed.
+//! `--failed`: selects the records of runs that failed.
 //!
-//! That a run failed is known at its end only. So the log is read twice: first it is marked where such runs begin, then
-//! they are shown from there to their outcomes. A mark is a bit; the runs under way at any one time are all that is kept
-//! besides.
+//! A failure is known only at the end of a run, so the log is read twice: the first pass marks where such runs begin,
+//! the
+//! second shows them from there to their outcomes. A mark is a bit. Only the marks and the runs under way are kept
+//! in memory.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -20,7 +21,7 @@ struct RunIds {
     state: RandomState,
 }
 
-/// Which run it is.
+/// Hash that identifies a run.
 pub(crate) type RunId = u64;
 
 impl RunIds {
@@ -30,10 +31,10 @@ impl RunIds {
     }
 }
 
-/// How many bytes share a mark: no record that begins or ends a run is as short.
+/// Number of bytes that share a mark: every record that begins or ends a run is longer.
 const SLOT: u64 = 64;
 
-/// Where in a file runs begin that failed, a bit for each slot.
+/// Positions in a file where failed runs begin, a bit for each slot.
 type Marks = Vec<u64>;
 
 /// The word of a mark, and its bit there.
@@ -42,10 +43,10 @@ fn place(offset: u64) -> (usize, u64) {
     (usize::try_from(slot / 64).unwrap_or(usize::MAX), 1 << (slot % 64))
 }
 
-/// What stands in every record of a failure, and in few others.
+/// Text that every record of a failure contains, and few others do.
 const FAILURES: [&str; 2] = [" WARN  qemu-hook[", " ERROR qemu-hook["];
 
-/// Where in a line the process id begins, and how many bytes from there on all records of a run share.
+/// Position of the process id in a line, and length of the following bytes that all records of a run share.
 const RUN: std::ops::Range<usize> = 46..58;
 
 /// Runs that may have failed, by a hash of the first bytes that their records share: some runs too many, and none too few.
@@ -53,7 +54,7 @@ const RUN: std::ops::Range<usize> = 46..58;
 pub(crate) struct Suspects(Marks);
 
 impl Suspects {
-    /// How many hashes there are, as a power of two.
+    /// Number of hashes, as a power of two.
     const BITS: u32 = 22;
 
     /// No run.
@@ -92,14 +93,14 @@ impl Suspects {
 pub(crate) struct Failures {
     runs: RunIds,
     marks: Vec<Marks>,
-    /// Where each run that is under way began, while marking: the file and the offset.
+    /// Beginning of each run that is under way, while marking: the file and the offset.
     begun: UnderWay<(usize, u64)>,
     /// The failed runs that are being shown.
     shown: HashSet<RunId>,
 }
 
 impl Failures {
-    /// Of so many files, none marked yet.
+    /// Returns the marks of this number of files, all unset.
     pub(crate) fn of(files: usize) -> Self {
         Self { marks: vec![Marks::new(); files], ..Self::default() }
     }
@@ -111,7 +112,7 @@ impl Failures {
             Stage::Started => self.begun.begin(self.runs.of(fields), (file, offset)),
             Stage::Ended => _ = self.begun.end(self.runs.of(fields)),
             Stage::Failed => {
-                // Whose beginning was rotated away, and what did not even start, is one record.
+                // A run that did not start, or whose beginning was rotated away, is one record.
                 self.mark_run(self.runs.of(fields), file, offset);
             }
         }
@@ -166,7 +167,7 @@ impl Failures {
         self.runs.of(fields)
     }
 
-    /// The same, to go on with this file as the only one.
+    /// Returns the state for reading on, with this file as the only one.
     pub(crate) fn go_on_with(mut self, file: usize) -> Self {
         self.begun.retain(|(of, _offset)| std::mem::take(of) == file);
         Self { marks: vec![Marks::new()], shown: HashSet::new(), ..self }

@@ -1,4 +1,4 @@
-//! Which records are asked for.
+//! Filters of records.
 
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ use crate::command::log::arguments::Arguments;
 use crate::record::Fields;
 use crate::record::outcome::Outcome;
 
-/// What a record has to fit. One without any condition takes lines of others too.
+/// Conditions on a record. Without any condition, lines of other programs match too.
 #[derive(Debug)]
 pub(crate) struct Filter {
     domain: Option<NamePattern>,
@@ -33,7 +33,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// What the command line asks for.
+    /// Returns the filter of the command line.
     pub(crate) fn of(arguments: &Arguments) -> Result<Self, Failure> {
         let pattern = |option, text: Option<&String>| text.map(|text| NamePattern::parse(option, text)).transpose();
         let moment = |option, text: Option<&String>, end| text.map(|text| Moment::parse(option, text, end)).transpose();
@@ -54,8 +54,8 @@ impl Filter {
         Ok(filter)
     }
 
-    /// The same for the timeline, which shows events whole: those that began in the time that is asked for, and in
-    /// which a script fits and one failed, if that is asked for.
+    /// Returns the filters for the timeline, which shows whole events: those that began in the requested time, and in
+    /// which a script matches and, with `--failed`, a run failed.
     pub(crate) fn of_events(arguments: &Arguments) -> Result<(Self, EventFilter), Failure> {
         let mut filter = Self { only_records: true, ..Self::of(arguments)? };
         let since = filter.since.as_ref().map_or(i64::MIN, Moment::as_millisecond);
@@ -68,8 +68,8 @@ impl Filter {
         Ok((filter, events))
     }
 
-    /// The same for figures, which leave out the runs of events that others of their records tell of: runs of scripts that
-    /// fit, that ended in the time that is asked for, and that failed, if that is asked for.
+    /// Returns the filters for statistics. They count runs of matching scripts that ended in the requested time and,
+    /// with `--failed`, failed. Records of the events' own are left out.
     pub(crate) fn of_runs(arguments: &Arguments) -> Result<(Self, RunFilter), Failure> {
         let mut filter = Self::of(arguments)?;
         let failed = std::mem::take(&mut filter.failed);
@@ -79,7 +79,7 @@ impl Filter {
         Ok((filter, runs))
     }
 
-    /// Whether everything is asked for, lines of others too.
+    /// Returns true if every line matches, lines of other programs too.
     pub(crate) const fn takes_every_line(&self) -> bool {
         let any = self.domain.is_some() || self.script.is_some() || self.operation.is_some();
         !(any || self.since.is_some() || self.until.is_some() || self.failed || self.only_records)
@@ -97,7 +97,7 @@ impl Filter {
         Some(Finder::new(&longest).into_owned())
     }
 
-    /// Whether a record is of the event and the script that are asked for.
+    /// Returns true if a record is of the requested event and script.
     pub(crate) fn fits_run(&self, fields: &Fields<'_>) -> bool {
         if self.operation.as_ref().is_some_and(|operation| fields.operation.written() != operation.as_bytes()) {
             return false;
@@ -112,18 +112,18 @@ impl Filter {
         self.script.as_ref().is_none_or(script)
     }
 
-    /// Whether a record is of the time that is asked for.
+    /// Returns true if a record is of the requested time.
     pub(crate) fn fits_time(&mut self, fields: &Fields<'_>) -> bool {
         let since = self.since.as_mut().is_none_or(|since| since.compare(fields.time) != Ordering::Less);
         since && self.until.as_mut().is_none_or(|until| until.compare(fields.time) != Ordering::Greater)
     }
 
-    /// Whether no record that fits can come behind this one.
+    /// Returns true if no later record can match.
     pub(crate) fn is_past(&mut self, fields: &Fields<'_>) -> bool {
         self.until_at_last.as_mut().is_some_and(|until| until.compare(fields.time) == Ordering::Greater)
     }
 
-    /// From when on the log has to be read.
+    /// Returns the time from which the log has to be read.
     pub(crate) fn reads_from(&self) -> Option<Moment> {
         let margin = if self.failed { LONGEST_RUN } else { DISORDER };
         self.since.as_ref().map(|since| since.earlier(margin))
@@ -135,7 +135,7 @@ impl Filter {
     }
 }
 
-/// Which events are asked for.
+/// Conditions on an event.
 #[derive(Debug)]
 pub(crate) struct EventFilter {
     script: Option<NamePattern>,
@@ -145,7 +145,7 @@ pub(crate) struct EventFilter {
 }
 
 impl EventFilter {
-    /// Whether an event is asked for.
+    /// Returns true if an event matches.
     pub(crate) fn fits(&self, event: &Event) -> bool {
         let script = |pattern: &NamePattern| event.runs.iter().any(|run| script_fits(pattern, &run.label));
         let failed = || event.runs.iter().any(|run| run.outcome.as_ref().is_some_and(Outcome::is_failure));
@@ -153,7 +153,7 @@ impl EventFilter {
     }
 }
 
-/// Which runs are asked for.
+/// Conditions on a run.
 #[derive(Debug)]
 pub(crate) struct RunFilter {
     script: Option<NamePattern>,
@@ -162,7 +162,7 @@ pub(crate) struct RunFilter {
 }
 
 impl RunFilter {
-    /// Whether the run of a script is asked for that ended so with this record.
+    /// Returns true if the run of a script that ended with this record matches.
     pub(crate) fn fits(&mut self, fields: &Fields<'_>, script: &[u8], outcome: &Outcome) -> bool {
         let since = self.since.as_mut().is_none_or(|since| since.compare(fields.time) != Ordering::Less);
         let fits = self.script.as_ref().is_none_or(|pattern| script_fits(pattern, script));
@@ -170,7 +170,7 @@ impl RunFilter {
     }
 }
 
-/// Whether a script fits, by its whole label `VM/start_x` or its file name.
+/// Returns true if a script's label `VM/start_x`, or its file name, matches.
 fn script_fits(pattern: &NamePattern, label: &[u8]) -> bool {
     let file_name = label.rsplit(|&byte| byte == b'/').next().unwrap_or(label);
     pattern.fits(label) || pattern.fits(file_name)

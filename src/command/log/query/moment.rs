@@ -9,14 +9,14 @@ use jiff::{Span, Timestamp, Zoned};
 use crate::command::failure::Failure;
 use crate::record::{Quoted, local_zone};
 
-/// How long before `--since` it is looked for the beginnings of runs that failed later.
+/// Time before `--since` that is searched for the beginnings of runs that failed later.
 pub(crate) const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How far apart the times of records may be that stand beside each other in the wrong order: the clock was set, or a
-/// record was long in being written.
+/// Maximum difference in time of neighbouring records in the wrong order: the clock was set, or a record was written
+/// late.
 pub(crate) const DISORDER: Duration = Duration::from_secs(600);
 
-/// How a time is said.
+/// Accepted forms of a time.
 const TAKEN: &str = "90s, 15m, 1h, 7d, 14:22, 2026-11-22, 2026-11-22T14:22 or 2026-11-22T14:22:44+01:00";
 
 /// A time that records are compared with.
@@ -27,7 +27,7 @@ pub(crate) struct Moment {
     told: Option<([u8; 6], Vec<u8>)>,
 }
 
-/// Which end of a day a date stands for.
+/// End of a day that a date stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// `--since`: its first moment.
@@ -59,12 +59,12 @@ impl Moment {
         Self { time: self.time.checked_add(by).unwrap_or(Timestamp::MAX), told: None }
     }
 
-    /// The same as files have it.
+    /// Returns it as files' times are.
     pub(crate) fn as_system_time(&self) -> SystemTime {
         SystemTime::from(self.time)
     }
 
-    /// The same in milliseconds since 1970.
+    /// Returns it in milliseconds since 1970.
     pub(crate) fn as_millisecond(&self) -> i64 {
         self.time.as_millisecond()
     }

@@ -27,7 +27,7 @@ impl NamePattern {
         Ok(Self { text: text.to_owned(), pattern, only })
     }
 
-    /// Whether a name fits. Bytes that are no UTF-8 fit `?` and `*`.
+    /// Returns true if a name matches. `?` and `*` match bytes that are not UTF-8, too.
     pub(crate) fn fits(&self, name: &[u8]) -> bool {
         match &self.only {
             Some(only) => only == name,

@@ -26,7 +26,7 @@ impl Rehearsals {
         }
     }
 
-    /// Whether a record is of one. After a day, the same process id is another event's.
+    /// Returns true if a record is of a rehearsal. After a day, the same process id is another event's.
     pub(crate) fn has(&self, fields: &Fields<'_>) -> bool {
         let begun = if self.any { self.begun.get(self.event(fields)) } else { None };
         begun.zip(millisecond(fields.time)).is_some_and(|(begun, time)| {

@@ -15,19 +15,19 @@ use crate::command::log::read::files::{Extent, Files};
 use crate::command::log::read::lines::{Block, Blocks, Line};
 use crate::record::Fields;
 
-/// How much is read at once from a file's end, in bytes.
+/// Size of a block that is read from a file's end, in bytes.
 const TAIL: u64 = 256 << 10;
 
-/// What is asked for, of which files.
+/// The requested records of the requested files.
 #[derive(Debug)]
 pub(crate) struct Selection {
     files: Files,
     filter: Filter,
-    /// Where the runs that failed are, where only they are asked for.
+    /// The runs that failed, if only they are requested.
     failures: Option<Failures>,
     /// The runs of which the rest is passed over unread, where only some may have failed.
     suspects: Option<Suspects>,
-    /// Where in each file the reading begins.
+    /// Position in each file where reading begins.
     begins: Vec<u64>,
 }
 
@@ -40,7 +40,7 @@ impl Selection {
         let mut begins = vec![0; files.count()];
         if let Some(from) = filter.reads_from() {
             for (index, begin) in begins.iter_mut().enumerate() {
-                // One that can't be searched is read whole, and what is wrong with it told then.
+                // A file that cannot be searched is read whole, and its error is reported then.
                 *begin = files.plain(index).and_then(|(file, size)| first_since(file, size, &from).ok()).unwrap_or(0);
             }
         }
@@ -51,12 +51,12 @@ impl Selection {
         Ok(all)
     }
 
-    /// Whether some of the log could not be read, which has been told.
+    /// Returns true if part of the log could not be read, which has been reported.
     pub(crate) const fn is_faulty(&self) -> bool {
         self.files.faulty
     }
 
-    /// What goes on from here: the log itself, how far it has been read in bytes, and which runs are under way in it.
+    /// Returns the state to follow the log: its file, the position in bytes, and the runs under way.
     pub(crate) fn into_rest(self, path: &Path) -> (Option<(File, u64)>, Filter, Failures) {
         let last = self.files.count().saturating_sub(1);
         let failures = self.failures.unwrap_or_default().go_on_with(last);
@@ -74,7 +74,7 @@ impl Selection {
     /// Shows `see` the last `count` of them. What they take in memory does not grow with their number.
     pub(crate) fn last(&mut self, count: usize, see: &mut See<'_>) -> Result<(), Failure> {
         let (first, mut superfluous) = if self.filter.failed {
-            // What is shown of a file depends on the runs that were under way where it begins.
+            // The records to show from a file depend on the runs that are under way at its beginning.
             let mut lines = 0;
             self.all(&mut |line, _fields| {
                 lines += usize::from(line.ends);
@@ -111,8 +111,8 @@ impl Selection {
         Ok((first, superfluous))
     }
 
-    /// From where on a file has the last `count` lines that are asked for, and how many are there: where it must be read for
-    /// that, all that it has.
+    /// Returns the position in a file of the last `count` requested lines, and their number. Without a need to read it
+    /// backwards, all of its lines count.
     fn count_back(&mut self, file: usize, count: usize) -> Result<(u64, usize), Failure> {
         let begin = self.begins.get(file).copied().unwrap_or(0);
         let plain = self.files.plain(file).filter(|_| self.filter.takes_every_line());
@@ -205,7 +205,8 @@ pub(crate) fn records(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Where the first record since a time may be, in a file whose records are in order but for some minutes.
+/// Returns a position at or before the first record since a time, in a file whose records are in order except for some
+/// minutes.
 fn first_since(file: &File, size: u64, since: &Moment) -> io::Result<u64> {
     let mut since = since.clone();
     // Before `low` all is older; from `high` on all is younger, or the end.
@@ -215,7 +216,7 @@ fn first_since(file: &File, size: u64, since: &Moment) -> io::Result<u64> {
         let mut blocks = Blocks::new(Extent { file, at: middle, end: high }, middle);
         let mut found = None;
         while let (None, Some(block)) = (found, blocks.next()?) {
-            // It begins anywhere in a line.
+            // The block begins anywhere in a line.
             let lines = block.lines().filter(|line| line.offset > middle && line.is_whole());
             found = lines.filter_map(|line| Some((line.offset, since.compare(Fields::split(line.bytes)?.time)))).next();
         }
@@ -227,7 +228,7 @@ fn first_since(file: &File, size: u64, since: &Moment) -> io::Result<u64> {
     Ok(low)
 }
 
-/// Where the last `count` lines of a file begin, and how many they are.
+/// Returns the position of the last `count` lines of a file, and their number.
 fn lines_back(file: &File, size: u64, count: usize) -> io::Result<(u64, usize)> {
     let mut found = 0;
     let mut end = size;

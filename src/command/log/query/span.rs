@@ -1,4 +1,4 @@
-//! From when to when a log goes: what is told where nothing in it fits, so that nobody takes the hook for dead.
+//! Time span of a log. It is reported if no record matches, so that nobody believes that the hook does not run.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -9,7 +9,7 @@ use crate::command::log::read::files::Files;
 use crate::command::log::read::lines::{Block, Line};
 use crate::record::Fields;
 
-/// How much of a file's end is searched for its last record, in bytes.
+/// Size of a file's end that is searched for its last record, in bytes.
 const END: u64 = 1 << 20;
 
 /// The times of the first and the last record, as they stand there; nothing where there is no record.
@@ -17,7 +17,7 @@ const END: u64 = 1 << 20;
 pub(crate) struct Span(Option<(String, String)>);
 
 impl Span {
-    /// Of the log at `path`, rotated files and all.
+    /// Returns the span of the log at `path`, with its rotated files.
     pub(crate) fn of(path: &Path) -> Result<Self, Failure> {
         let mut files = Files::open_again(path)?;
         let count = files.count();

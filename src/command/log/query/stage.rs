@@ -1,9 +1,9 @@
-//! What a record tells of the run that it is of.
+//! Stage of a run that a record is of.
 
 use crate::record::outcome::Outcome;
 use crate::record::{Fields, Message};
 
-/// How far the run has come.
+/// Stage of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     Started,

@@ -1,8 +1,8 @@
-//! What is under way at any one time: all that a log, however long, has to be remembered of.
+//! Runs and events under way: all that is remembered of a log of any length.
 
 use std::collections::HashMap;
 
-/// How many may be under way. What a crash of the host left without an end goes first.
+/// Maximum number under way. The oldest ones, left without an end by a crash of the host, are dropped first.
 pub(crate) const MOST: usize = 100_000;
 
 /// A value for each run or event that is under way, as many as are kept.
@@ -33,7 +33,7 @@ impl<T> UnderWay<T> {
         self.new.remove(&run).or_else(|| self.old.remove(&run))
     }
 
-    /// What is kept of one.
+    /// Returns the data of a run.
     pub(crate) fn get(&self, run: u64) -> Option<&T> {
         self.new.get(&run).or_else(|| self.old.get(&run))
     }

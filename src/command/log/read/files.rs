@@ -18,7 +18,7 @@ use crate::command::failure::Failure;
 use crate::record::{Escaped, Quoted};
 use crate::trust::shell;
 
-/// How far from the end an unfinished line is looked for, in bytes.
+/// Maximum distance from the end at which an unfinished line is searched, in bytes.
 const LONGEST: u64 = 1 << 20;
 
 /// The log's files, oldest first.
@@ -29,7 +29,7 @@ pub(crate) struct Files {
     pub(crate) exist: bool,
     /// Some of it could not be read, which has been told.
     pub(crate) faulty: bool,
-    /// What can't be read is not told, since it has been.
+    /// True if errors are not reported, since they have been.
     quiet: bool,
 }
 
@@ -38,9 +38,9 @@ struct LogFile {
     path: PathBuf,
     file: File,
     packing: Option<Packing>,
-    /// How much there was of it when it was opened, in bytes.
+    /// Its size when it was opened, in bytes.
     size: u64,
-    /// It could not be read to its end.
+    /// True if it could not be read to its end.
     broken: bool,
 }
 
@@ -85,7 +85,7 @@ impl Files {
         let Some(file) = self.files.last_mut().filter(|file| file.packing.is_none()) else { return };
         let begin = file.size.saturating_sub(LONGEST);
         let mut end = Vec::new();
-        // What can't be read is told where it is to be shown.
+        // An error is reported when the file is shown.
         _ = Extent { file: &file.file, at: begin, end: file.size }.read_to_end(&mut end);
         let newline = memrchr(b'\n', &end);
         if newline.is_some() || begin == 0 {
@@ -99,7 +99,7 @@ impl Files {
         Some((current.file, current.size))
     }
 
-    /// How many there are.
+    /// Returns their number.
     pub(crate) fn count(&self) -> usize {
         self.files.len()
     }
@@ -110,8 +110,8 @@ impl Files {
         Some((&file.file, file.size))
     }
 
-    /// Shows `see` the file's blocks from `from` on, which begins a line; compressed ones are read from the beginning.
-    /// What can't be read is told on stderr, once, and the rest goes on.
+    /// Passes the file's blocks from `from` on, which begins a line, to `see`; compressed files are read from the
+    /// beginning. An error is reported on stderr, once, and the next file is read.
     pub(crate) fn read(
         &mut self,
         index: usize,
@@ -154,13 +154,13 @@ impl Files {
         if self.quiet {
             return;
         }
-        // Where nobody listens, nobody is told.
+        // Without a reader of stderr there is nobody to inform.
         _ = writeln!(io::stderr(), "virt-hooks: {} can't be read: {reason}", Quoted::path(path));
     }
 }
 
 impl LogFile {
-    /// What is in it, and from where on.
+    /// Returns a reader of its content, and the position where that begins.
     fn reader(&self, from: u64) -> Result<(Box<dyn Read + '_>, u64), String> {
         let Some(packing) = self.packing else {
             return Ok((Box::new(Extent { file: &self.file, at: from, end: self.size }), from));
@@ -182,7 +182,7 @@ impl LogFile {
 #[derive(Debug)]
 pub(crate) struct Extent<'a> {
     pub(crate) file: &'a File,
-    /// Where it begins and ends, in bytes.
+    /// Its beginning and end, in bytes.
     pub(crate) at: u64,
     pub(crate) end: u64,
 }

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memrchr};
 
-/// How much is read at once, in bytes; a longer line comes in pieces. Half a level-2 cache, so that a block is still
-/// there when it is searched.
+/// Size of a block, in bytes; a longer line comes in pieces. Half a level-2 cache, so that a block is still cached when
+/// it is searched.
 const BLOCK: usize = 512 << 10;
 
 /// Reads blocks of lines.
@@ -13,10 +13,10 @@ const BLOCK: usize = 512 << 10;
 pub(crate) struct Blocks<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// How much of the buffer has been given out, and how much is filled.
+    /// Number of bytes of the buffer that were returned, and that are filled.
     given: usize,
     filled: usize,
-    /// Where the buffer begins in the file.
+    /// Position of the buffer in the file.
     offset: u64,
     /// The last block ended within a line.
     within_a_line: bool,
@@ -25,26 +25,26 @@ pub(crate) struct Blocks<R> {
 /// Some lines. Only the last one of a file, and one that is longer than a block, lacks its newline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Block<'a> {
-    /// Where it begins in the file.
+    /// Its position in the file.
     pub(crate) offset: u64,
     /// The lines with their newlines.
     pub(crate) bytes: &'a [u8],
-    /// Whether a line begins where the block does. Otherwise it goes on with one that is longer than a block.
+    /// True if a line begins at its beginning. Otherwise it continues one that is longer than a block.
     pub(crate) begins: bool,
-    /// Whether a line ends where the block does.
+    /// True if a line ends at its end.
     pub(crate) ends: bool,
 }
 
 /// A line, or a piece of one that is longer than a block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line<'a> {
-    /// Where it begins in the file.
+    /// Its position in the file.
     pub(crate) offset: u64,
     /// The line without its newline.
     pub(crate) bytes: &'a [u8],
-    /// Whether this is its beginning.
+    /// True if this is its beginning.
     pub(crate) begins: bool,
-    /// Whether this is its end.
+    /// True if this is its end.
     pub(crate) ends: bool,
 }
 
@@ -54,7 +54,7 @@ impl<R: Read> Blocks<R> {
         Self { reader, buffer: vec![0; BLOCK], given: 0, filled: 0, offset, within_a_line: false }
     }
 
-    /// The same, but the reader may stand within a line whose beginning has been read before.
+    /// Returns a reader that may begin within a line whose beginning has been read before.
     pub(crate) fn within_a_line(self, within_a_line: bool) -> Self {
         Self { within_a_line, ..self }
     }
@@ -118,7 +118,7 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// Those of its lines that have their newlines.
+    /// Returns its lines that have their newlines.
     pub(crate) fn finished(self) -> Self {
         let length = memrchr(b'\n', self.bytes).map_or(0, |newline| newline + 1);
         Self { bytes: self.bytes.get(..length).unwrap_or_default(), ..self }
@@ -135,7 +135,7 @@ impl<'a> Block<'a> {
 }
 
 impl Line<'_> {
-    /// Whether it came in one piece. A record always does: the hook cuts what scripts print.
+    /// Returns true if it came in one piece. A record always does: the hook cuts scripts' output.
     pub(crate) const fn is_whole(&self) -> bool {
         self.begins && self.ends
     }

@@ -7,10 +7,10 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::process::PATH;
 
-/// How much of a program's complaint is told, in bytes.
+/// Maximum length of a tool's error that is reported, in bytes.
 const COMPLAINT: u64 = 300;
 
-/// How a file is compressed.
+/// Compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Packing {
     Gzip,
@@ -23,7 +23,7 @@ impl Packing {
     /// Every way.
     pub(crate) const ALL: [Self; 4] = [Self::Gzip, Self::Xz, Self::Zstd, Self::Bzip2];
 
-    /// What the file's name ends with.
+    /// Returns its file name extension.
     pub(crate) const fn ending(self) -> &'static [u8] {
         match self {
             Self::Gzip => b".gz",
@@ -43,13 +43,13 @@ impl Packing {
         }
     }
 
-    /// Where that is, by a search path that nobody's environment can change.
+    /// Returns the tool's path, by a search path that the environment cannot change.
     fn path(self) -> Option<PathBuf> {
         let folders = std::env::split_paths(PATH);
         folders.map(|folder| folder.join(self.program())).find(|program| program.is_file())
     }
 
-    /// What to install to have it: the package's name, which for xz differs.
+    /// Returns the name of the package to install, which differs for xz.
     pub(crate) const fn package(self) -> &'static str {
         match self {
             Self::Xz => "xz or xz-utils",
@@ -58,7 +58,7 @@ impl Packing {
     }
 }
 
-/// What a compressed file holds, as its program tells it.
+/// Content of a compressed file, from its tool.
 #[derive(Debug)]
 pub(crate) struct Unpacked {
     program: Child,
@@ -66,8 +66,8 @@ pub(crate) struct Unpacked {
 }
 
 impl Unpacked {
-    /// Of a file that is read from where it stands. Fails with [`io::ErrorKind::NotFound`] where there is no such
-    /// program.
+    /// Starts decompressing a file from its current position. Fails with [`io::ErrorKind::NotFound`] if the tool is not
+    /// installed.
     pub(crate) fn new(file: File, packing: Packing) -> io::Result<Self> {
         let path = packing.path().ok_or(io::ErrorKind::NotFound)?;
         let mut program =
@@ -102,7 +102,7 @@ impl Read for Unpacked {
 }
 
 impl Drop for Unpacked {
-    /// Who has seen enough does not wait for the rest.
+    /// A reader that has enough does not wait for the rest.
     fn drop(&mut self) {
         _ = self.program.kill();
         _ = self.program.wait();

@@ -19,16 +19,16 @@ use super::packing::Packing;
 /// A file that rotation has put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rotated {
-    /// Where it is.
+    /// Its path.
     pub(crate) path: PathBuf,
-    /// How it is compressed, if it is.
+    /// Its compression, if any.
     pub(crate) packing: Option<Packing>,
     /// When it was last written to, which compression keeps.
     pub(crate) modified: SystemTime,
     name: Name,
 }
 
-/// What rotation has called it.
+/// Name that rotation gave it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Name {
     /// The higher the older.
@@ -49,7 +49,7 @@ pub(crate) fn rotated(log: &Path) -> Vec<Rotated> {
     in_order(found.collect())
 }
 
-/// What a file's name tells, where it is one of the log's.
+/// Parses a file name, and returns `None` if it is not one of the log's.
 fn name_of(file_name: &OsStr, log_name: &OsStr) -> Option<(Name, Option<Packing>)> {
     let rest = file_name.as_bytes().strip_prefix(log_name.as_bytes())?;
     let packed = Packing::ALL.into_iter().find_map(|packing| Some((rest.strip_suffix(packing.ending())?, packing)));

@@ -11,7 +11,7 @@ const RIGHT_HALF: char = '▐';
 pub(crate) fn bar(begin: u64, end: u64, axis: u64, width: usize, blocks: bool) -> String {
     let parts = if blocks { 8 } else { 1 };
     let all = width * parts;
-    // What began is marked by at least one part.
+    // A run that began has at least one part.
     let first = scaled(begin, axis, all).min(all.saturating_sub(1));
     let last = scaled(end, axis, all).clamp(first + 1, all.max(first + 1));
     let cell = |column: usize| {
@@ -31,7 +31,7 @@ pub(crate) fn bar(begin: u64, end: u64, axis: u64, width: usize, blocks: bool) -
     (0..width).map(cell).collect()
 }
 
-/// Where a time stands on an axis of so many parts.
+/// Returns the position of a time on an axis of this number of parts.
 fn scaled(time: u64, axis: u64, parts: usize) -> usize {
     let part = u128::from(time) * parts as u128 / u128::from(axis.max(1));
     usize::try_from(part).unwrap_or(usize::MAX).min(parts)

@@ -1,4 +1,4 @@
-//! How long something took, for a person: `12 ms`, `3.4 s`, `2m05s`.
+//! Durations for a person: `12 ms`, `3.4 s`, `2m05s`.
 
 use std::fmt;
 

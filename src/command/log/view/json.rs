@@ -21,10 +21,10 @@ struct Object<'a> {
     sub_operation: &'a str,
     script: Option<&'a str>,
     message: &'a str,
-    /// Where the record tells that a script exited.
+    /// Exit code, if the record has a script exit.
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i32>,
-    /// Where it tells how long one ran.
+    /// Duration, if the record has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<u64>,
 }

@@ -7,13 +7,13 @@ use crate::command::log::read::lines::Line;
 use crate::command::terminal::screen::{Meaning, Screen};
 use crate::record::{Escaped, Fields, Level, Record};
 
-/// How much is written at once, in bytes.
+/// Size of the output buffer, in bytes.
 pub(crate) const BUFFER: usize = 256 << 10;
 
-/// Shows a line of the log: a record as JSON where that is asked for, everything else as text.
+/// Prints a line of the log: a record as JSON if requested, everything else as text.
 ///
 /// # Errors
-/// Where nobody takes it.
+/// The output cannot be written.
 pub(crate) fn line(
     out: &mut dyn Write,
     screen: &Screen,
@@ -81,7 +81,7 @@ fn parts(text: &str) -> Option<[&str; 5]> {
     Some([fields.time, level, event.strip_suffix(' ')?, script, message])
 }
 
-/// Whether all of it is printable ASCII.
+/// Returns true if all of it is printable ASCII.
 fn is_plain(text: &[u8]) -> bool {
     // Without a way out of the loop, sixteen bytes are looked at at once.
     text.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))

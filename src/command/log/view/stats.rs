@@ -15,13 +15,13 @@ use crate::command::terminal::table::{Cell, Column, Table};
 use crate::record::outcome::Outcome;
 use crate::record::{Fields, Quoted};
 
-/// How many scripts are told apart. The rest is counted together.
+/// Maximum number of scripts with figures of their own. The others share a row.
 const SCRIPTS: usize = 10_000;
 
-/// How much of a script's name is kept, in bytes.
+/// Maximum length of a script's name, in bytes.
 const NAME: usize = 512;
 
-/// What is counted, for each script.
+/// Figures of each script.
 #[derive(Debug)]
 pub(crate) struct Stats {
     filter: RunFilter,
@@ -37,12 +37,12 @@ struct Tally {
     timed_out: u64,
     total: u64,
     max: u64,
-    /// How many runs took so many milliseconds, to three digits.
+    /// Number of runs by duration in milliseconds, to three digits.
     times: BTreeMap<u64, u64>,
     timed: u64,
 }
 
-/// What is told of a script.
+/// Row of a script.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
@@ -57,7 +57,7 @@ struct Row {
 }
 
 impl Stats {
-    /// Of the runs that fit.
+    /// Returns empty figures of the runs that match.
     pub(crate) fn of(filter: RunFilter) -> Self {
         Self { filter, rehearsals: Rehearsals::default(), scripts: HashMap::new(), others: Tally::default() }
     }
@@ -118,7 +118,7 @@ impl Tally {
         }
     }
 
-    /// How long the fastest so many hundredths of the runs took at most, in milliseconds.
+    /// Returns the longest duration of the fastest runs, of this many hundredths of all, in milliseconds.
     fn percentile(&self, hundredths: u64) -> u64 {
         let wanted = (self.timed * hundredths).div_ceil(100);
         let mut counted = 0;
@@ -146,7 +146,7 @@ fn three_digits(number: u64) -> u64 {
 const NAME_COLUMNS: usize = 24;
 
 fn table(rows: &[Row]) -> Table<8> {
-    // Where the terminal is narrow, what tells least goes first.
+    // On a narrow screen the least important columns are dropped first.
     let mut table = Table::new([
         Column::left("SCRIPT").shortened_to(NAME_COLUMNS),
         Column::right("RUNS"),

@@ -12,7 +12,7 @@ use crate::driver::{Operation, QEMU};
 use crate::record::Quoted;
 use crate::record::outcome::Outcome;
 
-/// From how long on an event is slow, in milliseconds.
+/// Duration from which an event is slow, in milliseconds.
 const SLOW: u64 = 1000;
 
 /// The shortest time axis, in milliseconds: what is shorter than that is all the same.
@@ -21,7 +21,7 @@ const SHORTEST: u64 = 10;
 /// Below how many columns all is said in fewer words.
 const NARROW: usize = 60;
 
-/// How wide a duration is, but for those of months.
+/// Width of a duration, except those of months.
 const DURATION: usize = 7;
 
 /// The most that a note takes, in columns.
@@ -36,7 +36,7 @@ pub(crate) struct Timeline {
     first: bool,
 }
 
-/// What is said of a run beside its bar.
+/// Text beside the bar of a run.
 struct Row {
     name: String,
     duration: String,
@@ -44,7 +44,7 @@ struct Row {
     meaning: Option<Meaning>,
 }
 
-/// How many columns each part of a row has: the same in every event, so that bars stand below each other.
+/// Width of each part of a row in columns: the same in every event, so that bars are aligned.
 #[derive(Debug, Clone, Copy)]
 struct Widths {
     indent: usize,
@@ -62,7 +62,7 @@ impl Timeline {
         Self { screen, widths: Widths::of(screen.width), blocks, first: true }
     }
 
-    /// Whether there was an event.
+    /// Returns true if there was an event.
     pub(crate) const fn has_drawn(&self) -> bool {
         !self.first
     }
@@ -132,7 +132,7 @@ impl Timeline {
         let (widths, begin) = (self.widths, event.begin());
         let axis = event.took().max(SHORTEST);
         let from = u64::try_from(run.begin.saturating_sub(begin)).unwrap_or(0);
-        // What has no end in the log is drawn to the event's.
+        // A run without an end in the log is drawn to the event's end.
         let to = run.took().map_or(if run.is_open() { axis } else { from }, |took| from.saturating_add(took));
         let ran = run.is_open() || run.took().is_some();
         let bar = if ran { bar(from, to, axis, widths.bar, self.blocks) } else { " ".repeat(widths.bar) };
@@ -196,7 +196,7 @@ impl Widths {
     }
 }
 
-/// What went wrong, as the log says it but for times, which stand beside it.
+/// Returns the failure as the log words it, without times, which stand beside it.
 fn in_words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited { code, .. } => format!("exited with {code}"),
@@ -209,7 +209,7 @@ fn in_words(outcome: &Outcome) -> String {
     }
 }
 
-/// The same where there is little room.
+/// Returns a short form of the failure.
 fn in_short(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited { code, .. } => format!("exit {code}"),
@@ -226,7 +226,7 @@ fn signal_name(signal: i32) -> String {
     name.map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 
-/// Whether the locale is one of UTF-8: the first of these that is set says so (locale(7)).
+/// Returns true if the locale uses UTF-8: the first of these variables that is set decides (locale(7)).
 fn is_utf8(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
