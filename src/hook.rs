@@ -23,7 +23,7 @@ use rustix::io::Errno;
 
 use crate::cloudstack;
 use crate::domain::{Document, Input, LiveXml};
-use crate::driver::{Event, Stage};
+use crate::driver::{Driver, Event, Stage};
 use crate::hook::verdict::{Run, Verdict};
 use crate::network::Lifecycle;
 use crate::paths::Paths;
@@ -55,14 +55,14 @@ pub struct Conclusion {
 
 /// Answers one call by libvirt. The exit code is 0, 1 for a veto that the settings ask for, or 2 for a call with too few
 /// arguments, which libvirt never makes.
-pub fn main(arguments: Vec<OsString>) -> ExitCode {
+pub fn main(driver: &'static Driver, arguments: Vec<OsString>) -> ExitCode {
     let interruption = Interruption::watch_to_the_end();
     aborts_fail_no_vm();
-    let Some(event) = Event::parse(arguments) else {
+    let Some(event) = Event::parse(driver, arguments) else {
         tell(USAGE);
         return ExitCode::from(2);
     };
-    let paths = Paths::system();
+    let paths = Paths::system().of(driver);
     panic::never_fails_a_vm(&paths, &event, std::process::id());
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
     let document = Document::unread(Input::Stdin);

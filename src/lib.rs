@@ -1,4 +1,4 @@
-//! `virt-hooks`: libvirt's qemu hook. It runs the operator's custom scripts at every step of a VM's life, supervised
+//! `virt-hooks`: the hook of libvirt's drivers. It runs the operator's custom scripts at every step of a VM's life, supervised
 //! and logged.
 //!
 //! Data flows one way: an [event](driver::Event) has [`script`]s, a script has an [outcome](record::outcome::Outcome), which becomes a
@@ -28,8 +28,8 @@ use crate::driver::Driver;
 /// What the program is to be, which the name that it was called by tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// libvirt's qemu hook.
-    Hook,
+    /// The hook of a driver.
+    Hook(&'static Driver),
     /// The operator's command.
     Command,
     /// The process that logs what a daemon still prints.
@@ -44,8 +44,8 @@ impl Role {
         let file_name = program.and_then(|program| Path::new(program).file_name());
         let folder = program.and_then(|program| Path::new(program).parent()?.file_name());
         // In `qemu.d` libvirt 6.5 and newer call every program as the hook, whatever its name.
-        if file_name.is_some_and(|file_name| Driver::of_hook(file_name, folder).is_some()) {
-            Self::Hook
+        if let Some(driver) = file_name.and_then(|file_name| Driver::of_hook(file_name, folder)) {
+            Self::Hook(driver)
         } else if file_name == Some(OsStr::new(hook::background::NAME)) {
             Self::Background
         } else if file_name == Some(OsStr::new(hook::detached::NAME)) {

@@ -1,4 +1,4 @@
-//! `virt-hooks`: libvirt's qemu hook, and under its own name the operator's command.
+//! `virt-hooks`: the hook of libvirt's drivers, and under its own name the operator's command.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next();
     match Role::of(program.as_ref()) {
-        Role::Hook => hook::main(arguments.collect()),
+        Role::Hook(driver) => hook::main(driver, arguments.collect()),
         Role::Command => command::main(),
         Role::Detached => hook::detached::main(arguments.collect()),
         Role::Background => hook::background::main(arguments.collect()),

@@ -7,12 +7,13 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::driver::QEMU;
+use crate::driver::{Driver, QEMU};
 
 /// Every place that the program reads or writes.
 #[derive(Debug, Clone)]
 pub struct Paths {
     root: PathBuf,
+    driver: &'static Driver,
     hook: PathBuf,
     custom: PathBuf,
     settings: PathBuf,
@@ -24,7 +25,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The places on a host.
+    /// The places on a host, of the qemu driver.
     pub fn system() -> Self {
         Self::under(Path::new("/"))
     }
@@ -33,15 +34,30 @@ impl Paths {
     pub fn under(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            driver: &QEMU,
             hook: root.join("etc/libvirt/hooks").join(QEMU.name),
             custom: root.join("etc/libvirt/hooks").join(QEMU.scripts),
             settings: root.join("etc/libvirt/hooks/virt-hooks.toml"),
             network: root.join("etc/libvirt/hooks/virt-hooks-network.toml"),
-            log: root.join("var/log/libvirt").join(format!("{}.log", QEMU.log_tag)),
+            log: root.join("var/log/libvirt/qemu-hook.log"),
             state: root.join("run/virt-hooks"),
             agent_properties: root.join("etc/cloudstack/agent/agent.properties"),
             network_devices: root.join("sys/class/net"),
         }
+    }
+
+    /// The same places, with another driver's hook and scripts. Drivers share the log, the settings and the state folder.
+    pub fn of(self, driver: &'static Driver) -> Self {
+        if driver == self.driver {
+            return self;
+        }
+        let beside = |name| self.hook.with_file_name(name);
+        Self { driver, hook: beside(driver.name), custom: beside(driver.scripts), ..self }
+    }
+
+    /// The driver whose hook and scripts these are.
+    pub const fn driver(&self) -> &'static Driver {
+        self.driver
     }
 
     /// The folder from which trust is judged downwards.
@@ -66,7 +82,7 @@ impl Paths {
 
     /// The folder of the programs that libvirt 6.5 and newer call after [`Paths::hook`], in bytewise order.
     pub fn later_hooks(&self) -> PathBuf {
-        self.hook.with_file_name(QEMU.folder)
+        self.hook.with_file_name(self.driver.folder)
     }
 
     /// Some other place of the host, by its path there without the first slash, such as `etc/logrotate.d`.

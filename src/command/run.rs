@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     let input = input(arguments, paths)?;
     let sub_operation = arguments.sub_operation.clone().unwrap_or_else(|| operation.sub_operation().into());
     let all = vec![arguments.domain.clone(), operation.name().into(), sub_operation, arguments.extra.clone()];
-    let Some(event) = Event::parse(all) else {
+    let Some(event) = Event::parse(paths.driver(), all) else {
         return Err(Failure::usage("an event has four arguments"));
     };
 

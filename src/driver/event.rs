@@ -1,12 +1,12 @@
 //! An event: one call of the hook by libvirt, with its arguments.
 //!
-//! libvirt calls `qemu OBJECT OPERATION SUB-OPERATION EXTRA`, always with four arguments
+//! libvirt calls `DRIVER OBJECT OPERATION SUB-OPERATION EXTRA`, always with four arguments
 //! (<https://libvirt.org/hooks.html#arguments>). They are bytes, not text: a domain's name may hold blanks,
 //! quotes, any UTF-8 and, for a transient domain, even a newline.
 
 use std::ffi::{OsStr, OsString};
 
-use super::{Driver, Object, Operation, QEMU};
+use super::{Driver, Object, Operation};
 
 /// One call of the hook. It has at least [`Event::ARGUMENTS`] arguments; more are kept and passed on.
 #[derive(Debug, Clone)]
@@ -20,12 +20,12 @@ impl Event {
     /// How many arguments libvirt passes.
     pub const ARGUMENTS: usize = 4;
 
-    /// Parses the arguments, without the program's name. Returns none where fewer than four were passed.
-    pub fn parse(arguments: Vec<OsString>) -> Option<Self> {
+    /// Parses the arguments of a call of this driver's hook, without the program's name. Returns none where fewer than four
+    /// were passed.
+    pub fn parse(driver: &'static Driver, arguments: Vec<OsString>) -> Option<Self> {
         let [_domain, operation, _sub_operation, _extra, ..] = arguments.as_slice() else {
             return None;
         };
-        let driver = &QEMU;
         let operation = driver.operation(operation.as_encoded_bytes());
         Some(Self { driver, arguments, operation })
     }
@@ -78,9 +78,10 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::QEMU;
 
     fn event(arguments: &[&str]) -> Option<Event> {
-        Event::parse(arguments.iter().map(OsString::from).collect())
+        Event::parse(&QEMU, arguments.iter().map(OsString::from).collect())
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Driver {
     pub folder: &'static str,
     /// The folder beside the hook in which its custom scripts lie.
     pub scripts: &'static str,
-    /// The tag of its records, and without the extension the file name of its log in `/var/log/libvirt`.
+    /// The tag of its records in the log, which all drivers share.
     pub log_tag: &'static str,
     /// The daemon of this driver alone, on modular hosts; its unit, its AppArmor profile and its SELinux type have the name too.
     pub daemon: &'static str,

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use super::report::Allowance;
-use crate::driver::Event;
+use crate::driver::{Driver, Event};
 use crate::process::{HeldPipes, Stream, limits_end_nothing};
 use crate::record::Journal;
 
@@ -65,6 +65,7 @@ pub(super) fn start(
         .arg(log)
         .arg(pid.to_string())
         .arg(OsString::from_vec(script.to_vec()))
+        .arg(event.driver().name)
         .args(event.arguments())
         .stdin(input(pipes.stdout))
         .stdout(input(pipes.stderr))
@@ -83,13 +84,16 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let mut arguments = arguments.into_iter();
     let mut next = || arguments.next();
     let (Some(stdout), Some(most), Some(left)) = (next(), next(), next()) else { return ExitCode::from(2) };
-    let (Some(log), Some(pid), Some(script)) = (next(), next(), next()) else { return ExitCode::from(2) };
+    let (Some(log), Some(pid), Some(script), Some(driver)) = (next(), next(), next(), next()) else {
+        return ExitCode::from(2);
+    };
     let number = |word: &OsString| word.to_str().and_then(|word| word.parse().ok());
     let (Some(most), Some(left)) = (number(&most), number(&left)) else { return ExitCode::from(2) };
     let mut allowance = Allowance::of(most, left);
     let drops_stdout = stdout == Stdout::Dropped.word();
     let pid = pid.to_str().and_then(|pid| pid.parse().ok());
-    let (Some(pid), Some(event)) = (pid, Event::parse(arguments.collect())) else { return ExitCode::from(2) };
+    let event = Driver::named(driver.as_bytes()).and_then(|driver| Event::parse(driver, arguments.collect()));
+    let (Some(pid), Some(event)) = (pid, event) else { return ExitCode::from(2) };
     let mut journal = Journal::new(Path::new(&log), &event, pid);
     let pipes = HeldPipes { stdout: own(rustix::stdio::stdin()), stderr: own(rustix::stdio::stdout()) };
     pipes.follow(&mut |stream, lines| {

@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use crate::domain::{Document, Input};
-use crate::driver::Event;
+use crate::driver::{Driver, Event};
 use crate::hook::background::OWN_PROGRAM;
 use crate::paths::Paths;
 use crate::process::{Interruption, Supervisor, aborts_fail_no_vm};
@@ -71,6 +71,7 @@ fn start(paths: &Paths, script: &Script, event: &Event, stdin: Stdio, live_xml: 
     let mut between = Command::new(OWN_PROGRAM)
         .arg0(NAME)
         .arg(START)
+        .arg(event.driver().name)
         .arg(paths.root())
         .arg(std::process::id().to_string())
         .arg(if live_xml.is_some() { LIVE_XML } else { "" })
@@ -114,12 +115,15 @@ fn supervise(arguments: Vec<OsString>) -> ExitCode {
     _ = rustix::thread::set_name(c"virt-hooks");
     let mut arguments = arguments.into_iter();
     let mut next = || arguments.next();
-    let (Some(_supervise), Some(root), Some(pid)) = (next(), next(), next()) else { return ExitCode::from(2) };
+    let (Some(_supervise), Some(driver), Some(root), Some(pid)) = (next(), next(), next(), next()) else {
+        return ExitCode::from(2);
+    };
     let (Some(live), Some(path), Some(label)) = (next(), next(), next()) else { return ExitCode::from(2) };
     let pid = pid.to_str().and_then(|pid| pid.parse().ok());
-    let (Some(pid), Some(event)) = (pid, Event::parse(arguments.collect())) else { return ExitCode::from(2) };
+    let event = Driver::named(driver.as_bytes()).and_then(|driver| Event::parse(driver, arguments.collect()));
+    let (Some(pid), Some(event)) = (pid, event) else { return ExitCode::from(2) };
     let Some(operation) = event.operation() else { return ExitCode::from(2) };
-    let paths = Paths::under(root.as_ref());
+    let paths = Paths::under(root.as_ref()).of(event.driver());
     super::panic::never_fails_a_vm(&paths, &event, pid);
     // Its records are the event's.
     let mut journal = Journal::new(paths.log(), &event, pid);

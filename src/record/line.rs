@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 2026-11-22T14:22:44.123+01:00 INFO  qemu-hook[4821] i-2-10-VM start/begin all_b.sh: exited with 0 after 12 ms
-//! time                          level            pid  domain    operation/sub-operation, script, message
+//! time                          level  driver    pid  domain    operation/sub-operation, script, message
 //! ```
 //!
 //! A record that is about no script has `-` in the script's place.
@@ -13,6 +13,7 @@ use std::fmt;
 use super::escape::{enclose_into, escape_into, quote_into, take_word, unescape};
 use super::level::Level;
 use super::message::Message;
+use crate::driver::{self, Driver};
 
 /// Placeholder for a record without a script.
 const NO_SCRIPT: &[u8] = b"-";
@@ -20,6 +21,8 @@ const NO_SCRIPT: &[u8] = b"-";
 /// Fields that all records of one event share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading<'a> {
+    /// The driver that called.
+    pub driver: &'static Driver,
     /// The hook's process id.
     pub pid: u32,
     /// The domain's name.
@@ -33,7 +36,7 @@ pub struct Heading<'a> {
 impl Heading<'_> {
     /// Appends what stands between the level and the script.
     pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("qemu-hook[{}] ", self.pid).as_bytes());
+        out.extend_from_slice(format!("{}[{}] ", self.driver.log_tag, self.pid).as_bytes());
         quote_into(out, &self.domain);
         out.push(b' ');
         quote_segment(out, &self.operation);
@@ -83,6 +86,7 @@ impl<'a> Record<'a> {
             time: Cow::Borrowed(fields.time),
             level: fields.level,
             heading: Heading {
+                driver: fields.driver,
                 pid: fields.pid,
                 domain: fields.domain.read()?,
                 operation: fields.operation.read()?,
@@ -104,8 +108,10 @@ pub struct Fields<'a> {
     pub time: &'a str,
     /// The severity, as in [`Record`].
     pub level: Level,
-    /// The bytes from the process id to the script, which identify one run of a script.
+    /// The bytes from the driver to the script, which identify one run of a script.
     pub run: &'a [u8],
+    /// The driver that called.
+    pub driver: &'static Driver,
     /// The hook's process id.
     pub pid: u32,
     /// The domain's name.
@@ -133,7 +139,8 @@ impl<'a> Fields<'a> {
         let rest = rest.strip_prefix(b" ")?;
         let level = Level::ALL.into_iter().find(|level| rest.starts_with(padded(*level).as_bytes()))?;
         let run = rest.get(padded(level).len()..)?;
-        let (pid, rest) = take_pid(run.strip_prefix(b"qemu-hook[")?)?;
+        let (driver, rest) = take_driver(run)?;
+        let (pid, rest) = take_pid(rest)?;
         if !is_time(time) {
             return None;
         }
@@ -144,7 +151,7 @@ impl<'a> Fields<'a> {
         let (script, message) = take_name(rest, b": ")?;
         let run = run.get(..run.len() - message.len())?;
         let script = (script.0 != NO_SCRIPT).then_some(script);
-        Some(Self { time, level, run, pid, domain, operation, sub_operation, script, message })
+        Some(Self { time, level, run, driver, pid, domain, operation, sub_operation, script, message })
     }
 }
 
@@ -205,6 +212,13 @@ fn is_time(text: &[u8]) -> bool {
             b'+' => matches!(byte, b'+' | b'-'),
             _ => byte == shape,
         })
+}
+
+/// Splits off the driver's tag and the `[` behind it.
+fn take_driver(text: &[u8]) -> Option<(&'static Driver, &[u8])> {
+    driver::ALL
+        .into_iter()
+        .find_map(|driver| Some((driver, text.strip_prefix(driver.log_tag.as_bytes())?.strip_prefix(b"[")?)))
 }
 
 /// Splits off the process id and the `] ` behind it.

@@ -62,6 +62,7 @@ impl Journal {
     pub fn new(path: &Path, event: &Event, pid: u32) -> Self {
         let mut heading = Vec::new();
         Heading {
+            driver: event.driver(),
             pid,
             domain: Cow::Borrowed(event.domain().as_bytes()),
             operation: Cow::Borrowed(event.operation_name().as_bytes()),

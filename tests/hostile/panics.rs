@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use testbed::host;
-use virt_hooks::driver::Event;
+use virt_hooks::driver::{Event, QEMU};
 use virt_hooks::hook;
 use virt_hooks::paths::Paths;
 use virt_hooks::process::{Interruption, Launch, Progress, Supervisor};
@@ -35,7 +35,7 @@ fn a_panic_kills_what_runs_is_logged_and_leaves_exit_code_0() {
 
 fn panic_while_a_script_runs(root: &Path) -> ! {
     let arguments = ["vm", "start", "begin", "-"].map(OsString::from);
-    let event = Event::parse(arguments.to_vec()).unwrap();
+    let event = Event::parse(&QEMU, arguments.to_vec()).unwrap();
     let paths = Paths::under(root);
     hook::panic::never_fails_a_vm(&paths, &event, std::process::id());
     let task = Launch {

@@ -25,7 +25,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use virt_hooks::driver::Event;
+use virt_hooks::driver::{Event, QEMU};
 use virt_hooks::record::{Heading, Journal, Level, Record};
 use virt_hooks::script::order;
 
@@ -82,6 +82,7 @@ prop_compose! {
             time: Cow::Borrowed("2026-11-22T14:22:44.123+01:00"),
             level,
             heading: Heading {
+                driver: &QEMU,
                 pid,
                 domain: Cow::Owned(domain),
                 operation: Cow::Owned(operation),
@@ -124,7 +125,7 @@ proptest! {
         let without_nul = |bytes: &[u8]| OsString::from_vec(bytes.iter().copied().filter(|byte| *byte != 0).collect());
         let domain = without_nul(&domain);
         let arguments = vec![domain.clone(), "start".into(), "begin".into(), "-".into()];
-        let event = Event::parse(arguments).ok_or_else(|| TestCaseError::fail("four arguments"))?;
+        let event = Event::parse(&QEMU, arguments).ok_or_else(|| TestCaseError::fail("four arguments"))?;
         let mut journal = Journal::new(&log, &event, 7);
         journal.error(None, &message);
         journal.output(&script, virt_hooks::record::Printed::Stdout, printed.iter().map(Vec::as_slice));

@@ -122,6 +122,7 @@ fn any_message() -> BoxedStrategy<Message<'static>> {
 /// The line on which a message stands.
 fn line(message: &Message<'_>) -> Vec<u8> {
     let heading = Heading {
+        driver: &virt_hooks::driver::QEMU,
         pid: 1,
         domain: b"vm"[..].into(),
         operation: b"start"[..].into(),

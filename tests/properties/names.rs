@@ -13,7 +13,7 @@ use virt_hooks::script::{is_leftover, order, rest_for};
 pub(crate) fn lead_nowhere_else(text: &[u8]) {
     let words: Vec<&[u8]> = text.split(|&byte| byte == 0).collect();
     let arguments: Vec<OsString> = words.iter().map(|word| OsString::from_vec(word.to_vec())).collect();
-    let event = Event::parse(arguments.clone());
+    let event = Event::parse(&QEMU, arguments.clone());
     assert_eq!(event.is_some(), arguments.len() >= Event::ARGUMENTS);
     if let Some(event) = event {
         assert_eq!(event.arguments(), arguments);

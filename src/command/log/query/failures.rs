@@ -44,7 +44,7 @@ fn place(offset: u64) -> (usize, u64) {
 }
 
 /// Text that every record of a failure contains, and few others do.
-const FAILURES: [&str; 2] = [" WARN  qemu-hook[", " ERROR qemu-hook["];
+const FAILURES: [&str; 2] = [" WARN  ", " ERROR "];
 
 /// Position of the process id in a line, and length of the following bytes that all records of a run share.
 const RUN: std::ops::Range<usize> = 46..58;
