@@ -10,6 +10,7 @@ mod occasion;
 pub mod panic;
 mod report;
 mod scripts;
+pub mod session;
 pub mod verdict;
 
 use std::ffi::OsString;
@@ -62,11 +63,15 @@ pub fn main(driver: &'static Driver, arguments: Vec<OsString>) -> ExitCode {
         tell(USAGE);
         return ExitCode::from(2);
     };
-    let paths = Paths::system().of(driver);
+    if session::is_one() && !session::runs_scripts(&Paths::system()) {
+        return ExitCode::SUCCESS;
+    }
+    let paths = session::paths().of(driver);
+    let occasion = if session::is_one() { Occasion::Session } else { Occasion::Call };
     panic::never_fails_a_vm(&paths, &event, std::process::id());
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
     let document = Document::unread(Input::Stdin);
-    let conclusion = handle(&event, Occasion::Call, document, &paths, &mut journal, interruption);
+    let conclusion = handle(&event, occasion, document, &paths, &mut journal, interruption);
     // It is no veto: whatever libvirt got, it takes or refuses itself.
     _ = conclusion.hand_back_xml(&mut journal);
     match (&conclusion.verdict, journal.fault()) {
@@ -98,7 +103,7 @@ pub fn handle(
 
     let mut supervisor = Supervisor::new(interruption);
     let live_xml = match occasion {
-        Occasion::Call | Occasion::Background => LiveXml::of(paths.state(), &event.object()),
+        Occasion::Call | Occasion::Session | Occasion::Background => LiveXml::of(paths.state(), &event.object()),
         Occasion::Rehearsal => LiveXml::rehearsed(paths.state(), &event.object()),
     };
     if let Some(live_xml) = &live_xml {
@@ -111,7 +116,7 @@ pub fn handle(
         }
     }
 
-    if cloudstack::renames_bridges_at(event, operation) {
+    if occasion != Occasion::Session && cloudstack::renames_bridges_at(event, operation) {
         document.read(&mut || supervisor.interrupted().is_some());
         cloudstack::rename_bridges(&mut document, paths, journal);
     }
@@ -122,7 +127,7 @@ pub fn handle(
     let refusal = match occasion {
         Occasion::Call => network.perform(&mut document, &mut supervisor, journal),
         Occasion::Rehearsal => network.rehearse(&mut document, &mut supervisor, journal),
-        Occasion::Background => None,
+        Occasion::Session | Occasion::Background => None,
     };
     if let Some(reason) = refusal {
         return Conclusion { runs: Vec::new(), verdict: Verdict::Refuse { reason }, xml: None };

@@ -30,6 +30,13 @@ impl Paths {
         Self::under(Path::new("/"))
     }
 
+    /// The places on a host for a user's own libvirt: the log and the state are in that user's home.
+    pub fn of_session(home: &Path) -> Self {
+        let own = home.join(".local/state/virt-hooks");
+        let (log, state) = (own.join(format!("{}.log", QEMU.log_tag)), own.join("run"));
+        Self { log, state, ..Self::system() }
+    }
+
     /// The same places, all of them under `root`.
     pub fn under(root: &Path) -> Self {
         Self {

@@ -45,7 +45,7 @@ impl Runner<'_> {
             let message = "is waited for, since this was called by hand; libvirt would not wait (wait = false)";
             self.journal.info(Some(script.label()), message);
         }
-        background && self.occasion == Occasion::Call
+        background && matches!(self.occasion, Occasion::Call | Occasion::Session)
     }
 
     /// Gives a script to a supervisor of its own. False where none can be had, and libvirt has to wait.
@@ -123,7 +123,8 @@ fn supervise(arguments: Vec<OsString>) -> ExitCode {
     let event = Driver::named(driver.as_bytes()).and_then(|driver| Event::parse(driver, arguments.collect()));
     let (Some(pid), Some(event)) = (pid, event) else { return ExitCode::from(2) };
     let Some(operation) = event.operation() else { return ExitCode::from(2) };
-    let paths = Paths::under(root.as_ref()).of(event.driver());
+    let paths = Paths::under(root.as_ref());
+    let paths = if paths.is_host() { super::session::paths() } else { paths }.of(event.driver());
     super::panic::never_fails_a_vm(&paths, &event, pid);
     // Its records are the event's.
     let mut journal = Journal::new(paths.log(), &event, pid);

@@ -76,6 +76,15 @@ pub(super) static KEYS: Section<Settings> = Section {
                 set(&mut settings.trust, value.one_of(&[("strict", Trust::Strict), ("warn", Trust::Warn)]))
             },
         ),
+        Key::new(
+            "sessions",
+            "`true` or `false`",
+            DefaultValue::Toml("false"),
+            "A user's own libvirt (qemu:///session) calls the same hook as that user. With `false` the hook exits with 0 and \
+             runs nothing for it. With `true` scripts run for these VMs too, as the user, and are logged in \
+             `~/.local/state/virt-hooks/qemu-hook.log`. Networking takes no part in either case.",
+            |settings, value| set(&mut settings.sessions, value.boolean()),
+        ),
         Key::new(SCRIPT, "", DefaultValue::Words(""), "", scripts),
     ],
 };

@@ -62,6 +62,8 @@ pub struct Settings {
     pub max_output: u64,
     /// Checks that a file has to pass to be run.
     pub trust: Trust,
+    /// Scripts run for VMs of users' own libvirt too, as that user.
+    pub sessions: bool,
     rules: Vec<Rule>,
 }
 
@@ -74,6 +76,7 @@ impl Default for Settings {
             event_timeout: None,
             max_output: 64 << 20,
             trust: Trust::default(),
+            sessions: false,
             rules: Vec::new(),
         }
     }

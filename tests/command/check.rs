@@ -523,12 +523,41 @@ fn a_folder_for_scripts_that_is_none() {
 #[test]
 fn who_is_not_root_is_told_that_it_is_root_s() {
     let Some(host) = host!().or_leave_out() else { return };
-    for verb in ["check", "pause", "resume"] {
+    for verb in ["pause", "resume"] {
         let nobody = host.command([verb]).through("/usr/bin/setpriv", &["--reuid=4711", "--clear-groups"]).run();
         assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(1), ""), "{verb}");
         let expected = format!("virt-hooks: {verb} needs root; fix: sudo virt-hooks {verb}");
         assert!(nobody.stderr.starts_with(&expected), "{}", nobody.stderr);
     }
+}
+
+#[test]
+fn called_by_a_user_it_says_what_holds_for_that_users_own_libvirt() {
+    let Some(host) = host!().or_leave_out() else { return };
+    host.file("/etc/passwd", "u:x:4711:4711::/home/u:/bin/sh\n", 0o644);
+    let user = |words: &[&str]| {
+        host.command(words)
+            .through("/usr/bin/setpriv", &["--reuid=4711", "--clear-groups"])
+            .variable("HOME", "/x")
+            .run()
+    };
+    for (settings, words) in [
+        ("", "the settings do not have sessions = true, so no script runs for your VMs"),
+        (
+            "sessions = true\n",
+            "run for your VMs as you, and are logged in /home/u/.local/state/virt-hooks/qemu-hook.log",
+        ),
+    ] {
+        host.settings(settings);
+        let found = user(&["check"]);
+        assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""));
+        assert!(found.stdout.contains(words), "{}", found.stdout);
+        assert!(found.stdout.contains("fix: sudo virt-hooks check\n"), "{}", found.stdout);
+        assert!(!found.stdout.contains("0 problems"), "{}", found.stdout);
+        assert!(user(&["check", "--json"]).stdout.contains(words));
+    }
+    std::fs::remove_file(host.path("/etc/libvirt/hooks/qemu")).expect("a host without a hook");
+    assert!(user(&["check"]).stdout.contains("the hook is absent"));
 }
 
 #[test]

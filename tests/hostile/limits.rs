@@ -1,7 +1,7 @@
 //! Limits that whatever started libvirt's daemon may have set: descriptors, processes, memory, sizes of files.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,6 +69,14 @@ fn with_processes<'a>(host: &'a Host, user: u32, limit: &str) -> Call<'a> {
     }
     for script in fs::read_dir(host.path(CUSTOM)).unwrap() {
         chown(script.unwrap().path(), Some(user), Some(user)).unwrap();
+    }
+    // Any other user than root has a session, whose log is in the home.
+    host.settings("sessions = true\n");
+    host.file("/etc/passwd", format!("u:x:{user}:{user}::/run:/bin/sh\n"), 0o644);
+    let own = host.path("run/.local/state/virt-hooks");
+    if !own.exists() {
+        fs::create_dir_all(own.parent().unwrap()).unwrap();
+        symlink("/var/log/libvirt", own).unwrap();
     }
     let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
     let call = host.event("start").through("/usr/bin/setpriv", &[&user, &group, "--clear-groups"]);

@@ -18,6 +18,7 @@ mod output;
 mod panics;
 mod processes;
 mod scripts;
+mod sessions;
 mod settings;
 mod stdin;
 mod table;

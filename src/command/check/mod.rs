@@ -5,6 +5,7 @@ mod hook;
 mod log;
 mod network;
 mod scripts;
+mod session;
 mod settings;
 mod state;
 mod virsh;
@@ -18,7 +19,6 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::host::inventory::Inventory;
-use super::only_as_root;
 use super::terminal::json;
 use super::terminal::screen::{Meaning, Screen};
 use crate::paths::Paths;
@@ -28,7 +28,8 @@ use crate::trust::shell;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each finding tells what is wrong, why it matters, and the command that mends it. The exit code is 1 if there is an error, \
-0 if there are only warnings or nothing at all.
+0 if there are only warnings or nothing at all. Called by an ordinary user, it says what holds for that user's own libvirt \
+(qemu:///session).
 
 Examples:
   virt-hooks check
@@ -99,7 +100,11 @@ fn editor(file: &Path, line: usize) -> String {
 
 /// Looks at everything, and changes nothing.
 pub(super) fn check(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    only_as_root(paths, "check")?;
+    if paths.is_host() && crate::hook::session::is_one() {
+        let mut findings = Findings::default();
+        session::check(paths, &mut findings);
+        return show(arguments, findings, |out, findings| print_each(out, findings));
+    }
     let inventory = Inventory::take(paths);
     let mut findings = Findings::default();
     hook::check(paths, &mut findings);
