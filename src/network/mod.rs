@@ -10,6 +10,7 @@ pub mod declaration;
 pub mod desired;
 pub mod firewall;
 mod lifecycle;
+pub mod reachable;
 pub mod reconcile;
 pub mod status;
 pub mod timeouts;

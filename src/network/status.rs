@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use crate::configuration::matches;
+use crate::domain::DomainXml;
 use crate::driver::Object;
 use crate::kernel::tools::{HostTools, Tools};
 use crate::network::allocation::{Allocation, Forward, Route};
@@ -12,6 +13,7 @@ use crate::network::declaration::{Declaration, Everything, Source, Table};
 use crate::network::desired::plan::{Plan, Unplanned};
 use crate::network::firewall::pass_through::{ThirdPartyChains, Traffic};
 use crate::network::firewall::table::{self, Element, Listing};
+use crate::network::reachable::{Host, Obstacle, Vm, Way};
 use crate::network::reconcile::all_domains::{Running, plan_of, traffic};
 use crate::network::reconcile::state::KernelState;
 use crate::paths::Paths;
@@ -37,6 +39,8 @@ pub enum Thing {
 pub enum State {
     /// It is there, as declared.
     Applied,
+    /// It is there, as declared, and something on the host stops or diverts its packets.
+    Unreachable,
     /// It is declared for a VM that runs, and not there, or not all of it.
     Missing,
     /// It was given and is declared no more.
@@ -62,6 +66,8 @@ pub struct Row {
     pub connections: Option<u64>,
     /// Where it is declared.
     pub source: Option<Source>,
+    /// What stops or diverts its packets.
+    pub obstacles: Vec<Obstacle>,
 }
 
 /// How this program's table in nftables stands.
@@ -90,6 +96,21 @@ pub struct Status {
     pub unguarded: Vec<String>,
     /// What of others' chains could not be seen, and why.
     pub unseen: Vec<String>,
+}
+
+impl Status {
+    /// Each obstacle once, with the first row that it is in the way of.
+    pub fn obstacles(&self) -> Vec<(&Row, &Obstacle)> {
+        let mut each: Vec<(&Row, &Obstacle)> = Vec::new();
+        for (row, obstacle) in
+            self.rows.iter().flat_map(|row| row.obstacles.iter().map(move |obstacle| (row, obstacle)))
+        {
+            if !each.iter().any(|(_, other)| *other == obstacle) {
+                each.push((row, obstacle));
+            }
+        }
+        each
+    }
 }
 
 /// Looks at everything, and changes nothing.
@@ -121,11 +142,16 @@ pub fn look(
     }
     let mut rows = Vec::new();
     let mut known = KernelState::default();
+    let host = Host::observe(tools);
     for (object, plan) in &domains {
         let allocation = ledger.of(object).map(|entry| entry.allocation.clone()).unwrap_or_default();
         known.extend(KernelState::of(&allocation));
         known.extend(KernelState::of(&plan.allocation()));
-        rows.extend(of_vm(object.name(), plan, &allocation, &seen, &listing));
+        let mut own = of_vm(object.name(), plan, &allocation, &seen, &listing);
+        if let Some(vm) = running.iter().find(|vm| vm.object == *object) {
+            find_obstacles(&mut own, vm, &host, tools);
+        }
+        rows.extend(own);
     }
     rows.extend(waiting(everything, running));
     rows.extend(strange(&known, &seen, &listing));
@@ -153,6 +179,7 @@ fn of_vm(domain: &OsStr, plan: &Plan, allocation: &Allocation, seen: &KernelStat
         state,
         connections,
         source: source.cloned(),
+        obstacles: Vec::new(),
     };
     let mut rows = Vec::new();
     for (forward, source) in &plan.forwards {
@@ -187,6 +214,22 @@ fn of_vm(domain: &OsStr, plan: &Plan, allocation: &Allocation, seen: &KernelStat
     rows
 }
 
+/// Finds what stops or diverts the packets of what is applied.
+fn find_obstacles(rows: &mut [Row], vm: &Running, host: &Host, tools: &mut HostTools<'_>) {
+    let Ok(xml) = DomainXml::parse(&vm.xml) else { return };
+    let vm = Vm { name: vm.object.name(), interfaces: xml.interfaces().collect() };
+    for row in rows.iter_mut().filter(|row| row.state == State::Applied) {
+        row.obstacles = match &row.thing {
+            Thing::Forward(forward) => host.obstacles(&vm, Way::Forward(forward), tools),
+            Thing::Route(route) => host.obstacles(&vm, Way::Route(route), tools),
+            Thing::Declared(_) | Thing::Refused(_) | Thing::Strange(_) => Vec::new(),
+        };
+        if !row.obstacles.is_empty() {
+            row.state = State::Unreachable;
+        }
+    }
+}
+
 /// How many connections have come through a forward.
 fn connections(forward: &Forward, listing: &Listing) -> Option<u64> {
     Element::of(forward).map(|element| listing.connections.get(&element).copied()).sum()
@@ -209,6 +252,7 @@ fn waiting(everything: &Everything, running: &[Running]) -> Vec<Row> {
             state: State::Waiting,
             connections: None,
             source: Some(source.clone()),
+            obstacles: Vec::new(),
         }
     });
     rows.collect()
@@ -227,6 +271,7 @@ fn strange(known: &KernelState, seen: &KernelState, listing: &Listing) -> Vec<Ro
         state: State::Foreign,
         connections: None,
         source: None,
+        obstacles: Vec::new(),
     };
     all.map(row).collect()
 }

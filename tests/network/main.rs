@@ -25,6 +25,7 @@ mod forwards;
 mod listener;
 mod meddling;
 mod names;
+mod reachable;
 mod rehearsal;
 mod routes;
 mod sequences;

@@ -10,6 +10,8 @@ mod settings;
 mod state;
 mod virsh;
 
+pub(super) use self::network::edit;
+
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;

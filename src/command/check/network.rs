@@ -9,10 +9,10 @@ use super::settings::mistake;
 use super::{Findings, editor};
 use crate::command::judge;
 use crate::command::network::running;
-use crate::command::network::status::{kind, what};
+use crate::command::network::status::{kind, remedy, what};
 use crate::kernel::address::Family;
 use crate::network::applied::ledger::Ledger;
-use crate::network::declaration::{self, DeclaredForward, Everything, Source};
+use crate::network::declaration::{self, Everything, Source};
 use crate::network::desired::plan::Unplanned;
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::network::timeouts;
@@ -71,7 +71,7 @@ fn overlapping(everything: &Everything, findings: &mut Findings) {
     for (index, (domains, forward)) in by_port.iter().enumerate() {
         let after = by_port.iter().skip(index + 1);
         let near = after.take_while(|(_, other)| other.ports.first() <= forward.ports.last());
-        for (other_domains, other) in near.filter(|(_, other)| may_overlap(other, forward)) {
+        for (other_domains, other) in near.filter(|(_, other)| other.claim().overlaps(&forward.claim())) {
             if told == TOLD {
                 return;
             }
@@ -94,19 +94,6 @@ fn overlapping(everything: &Everything, findings: &mut Findings) {
     }
 }
 
-/// Whether both may take the same packet; an address that is not declared may be of any family.
-fn may_overlap(one: &DeclaredForward, other: &DeclaredForward) -> bool {
-    let listen = match (one.listen, other.listen) {
-        (Some(one), Some(other)) => one == other || one.is_unspecified() || other.is_unspecified(),
-        _ => true,
-    };
-    let family = one.family().is_none() || other.family().is_none() || one.family() == other.family();
-    let from = one.from.is_empty()
-        || other.from.is_empty()
-        || one.from.iter().any(|one| other.from.iter().any(|other| one.contains(other) || other.contains(one)));
-    one.protocol == other.protocol && one.ports.overlap(other.ports) && listen && family && from
-}
-
 fn patterns(domains: &[glob::Pattern]) -> String {
     let patterns: Vec<String> =
         domains.iter().map(|pattern| Quoted::bytes(pattern.as_str().as_bytes()).to_string()).collect();
@@ -115,8 +102,13 @@ fn patterns(domains: &[glob::Pattern]) -> String {
 
 /// The command that opens what is wrong, for a person to mend it.
 fn mend(unplanned: &Unplanned, domain: &OsStr) -> String {
+    edit(unplanned.source.as_ref(), domain)
+}
+
+/// Returns the command that opens a declaration of a VM in an editor.
+pub(in crate::command) fn edit(source: Option<&Source>, domain: &OsStr) -> String {
     let domain = shell(Path::new(domain));
-    match &unplanned.source {
+    match source {
         Some(Source::File { path, line }) => editor(path, *line),
         Some(Source::Metadata { .. }) => format!("virsh edit --domain {domain}"),
         Some(Source::Unread) | None => format!("virsh dumpxml --domain {domain}"),
@@ -179,6 +171,9 @@ fn as_declared(everything: &Everything, paths: &Paths, findings: &mut Findings) 
     for unguarded in &status.unguarded {
         let message = "it may refuse what is forwarded, since the rule that lets it through is not at its top";
         findings.error(unguarded, message, APPLY);
+    }
+    for (row, obstacle) in status.obstacles() {
+        findings.error(&obstacle.subject, &obstacle.message, remedy(row, obstacle));
     }
     for Row { domain, thing, state, source, .. } in &status.rows {
         let vm = domain.as_ref().map(|domain| format!("the VM {}", Quoted::name(domain))).unwrap_or_default();

@@ -9,12 +9,14 @@ use serde::Serialize;
 
 use super::only_on_this_host;
 use super::running;
+use crate::command::check::edit;
 use crate::command::failure::Failure;
 use crate::command::judge;
 use crate::command::terminal::json;
 use crate::command::terminal::screen::{Meaning, Screen};
 use crate::command::terminal::table::{Column, Table};
 use crate::network::declaration::{self, Declaration, Source};
+use crate::network::reachable::{Obstacle, Remedy};
 use crate::network::status::{self, Row, State, Status, TableState, Thing};
 use crate::network::timeouts;
 use crate::paths::Paths;
@@ -27,7 +29,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How it is shown.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-applied: it is there. missing: it is declared for a VM that runs and is not there. left over: it was given and is declared no \
+applied: it is there. unreachable: it is there, and something else on the host stops or diverts its packets, for the reason \
+below. missing: it is declared for a VM that runs and is not there. left over: it was given and is declared no \
 more. refused: it can't be had, for the reason below. waiting: no VM that it is for runs. foreign: something in this \
 program's table, or among its routes, that belongs to no VM. What is missing, left over or foreign is mended by \
 virt-hooks network apply. The exit code is 0 where all is applied or waiting, else 1.
@@ -36,7 +39,7 @@ Examples:
   virt-hooks network status
   virt-hooks network status --json | jq -r '.[] | select(.state == \"missing\") | .what'")]
 pub(super) struct Arguments {
-    /// As a JSON array of {domain, kind, what, state, connections, source}
+    /// As a JSON array of {domain, kind, what, state, reason, connections, source}
     #[arg(long)]
     json: bool,
 }
@@ -85,6 +88,8 @@ struct Shown {
     what: String,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     connections: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -97,6 +102,7 @@ impl Shown {
             kind: kind(&row.thing),
             what: what(&row.thing),
             state: state(row.state),
+            reason: reason(row),
             connections: row.connections,
             source: row.source.as_ref().map(ToString::to_string),
         }
@@ -129,9 +135,17 @@ pub(in crate::command) fn what(thing: &Thing) -> String {
     }
 }
 
+/// Returns the obstacles of a row, in one line.
+fn reason(row: &Row) -> Option<String> {
+    let told: Vec<String> =
+        row.obstacles.iter().map(|Obstacle { subject, message, .. }| format!("{subject}: {message}")).collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
 const fn state(state: State) -> &'static str {
     match state {
         State::Applied => "applied",
+        State::Unreachable => "unreachable",
         State::Missing => "missing",
         State::LeftOver => "left over",
         State::Refused => "refused",
@@ -145,7 +159,15 @@ const fn meaning(state: State) -> Option<Meaning> {
         State::Applied => None,
         State::Waiting => Some(Meaning::Faint),
         State::LeftOver => Some(Meaning::Warning),
-        State::Missing | State::Refused | State::Foreign => Some(Meaning::Bad),
+        State::Unreachable | State::Missing | State::Refused | State::Foreign => Some(Meaning::Bad),
+    }
+}
+
+/// Returns the command that fixes an obstacle of a row.
+pub(in crate::command) fn remedy(row: &Row, obstacle: &Obstacle) -> String {
+    match &obstacle.remedy {
+        Remedy::Command(command) => command.clone(),
+        Remedy::Declaration => edit(row.source.as_ref(), row.domain.as_deref().unwrap_or_default()),
     }
 }
 
@@ -189,6 +211,10 @@ fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()>
             }
         }
         table.print(out, screen)?;
+    }
+    for (row, obstacle) in status.obstacles() {
+        writeln!(out, "{}: {}", obstacle.subject, obstacle.message)?;
+        writeln!(out, "{} {}", screen.paint(Meaning::Faint, "fix:"), remedy(row, obstacle))?;
     }
     let to_mend = status.rows.iter().any(|row| matches!(row.state, State::Missing | State::LeftOver | State::Foreign));
     if status.table == TableState::Changed {

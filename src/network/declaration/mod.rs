@@ -22,6 +22,7 @@ use ipnet::IpNet;
 
 use crate::configuration::matches;
 use crate::kernel::address::{Family, Ports, Protocol};
+use crate::network::claim::Claim;
 use crate::record::Quoted;
 
 pub use self::file::{parse, parse_for};
@@ -142,6 +143,15 @@ impl DeclaredForward {
     /// Of which family it is, where it says so by an address. Its sources may limit it, too.
     pub fn family(&self) -> Option<Family> {
         self.to.or(self.listen).map(|address| Family::of(&address))
+    }
+
+    /// Returns the packets that it takes.
+    pub fn claim(&self) -> Claim<'_> {
+        let claim = match self.listen.filter(|listen| !listen.is_unspecified()) {
+            Some(listen) => Claim::at(self.protocol, listen, self.ports),
+            None => Claim::new(self.protocol, self.family(), self.ports),
+        };
+        claim.from(&self.from)
     }
 
     /// Whether anything can be forwarded in this family.
