@@ -25,6 +25,11 @@ pub(crate) fn device(devices: &Path, name: &OsStr) -> Option<PathBuf> {
     is_device_name(name).then(|| devices.join(name)).filter(|folder| folder.is_dir())
 }
 
+/// Returns true if a device exists and belongs to no bridge, Open vSwitch or other device (`master`).
+pub(crate) fn is_without_master(devices: &Path, name: &str) -> bool {
+    device(devices, name.as_ref()).is_some_and(|folder| !folder.join("master").is_symlink())
+}
+
 /// The ports of a bridge with their numbers, lowest first. Nothing where the device is no bridge.
 ///
 /// # Errors

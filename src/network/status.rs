@@ -142,14 +142,14 @@ pub fn look(
     }
     let mut rows = Vec::new();
     let mut known = KernelState::default();
-    let host = Host::observe(tools);
+    let mut host = Host::observe(tools, paths);
     for (object, plan) in &domains {
         let allocation = ledger.of(object).map(|entry| entry.allocation.clone()).unwrap_or_default();
         known.extend(KernelState::of(&allocation));
         known.extend(KernelState::of(&plan.allocation()));
         let mut own = of_vm(object.name(), plan, &allocation, &seen, &listing);
         if let Some(vm) = running.iter().find(|vm| vm.object == *object) {
-            find_obstacles(&mut own, vm, &host, tools);
+            find_obstacles(&mut own, vm, &mut host, tools);
         }
         rows.extend(own);
     }
@@ -215,9 +215,10 @@ fn of_vm(domain: &OsStr, plan: &Plan, allocation: &Allocation, seen: &KernelStat
 }
 
 /// Finds what stops or diverts the packets of what is applied.
-fn find_obstacles(rows: &mut [Row], vm: &Running, host: &Host, tools: &mut HostTools<'_>) {
+fn find_obstacles(rows: &mut [Row], vm: &Running, host: &mut Host<'_>, tools: &mut HostTools<'_>) {
     let Ok(xml) = DomainXml::parse(&vm.xml) else { return };
     let vm = Vm { name: vm.object.name(), interfaces: xml.interfaces().collect() };
+    host.read_networks(&vm);
     for row in rows.iter_mut().filter(|row| row.state == State::Applied) {
         row.obstacles = match &row.thing {
             Thing::Forward(forward) => host.obstacles(&vm, Way::Forward(forward), tools),

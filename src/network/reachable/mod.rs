@@ -3,15 +3,22 @@
 //! One file a kind of obstacle. All of it is read, none is changed, and no event pays for it: `status` and `check` ask. A set, a
 //! helper or a program cannot be judged by reading, and is not.
 
+mod isolated;
+mod lease;
 mod listen;
+mod tap;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use crate::domain::Interface;
 use crate::kernel::host_addresses;
 use crate::kernel::tools::{HostTools, Tools};
 use crate::network::allocation::{Forward, Route};
+use crate::network::desired::libvirt_network::{Network, Networks, ThisHostsNetworks};
+use crate::paths::Paths;
 use crate::record::Quoted;
 
 /// Something on the way of a forward's or a route's packets.
@@ -54,21 +61,61 @@ pub struct Vm<'a> {
 
 /// The host's network as observed, read once for all forwards and routes.
 #[derive(Debug)]
-pub struct Host {
+pub struct Host<'a> {
+    paths: &'a Paths,
+    /// The time of the observation.
+    now: SystemTime,
     /// The addresses of its devices; none where the kernel does not list them.
     addresses: Option<Vec<IpAddr>>,
+    /// The libvirt networks of the domains, as far as they can be read.
+    networks: BTreeMap<String, Network>,
 }
 
-impl Host {
+impl<'a> Host<'a> {
     /// Observes this host.
-    pub fn observe(tools: &mut HostTools<'_>) -> Self {
-        Self { addresses: host_addresses::addresses(tools.deadline()).ok() }
+    pub fn observe(tools: &mut HostTools<'_>, paths: &'a Paths) -> Self {
+        let addresses = host_addresses::addresses(tools.deadline()).ok();
+        Self { paths, now: SystemTime::now(), addresses, networks: BTreeMap::new() }
+    }
+
+    /// Reads the networks that a domain is on, as far as that has not been done.
+    pub fn read_networks(&mut self, vm: &Vm<'_>) {
+        for name in vm.interfaces.iter().filter_map(|interface| interface.network) {
+            if let (false, Ok(network)) =
+                (self.networks.contains_key(name), ThisHostsNetworks::of(self.paths).network(name))
+            {
+                self.networks.insert(name.to_owned(), network);
+            }
+        }
     }
 
     /// Returns the obstacles on the way to a VM.
     pub fn obstacles(&self, vm: &Vm<'_>, way: Way<'_>, tools: &mut HostTools<'_>) -> Vec<Obstacle> {
-        let found = [listen::find(vm, way, self.addresses.as_deref(), tools)];
+        let found = [
+            listen::find(vm, way, self.addresses.as_deref(), tools),
+            isolated::find(vm, way, self),
+            lease::find(vm, way, self),
+            tap::find(vm, way, self),
+        ];
         found.into_iter().flatten().collect()
+    }
+
+    /// Returns a network, if it is known.
+    fn network(&self, name: &str) -> Option<&Network> {
+        self.networks.get(name)
+    }
+
+    /// Returns the interfaces of a VM whose network has an address, with the network's name.
+    fn networks_with<'v>(
+        &'v self,
+        vm: &'v Vm<'_>,
+        address: IpAddr,
+    ) -> impl Iterator<Item = (&'v Interface<'v>, &'v str, &'v Network)> {
+        let known = vm.interfaces.iter().filter_map(|interface| {
+            let name = interface.network?;
+            Some((interface, name, self.network(name)?))
+        });
+        known.filter(move |(_, _, network)| network.has(address))
     }
 }
 
