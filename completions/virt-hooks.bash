@@ -46,6 +46,12 @@ _virt__hooks() {
             virt__hooks,run)
                 cmd="virt__hooks__subcmd__run"
                 ;;
+            virt__hooks,status)
+                cmd="virt__hooks__subcmd__status"
+                ;;
+            virt__hooks,stop)
+                cmd="virt__hooks__subcmd__stop"
+                ;;
             virt__hooks,uninstall)
                 cmd="virt__hooks__subcmd__uninstall"
                 ;;
@@ -68,7 +74,7 @@ _virt__hooks() {
 
     case "${cmd}" in
         virt__hooks)
-            opts="-h -V --root --help --version install uninstall check list run log new get network pause resume"
+            opts="-h -V --root --help --version install uninstall check list run log new get network status stop pause resume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -489,6 +495,48 @@ _virt__hooks() {
                     fi
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__status)
+            opts="-h --json --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__stop)
+            opts="-h --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then

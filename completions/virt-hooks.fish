@@ -36,6 +36,8 @@ complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "log" -d 'Show
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "new" -d 'Make a new script with the right name, mode and skeleton'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "get" -d 'For scripts: take something out of the VM\'s XML'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "network" -d 'Forwards and routes that are declared for VMs: show them, make them so'
+complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "status" -d 'Show the hook, the scripts that run now, recent failures and networking on one screen'
+complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "stop" -d 'End a script that runs, as at its deadline'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "pause" -d 'Run no script until told'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "resume" -d 'Run scripts again'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
@@ -112,6 +114,11 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fis
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from import" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand status" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand status" -l json -d 'As a JSON object {ok, hook, running, failed, network}'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand status" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand stop" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -l for -d 'How long: 90s, 15m, 1h, 1d' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -s h -l help -d 'Print help'

@@ -11,6 +11,7 @@ pub mod panic;
 mod report;
 mod scripts;
 pub mod session;
+pub(crate) mod stop;
 pub mod verdict;
 
 use std::ffi::OsString;

@@ -16,6 +16,8 @@ mod new;
 mod operation;
 mod pause;
 mod run;
+mod status;
+mod stop;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +45,7 @@ struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   virt-hooks check                      what keeps a script from running
+  virt-hooks status                     what runs now, and whether all is well
   virt-hooks list start                 what runs at a VM's start, in order
   virt-hooks run start my-vm            do what the hook does, and watch
   virt-hooks log --failed --since 1d    what went wrong since yesterday
@@ -71,6 +74,10 @@ enum Verb {
     Get(get::Arguments),
     /// Forwards and routes that are declared for VMs: show them, make them so
     Network(network::Arguments),
+    /// Show the hook, the scripts that run now, recent failures and networking on one screen
+    Status(status::Arguments),
+    /// End a script that runs, as at its deadline
+    Stop(stop::Arguments),
     /// Run no script until told
     Pause(pause::PauseArguments),
     /// Run scripts again
@@ -104,6 +111,8 @@ impl Verb {
             Self::New(arguments) => new::new(&arguments, paths),
             Self::Network(arguments) => network::network(arguments, paths),
             Self::Get(arguments) => get::get(&arguments, paths),
+            Self::Status(arguments) => status::status(&arguments, paths),
+            Self::Stop(arguments) => stop::stop(&arguments, paths),
             Self::Pause(arguments) => pause::pause(&arguments, paths),
             Self::Resume => pause::resume(paths),
         }

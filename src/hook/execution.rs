@@ -19,6 +19,7 @@ use super::filter::{self, Change, Output};
 use super::occasion::Occasion;
 use super::report::{self, Allowance};
 use super::scripts::{Look, Runner};
+use super::stop;
 
 /// The home of root where the daemon has none, as under systemd. A session's daemon has one.
 const HOME: &str = "/root";
@@ -129,6 +130,7 @@ impl Runner<'_> {
         ];
         environment.extend(absent("PATH", PATH).map(|path| ("PATH", Some(path))));
         environment.extend(absent("HOME", HOME).map(|home| ("HOME", Some(home))));
+        let stops = stop::requests(self.paths);
         let launch = Launch {
             program: script.path(),
             arguments: self.event.arguments(),
@@ -136,6 +138,7 @@ impl Runner<'_> {
             stdin,
             timeout,
             grace: self.settings.grace,
+            stops: Some(&stops),
         };
         let (journal, event) = (&mut *self.journal, self.event);
         let in_background = self.occasion == Occasion::Background;

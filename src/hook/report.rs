@@ -115,6 +115,7 @@ fn terminating(journal: &mut Journal, script: &[u8], why: Why, grace: Duration, 
     };
     let message = match why {
         Why::Deadline(limit) => Message::DeadlineReached { limit, why: explanation.into() },
+        Why::Stopped => Message::Stopping { why: explanation.into() },
         Why::Interrupted(signal) => Message::Interrupting { signal, why: explanation.into() },
     };
     journal.record(Some(script), &message);

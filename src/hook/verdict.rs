@@ -79,6 +79,7 @@ mod tests {
             (Outcome::Exited { code: 255, after }, true),
             (Outcome::Signaled { signal: 9, after }, true),
             (Outcome::TimedOut { limit: after, after, ended: true }, true),
+            (Outcome::Stopped { after }, true),
             (Outcome::NotStarted { reason: String::new() }, true),
             (Outcome::NotExecutable { remedy: String::new() }, false),
             (Outcome::Interrupted { signal: 15, after }, false),

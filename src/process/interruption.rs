@@ -25,6 +25,9 @@ const WATCHED_WITH_SCRIPTS: [i32; 15] = [
     SIGPWR, SIGSTKFLT,
 ];
 
+/// Signal that makes the process ask whether its program is to end. Anybody's script may send it, so it ends nothing itself.
+pub const STOP: rustix::process::Signal = rustix::process::Signal::USR2;
+
 /// Linux' own signals (signal(7)), by their numbers on every architecture with KVM.
 const SIGPWR: i32 = 30;
 const SIGSTKFLT: i32 = 16;
@@ -52,6 +55,8 @@ pub struct Interruption {
     received: Option<i32>,
     /// SIGCHLD arrived since the last check of the children.
     child: bool,
+    /// SIGUSR2 arrived since the last check for a request to end the program.
+    stop: bool,
 }
 
 impl Interruption {
@@ -70,7 +75,7 @@ impl Interruption {
     pub fn watch() -> Self {
         let delivery =
             UnixStream::pair().and_then(|(read, write)| SignalDelivery::with_pipe(read, write, SignalOnly, WATCHED));
-        Self { delivery: delivery.ok(), to_the_end: false, received: None, child: false }
+        Self { delivery: delivery.ok(), to_the_end: false, received: None, child: false, stop: false }
     }
 
     /// Catches the signals of running programs as well.
@@ -93,12 +98,18 @@ impl Interruption {
         std::mem::replace(&mut self.child, false)
     }
 
+    /// Returns true if a [`STOP`] was collected since the last call.
+    pub(super) const fn stop_may_be_requested(&mut self) -> bool {
+        std::mem::replace(&mut self.stop, false)
+    }
+
     /// Collects the signals that have arrived.
     pub(super) fn collect(&mut self) {
         let Some(delivery) = &mut self.delivery else { return };
         for signal in delivery.pending() {
             match signal {
                 SIGCHLD => self.child = true,
+                SIGUSR2 => self.stop = true,
                 SIGTERM | SIGINT | SIGHUP | SIGQUIT => _ = self.received.get_or_insert(signal),
                 _ => {}
             }

@@ -14,7 +14,7 @@ mod tool;
 
 pub use self::capture::{Lines, Stream};
 pub use self::held_pipes::HeldPipes;
-pub use self::interruption::{Interruption, aborts_fail_no_vm, limits_end_nothing};
+pub use self::interruption::{Interruption, STOP, aborts_fail_no_vm, limits_end_nothing};
 pub use self::process_table::Process;
 pub(crate) use self::process_table::{processes, sockets};
 pub use self::run::kill_running;

@@ -1,14 +1,19 @@
 //! The processes of the host, as `/proc` shows them (proc(5)).
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 /// The longest command line that is shown, in bytes.
 const COMMAND_LINE: u64 = 256;
+
+/// The longest command line that is split into arguments, in bytes.
+const ARGUMENTS: u64 = 64 << 10;
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +83,25 @@ impl Process {
             line.extend_from_slice(b"...");
         }
         if line.is_empty() { self.name.clone() } else { line }
+    }
+
+    /// Returns its arguments, its name first: 64 KiB of them.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let mut line = Vec::new();
+        if let Ok(file) = fs::File::open(format!("/proc/{}/cmdline", self.pid)) {
+            // Where reading ends early, what has come is used.
+            _ = file.take(ARGUMENTS).read_to_end(&mut line);
+        }
+        let line = line.strip_suffix(b"\0").unwrap_or(&line);
+        line.split(|&byte| byte == 0).map(|word| OsStr::from_bytes(word).to_owned()).collect()
+    }
+
+    /// Returns the time of its start, to a hundredth of a second.
+    pub(crate) fn started(&self) -> Option<SystemTime> {
+        let uptime = fs::read_to_string("/proc/uptime").ok()?;
+        let uptime: f64 = uptime.split(' ').next()?.parse().ok()?;
+        let began = self.began as f64 / rustix::param::clock_ticks_per_second() as f64;
+        SystemTime::now().checked_sub(Duration::try_from_secs_f64(uptime - began).unwrap_or_default())
     }
 
     /// Sends SIGKILL to this process, never to a later one with its id.

@@ -3,6 +3,7 @@
 //! It takes at most its timeout, its grace period and one second, whatever it does.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 
@@ -33,7 +34,7 @@ impl Supervisor {
     pub fn run(&mut self, task: Launch<'_>, show: Show<'_, '_>) -> io::Result<(Outcome, Option<HeldPipes>)> {
         self.prepare();
         self.left_behind = LeftBehind::now();
-        let (timeout, grace) = (task.timeout, task.grace);
+        let (timeout, grace, stops) = (task.timeout, task.grace, task.stops);
         let mut running = Running::start(task)?;
         RUNNING.store(running.pid(), Ordering::Relaxed);
         show(Progress::Started { pid: running.child.id() });
@@ -44,6 +45,9 @@ impl Supervisor {
             }
             if let Some(signal) = self.interruption.received() {
                 break Some(Why::Interrupted(signal));
+            }
+            if self.interruption.stop_may_be_requested() && is_stopped(&running, stops) {
+                break Some(Why::Stopped);
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break Some(Why::Deadline(timeout));
@@ -58,12 +62,18 @@ impl Supervisor {
         let outcome = match why {
             Some(Why::Deadline(limit)) => Outcome::TimedOut { limit, after, ended: running.ended },
             Some(Why::Interrupted(signal)) => Outcome::Interrupted { signal, after },
+            Some(Why::Stopped) => Outcome::Stopped { after },
             None => running.reap(after),
         };
         // Reaped, its id may become another's.
         RUNNING.store(0, Ordering::Relaxed);
         Ok((outcome, held_pipes(running, show)))
     }
+}
+
+/// Returns true if an operator requested the program's end.
+fn is_stopped(running: &Running, stops: Option<&Path>) -> bool {
+    stops.is_some_and(|stops| rustix::fs::lstat(stops.join(running.pid().to_string())).is_ok())
 }
 
 /// Shows the rest of the output and returns the pipes that still have a writer.

@@ -33,6 +33,8 @@ pub struct Launch<'a> {
     pub timeout: Duration,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
+    /// Directory in which a file named by the program's id requests its end. Checked after a [`STOP`](super::STOP).
+    pub stops: Option<&'a Path>,
 }
 
 /// Progress of a running program.
@@ -78,6 +80,8 @@ pub enum Why {
     Deadline(Duration),
     /// The hook received this signal.
     Interrupted(i32),
+    /// An operator requested it.
+    Stopped,
 }
 
 /// Receiver of the progress.

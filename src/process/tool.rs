@@ -100,6 +100,7 @@ impl Supervisor {
             stdin,
             timeout,
             grace: GRACE,
+            stops: None,
         };
         let (mut answer, mut complaint) = (Heard::up_to(MAXIMUM_ANSWER), Heard::up_to(MAXIMUM_COMPLAINT));
         let ended = self.run(launch, &mut |progress| {

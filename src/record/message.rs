@@ -135,6 +135,11 @@ kinds! {
             /// Its run time, including the time to end it.
             after: Duration,
         } => ["ended after " (after: Milliseconds) ", since the hook received signal " (signal: SignalNumber)]
+        /// An operator ended it.
+        Stopped {
+            /// Its run time, including the time to end it.
+            after: Duration,
+        } => ["ended by virt-hooks stop after " (after: Milliseconds)]
         /// The filter exited with 0, and its output cannot be the domain's XML.
         FilterRejected {
             /// Its run time.
@@ -205,6 +210,11 @@ kinds! {
             /// The running processes, and how they are ended.
             why: Cow<'a, str>,
         } => ["the hook received signal " (signal: SignalNumber) "; " (why: Why)]
+        /// An operator ends a script.
+        Stopping {
+            /// The running processes, and how they are ended.
+            why: Cow<'a, str>,
+        } => ["virt-hooks stop; " (why: Why)]
         /// SIGTERM did not end a script.
         Killing {
             /// The processes that still ran.
@@ -374,6 +384,7 @@ impl<'a> Message<'a> {
             Self::Outcome { outcome } => outcome.level(),
             Self::DeadlineReached { .. }
             | Self::Interrupting { .. }
+            | Self::Stopping { .. }
             | Self::Killing { .. }
             | Self::OutputLimit { .. }
             | Self::OutputDropped { .. }

@@ -18,7 +18,9 @@ impl Outcome {
     pub const fn level(&self) -> Level {
         match self {
             Self::Exited { code: 0, .. } | Self::Ignored | Self::HandedOver => Level::Info,
-            Self::NotExecutable { .. } | Self::NotStarted { .. } | Self::Interrupted { .. } => Level::Warn,
+            Self::NotExecutable { .. } | Self::NotStarted { .. } | Self::Interrupted { .. } | Self::Stopped { .. } => {
+                Level::Warn
+            }
             Self::Exited { .. } | Self::FilterRejected { .. } | Self::Signaled { .. } | Self::TimedOut { .. } => {
                 Level::Error
             }
@@ -32,7 +34,8 @@ impl Outcome {
             | Self::FilterRejected { after, .. }
             | Self::Signaled { after, .. }
             | Self::TimedOut { after, .. }
-            | Self::Interrupted { after, .. } => after,
+            | Self::Interrupted { after, .. }
+            | Self::Stopped { after } => after,
             Self::HandedOver | Self::Ignored | Self::NotStarted { .. } | Self::NotExecutable { .. } => return None,
         };
         Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))

@@ -19,6 +19,7 @@ mod network;
 mod new;
 mod pause;
 mod run;
+mod status;
 
 use std::path::Path;
 

@@ -45,6 +45,7 @@ fn panic_while_a_script_runs(root: &Path) -> ! {
         stdin: Stdio::null(),
         timeout: Duration::from_secs(30),
         grace: Duration::from_secs(1),
+        stops: None,
     };
     let ended = Supervisor::new(Interruption::watch()).run(task, &mut |progress| {
         assert!(matches!(progress, Progress::Started { .. }));

@@ -45,6 +45,7 @@ fn outcome(kind: &str) -> BoxedStrategy<Outcome> {
             .prop_map(|(limit, after, ended)| Outcome::TimedOut { limit, after, ended })
             .boxed(),
         "Interrupted" => (1..65, after()).prop_map(|(signal, after)| Outcome::Interrupted { signal, after }).boxed(),
+        "Stopped" => after().prop_map(|after| Outcome::Stopped { after }).boxed(),
         "FilterRejected" => {
             (after(), text()).prop_map(|(after, reason)| Outcome::FilterRejected { after, reason }).boxed()
         }
@@ -79,6 +80,7 @@ fn message(kind: &str) -> BoxedStrategy<Message<'static>> {
         "Waited" => milliseconds().prop_map(|after| Message::Waited { after }).boxed(),
         "DeadlineReached" => (limit(), why()).prop_map(|(limit, why)| Message::DeadlineReached { limit, why }).boxed(),
         "Interrupting" => (1..65, why()).prop_map(|(signal, why)| Message::Interrupting { signal, why }).boxed(),
+        "Stopping" => why().prop_map(|why| Message::Stopping { why }).boxed(),
         "Killing" => why().prop_map(|processes| Message::Killing { processes }).boxed(),
         "Unkillable" => why().prop_map(|why| Message::Unkillable { why }).boxed(),
         "OutputLimit" => (any::<u64>(), why()).prop_map(|(limit, why)| Message::OutputLimit { limit, why }).boxed(),

@@ -55,7 +55,7 @@ enum Severity {
 
 /// One thing that is not as it should be.
 #[derive(Debug, Serialize)]
-struct Finding {
+pub(super) struct Finding {
     severity: Severity,
     /// What it is about: mostly a path.
     subject: String,
@@ -119,6 +119,13 @@ pub(super) fn check(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fa
     show(arguments, findings, |out, findings| print(out, findings, &inventory))
 }
 
+/// Checks only that libvirt calls the hook and that it runs scripts.
+pub(super) fn of_hook(paths: &Paths) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    hook::check(paths, &mut findings);
+    findings.0
+}
+
 /// Looks at declared networking only.
 pub(super) fn check_network(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut findings = Findings::default();
@@ -159,7 +166,7 @@ fn print(out: &mut impl Write, findings: &[Finding], inventory: &Inventory) -> i
     sum_up(out, findings, &scripts)
 }
 
-fn print_each(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
+pub(super) fn print_each(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
     let screen = Screen::of_stdout();
     for finding in findings {
         let severity = match finding.severity {

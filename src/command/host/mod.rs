@@ -5,4 +5,5 @@ pub(crate) mod daemon;
 pub(crate) mod hook_file;
 pub(crate) mod inventory;
 pub(crate) mod logrotate;
+pub(crate) mod running;
 pub(crate) mod virsh;

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use crate::driver::QEMU;
 
 /// Filters and output format of `virt-hooks log`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "\
 Without filters all that is in the log is shown, rotated and compressed files first. Filters combine: a record is shown \
 if it fits all of them.

@@ -14,8 +14,10 @@ pub(super) use self::arguments::Arguments;
 
 use self::query::events::{Event, Events};
 use self::query::filter::{EventFilter, Filter, RunFilter};
+use self::query::rehearsal::Rehearsals;
 use self::query::selection::Selection;
 use self::query::span::Span;
+use self::query::stage::outcome;
 use self::read::files::Files;
 use self::read::lines::Line;
 use self::view::show;
@@ -60,6 +62,36 @@ pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         _ = writeln!(std::io::stderr(), "virt-hooks: {what} fits; {}", Span::of(paths.log())?);
     }
     Ok(ExitCode::from(u8::from(selection.is_faulty())))
+}
+
+/// Failed runs, those by hand left out.
+#[derive(Debug, Default)]
+pub(super) struct Failed {
+    pub(super) runs: u64,
+    /// The last of them in words.
+    pub(super) last: Option<String>,
+}
+
+/// Counts the failed runs of the last day.
+pub(super) fn failed_today(paths: &Paths) -> Result<Failed, Failure> {
+    let arguments = Arguments { since: Some("1d".to_owned()), stats: true, failed: true, ..Arguments::default() };
+    let (filter, mut runs) = Filter::of_runs(&arguments)?;
+    let mut selection = Selection::new(Files::open(paths.log(), filter.files_from())?, filter)?;
+    let (mut failed, mut rehearsals) = (Failed::default(), Rehearsals::default());
+    selection.all(&mut |_line, fields| {
+        let Some(fields) = fields else { return Ok(()) };
+        rehearsals.take(fields);
+        let Some(outcome) = outcome(fields) else { return Ok(()) };
+        let name = fields.script.and_then(|script| script.read()).unwrap_or_default();
+        if runs.fits(fields, &name, &outcome) && !rehearsals.has(fields) {
+            failed.runs += 1;
+            let domain = fields.domain.read().unwrap_or_default();
+            failed.last =
+                Some(format!("{} {} of {}: {outcome}", fields.time, Quoted::bytes(&name), Quoted::bytes(&domain)));
+        }
+        Ok(())
+    })?;
+    Ok(failed)
 }
 
 /// Form of the output.

@@ -142,7 +142,7 @@ fn reason(row: &Row) -> Option<String> {
     (!told.is_empty()).then(|| told.join("; "))
 }
 
-const fn state(state: State) -> &'static str {
+pub(in crate::command) const fn state(state: State) -> &'static str {
     match state {
         State::Applied => "applied",
         State::Unreachable => "unreachable",

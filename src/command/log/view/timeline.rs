@@ -203,6 +203,7 @@ fn in_words(outcome: &Outcome) -> String {
         Outcome::Signaled { signal, .. } => format!("killed by {}", signal_name(*signal)),
         Outcome::TimedOut { .. } => "timed out".to_owned(),
         Outcome::Interrupted { signal, .. } => format!("the hook got {}", signal_name(*signal)),
+        Outcome::Stopped { .. } => "stopped by hand".to_owned(),
         Outcome::FilterRejected { .. } => "filter rejected".to_owned(),
         Outcome::NotStarted { .. } => "not started".to_owned(),
         Outcome::HandedOver | Outcome::Ignored | Outcome::NotExecutable { .. } => outcome.to_string(),
@@ -216,6 +217,7 @@ fn in_short(outcome: &Outcome) -> String {
         Outcome::Signaled { signal, .. } => signal_name(*signal),
         Outcome::TimedOut { .. } => "timed out".to_owned(),
         Outcome::Interrupted { .. } => "cut short".to_owned(),
+        Outcome::Stopped { .. } => "stopped".to_owned(),
         Outcome::FilterRejected { .. } => "filter rejected".to_owned(),
         _ => "not started".to_owned(),
     }
