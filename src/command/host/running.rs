@@ -132,11 +132,12 @@ fn label(child: &Process, log: &[u8], paths: &Paths) -> Option<Vec<u8>> {
             Message::Started { pid, .. } if i32::try_from(pid) == Ok(child.pid) => {
                 found = Some((fields.pid, script.into_owned()));
             }
-            Message::Outcome { outcome } if *outcome != Outcome::HandedOver => {
-                if found.as_ref().is_some_and(|(of, label)| *of == fields.pid && *label == *script) {
-                    // It has ended: this is what it left behind, or another process of this id.
-                    found = Some((0, Vec::new()));
-                }
+            // It has ended: this is what it left behind, or another process of this id.
+            Message::Outcome { outcome }
+                if *outcome != Outcome::HandedOver
+                    && found.as_ref().is_some_and(|(of, label)| *of == fields.pid && *label == *script) =>
+            {
+                found = Some((0, Vec::new()));
             }
             _ => {}
         }
