@@ -92,6 +92,22 @@ impl Paths {
         self.hook.with_file_name(self.driver.folder)
     }
 
+    /// Returns where `install --keep-existing` keeps the other hook. libvirt ignores a file of this name.
+    pub fn kept_hook(&self) -> PathBuf {
+        self.hook.with_extension("kept-by-virt-hooks")
+    }
+
+    /// Returns the folder from which the kept hook is called: a link to it under its old name, and links to what lies beside
+    /// the hook, so that it finds its name and its files.
+    pub fn kept_links(&self) -> PathBuf {
+        self.hook.with_file_name("kept")
+    }
+
+    /// Returns the link by which the kept hook is called.
+    pub fn kept_link(&self) -> PathBuf {
+        self.kept_links().join(self.hook.file_name().unwrap_or_default())
+    }
+
     /// Some other place of the host, by its path there without the first slash, such as `etc/logrotate.d`.
     pub fn elsewhere(&self, path: &str) -> PathBuf {
         self.root.join(path)

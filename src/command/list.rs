@@ -144,7 +144,7 @@ enum Kind {
 impl Row {
     fn of(entry: &Entry, settings: &Settings) -> Self {
         let (reason, remedy, meaning) = reason(entry);
-        let of_script = entry.scope.map(|_| settings.of_script(entry.file_name()));
+        let of_script = entry.scope.map(|_| entry.settings(settings));
         Self {
             name: String::from_utf8_lossy(&entry.label).into_owned(),
             shown: Quoted::bytes(&entry.label).to_string(),
@@ -157,7 +157,7 @@ impl Row {
             domains: domains_of(entry, settings),
             timeout_seconds: of_script.map(|settings| settings.timeout.as_secs_f64()),
             on_failure: of_script.map(|settings| word(settings.on_failure)),
-            filter: of_script.map(|settings| settings.filter == Filter::Yes),
+            filter: of_script.map(|settings| matches!(settings.filter, Filter::Yes | Filter::AsHook)),
             exclusive: of_script.map(|settings| settings.exclusive),
             wait: of_script.map(|settings| settings.wait || settings.must_be_waited_for()),
             settings: of_script.map(|settings| in_words(&settings)).unwrap_or_default(),
@@ -223,6 +223,7 @@ const fn word(on_failure: OnFailure) -> &'static str {
     match on_failure {
         OnFailure::Continue => "continue",
         OnFailure::Abort => "abort",
+        OnFailure::AsHook => "asHook",
     }
 }
 
@@ -230,6 +231,8 @@ const fn word(on_failure: OnFailure) -> &'static str {
 fn in_words(settings: &ScriptSettings) -> String {
     let said = [
         (settings.on_failure == OnFailure::Abort).then_some("onFailure = \"abort\""),
+        (settings.on_failure == OnFailure::AsHook).then_some("vetoes as a hook"),
+        (settings.filter == Filter::AsHook).then_some("filters as a hook"),
         (settings.filter == Filter::Yes).then_some("filter"),
         (settings.filter == Filter::Unclear).then_some("filter unclear"),
         settings.exclusive.then_some("exclusive"),

@@ -29,8 +29,8 @@ impl Output {
     /// That of a script for which the settings say this, at an operation.
     pub(super) const fn of(filter: Filter, operation: Operation) -> Self {
         match filter {
-            Filter::No => Self::Logged,
-            Filter::Yes if operation.takes_xml_back() => Self::Xml(Vec::new()),
+            Filter::Yes | Filter::AsHook if operation.takes_xml_back() => Self::Xml(Vec::new()),
+            Filter::No | Filter::AsHook => Self::Logged,
             Filter::Yes | Filter::Unclear => Self::Dropped,
         }
     }

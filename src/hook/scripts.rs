@@ -1,6 +1,6 @@
 //! The scripts of one event, run one after another.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::process::Resource;
@@ -12,10 +12,11 @@ use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::outcome::{Outcome, Signal};
 use crate::record::{Journal, Message, Quoted};
-use crate::script::Script;
+use crate::script::{Origin, Script};
 use crate::settings::{Filter, OnFailure, ScriptSettings, Settings, Trust};
 use crate::trust::{Identity, Judge, Kind, Unusable, shell};
 
+use super::background::OWN_PROGRAM;
 use super::occasion::Occasion;
 use super::report;
 
@@ -71,7 +72,10 @@ impl Runner<'_> {
                 self.journal.record(Some(script.label()), &Message::Skipped { why: reason.into() });
                 continue;
             }
-            let mut settings = self.settings.of_script(script.file_name());
+            let mut settings = match script.origin() {
+                Origin::Custom => self.settings.of_script(script.file_name()),
+                Origin::Kept => self.settings.of_hook(script.file_name()),
+            };
             if self.occasion == Occasion::Background {
                 // Whatever the settings say by now, nobody waits for a veto or for the XML.
                 settings = ScriptSettings { on_failure: OnFailure::Continue, wait: false, ..settings };
@@ -117,6 +121,11 @@ impl Runner<'_> {
             }
             Err(unusable) => return Look::Unfit(Outcome::NotStarted { reason: unusable.to_string() }),
         };
+        if script.origin() == Origin::Kept && inspection.identity.is_at(Path::new(OWN_PROGRAM)) {
+            let message = "it leads to virt-hooks itself, which would call itself without end; it is ignored";
+            self.journal.error(Some(label), message);
+            return Look::Ignored;
+        }
         match (inspection.kind, inspection.fault) {
             (Kind::Masked, _) => Look::Ignored,
             (Kind::NotExecutable, _) => {
@@ -140,7 +149,10 @@ impl Runner<'_> {
         let interrupted = matches!(run.outcome, Outcome::Interrupted { .. });
         let asked = run.on_failure == OnFailure::Abort && run.outcome.is_failure() && !interrupted;
         if refuses(self.operation, run) {
-            let why = "onFailure = \"abort\" is set for this script".into();
+            let why = match run.on_failure {
+                OnFailure::AsHook => "libvirt takes a hook's exit code for a veto here".into(),
+                OnFailure::Continue | OnFailure::Abort => "onFailure = \"abort\" is set for this script".into(),
+            };
             self.journal.record(Some(&run.script), &Message::Refused { operation: operation.as_bytes().into(), why });
         } else if asked && !self.operation.can_be_refused() {
             let why = match self.operation.exit_code() {

@@ -1,6 +1,6 @@
 //! What libvirt is told: one function of all outcomes.
 
-use crate::driver::Operation;
+use crate::driver::{ExitCode, Operation};
 use crate::record::outcome::Outcome;
 use crate::record::{Escaped, Quoted};
 use crate::settings::OnFailure;
@@ -51,11 +51,22 @@ impl Verdict {
 /// Whether what became of a script refuses the operation, so that the scripts after it are skipped.
 ///
 /// A failure counts where the settings ask for it and where nothing runs yet. On `started` and `reconnect` libvirt would
-/// kill the running VM, on the others it pays no heed.
+/// kill the running VM, on the others it pays no heed. A hook that was kept may kill the VM, as it could before, but only by
+/// its own exit: no deadline and no lack of trust does.
 pub const fn refuses(operation: Operation, run: &Run) -> bool {
     // A hook that is told to end says nothing about the VM.
     let interrupted = matches!(run.outcome, Outcome::Interrupted { .. });
-    matches!(run.on_failure, OnFailure::Abort) && operation.can_be_refused() && run.outcome.is_failure() && !interrupted
+    let ended_itself = matches!(run.outcome, Outcome::Exited { .. } | Outcome::Signaled { .. });
+    let counts = match run.on_failure {
+        OnFailure::Continue => false,
+        OnFailure::Abort => operation.can_be_refused(),
+        OnFailure::AsHook => match operation.exit_code() {
+            ExitCode::Refuses => true,
+            ExitCode::Kills => ended_itself,
+            ExitCode::Ignored => false,
+        },
+    };
+    counts && run.outcome.is_failure() && !interrupted
 }
 
 fn reason(operation: Operation, run: &Run) -> String {

@@ -59,6 +59,7 @@ pub fn discover(paths: &Paths, event: &Event, operation: Operation) -> (Vec<Scri
         }
     }
     scripts.sort_by(Script::order);
+    scripts.extend(Script::kept(paths));
     (scripts, errors)
 }
 

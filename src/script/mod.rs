@@ -11,6 +11,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::paths::Paths;
+
 pub use self::folder::{FolderError, discover};
 pub use self::interpreter::{interpreter_of, why_it_would_not_start, why_not_started};
 pub use self::misnamed::meant;
@@ -23,14 +25,32 @@ pub struct Script {
     file_name: OsString,
     /// The file, as an absolute path in `custom/`: the name by which it is executed, since scripts look around by it.
     path: PathBuf,
-    /// What records call it: its path below `custom/`.
+    /// What records call it: its path below `custom/`, or for others below the folder of the hook.
     label: Vec<u8>,
+    origin: Origin,
+}
+
+/// Where a script comes from, by which its defaults differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A script of `custom/`: its exit code and its stdout mean what the settings say.
+    Custom,
+    /// The hook that `install --keep-existing` kept: they mean what they mean to libvirt.
+    Kept,
+}
+
+/// Returns what records call the kept hook: `kept/qemu`.
+pub fn kept_label(paths: &Paths) -> Vec<u8> {
+    let names = [paths.kept_links(), paths.hook().to_owned()];
+    let [folder, hook] = names.each_ref().map(|path| path.file_name().unwrap_or_default().as_bytes());
+    [folder, b"/", hook].concat()
 }
 
 impl Script {
     /// One that every domain shares.
     fn shared(folder: &Path, file_name: &OsStr) -> Self {
-        Self { path: folder.join(file_name), label: file_name.as_bytes().to_vec(), file_name: file_name.to_owned() }
+        let label = file_name.as_bytes().to_vec();
+        Self { path: folder.join(file_name), label, file_name: file_name.to_owned(), origin: Origin::Custom }
     }
 
     /// One from a domain's own folder.
@@ -41,7 +61,20 @@ impl Script {
 
     /// One that has been found before.
     pub fn at(path: PathBuf, label: &[u8]) -> Self {
-        Self { file_name: path.file_name().unwrap_or_default().to_owned(), label: label.to_vec(), path }
+        let file_name = path.file_name().unwrap_or_default().to_owned();
+        Self { file_name, label: label.to_vec(), path, origin: Origin::Custom }
+    }
+
+    /// The hook that was kept, if there is one. It runs after all others.
+    fn kept(paths: &Paths) -> Option<Self> {
+        let path = paths.kept_link();
+        rustix::fs::lstat(&path).ok()?;
+        Some(Self { origin: Origin::Kept, ..Self::at(path, &kept_label(paths)) })
+    }
+
+    /// Returns where it comes from.
+    pub const fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// Its file name, which settings match and the order goes by.

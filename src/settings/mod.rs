@@ -35,6 +35,8 @@ pub enum OnFailure {
     Continue,
     /// On prepare, start, migrate and restore: the rest is skipped, and libvirt is told to refuse the operation.
     Abort,
+    /// What libvirt makes of a hook's exit code: the default of a hook that was kept.
+    AsHook,
 }
 
 /// Use of a script's output as the domain's new XML.
@@ -47,6 +49,8 @@ pub enum Filter {
     Yes,
     /// The settings say something that is neither: it is dropped, since it may be a domain's XML with its passwords.
     Unclear,
+    /// On migrate and restore it is; on the others it is logged: the default of a hook that was kept.
+    AsHook,
 }
 
 /// Everything that the settings files say.
@@ -144,20 +148,26 @@ impl ScriptSettings {
     /// Returns true if it is to run in the background, although libvirt has to wait for its veto or its XML. libvirt
     /// waits then.
     pub const fn must_be_waited_for(&self) -> bool {
-        !self.wait && (matches!(self.on_failure, OnFailure::Abort) || matches!(self.filter, Filter::Yes))
+        let (vetoes, filters) = (self.on_failure, self.filter);
+        let is_waited_for = !matches!(vetoes, OnFailure::Continue) || matches!(filters, Filter::Yes | Filter::AsHook);
+        !self.wait && is_waited_for
     }
 }
 
 impl Settings {
     /// Returns the settings of the script of this file name. A later table overrides an earlier one.
     pub fn of_script(&self, file_name: &OsStr) -> ScriptSettings {
-        let mut settings = ScriptSettings {
-            timeout: self.timeout,
-            on_failure: OnFailure::default(),
-            filter: Filter::default(),
-            exclusive: false,
-            wait: true,
-        };
+        self.with_defaults(file_name, OnFailure::default(), Filter::default())
+    }
+
+    /// Returns what is in force for a program that libvirt called as its hook before: what the tables leave open is as libvirt
+    /// has it.
+    pub fn of_hook(&self, file_name: &OsStr) -> ScriptSettings {
+        self.with_defaults(file_name, OnFailure::AsHook, Filter::AsHook)
+    }
+
+    fn with_defaults(&self, file_name: &OsStr, on_failure: OnFailure, filter: Filter) -> ScriptSettings {
+        let mut settings = ScriptSettings { timeout: self.timeout, on_failure, filter, exclusive: false, wait: true };
         for rule in self.rules_for(file_name) {
             settings.timeout = rule.timeout.unwrap_or(settings.timeout);
             settings.on_failure = rule.on_failure.unwrap_or(settings.on_failure);

@@ -43,7 +43,7 @@ fn it_is_kept_where_make_is_told_so_and_put_back_at_the_end() {
     machine.write(HOOK, THEIRS, 0o755);
     machine.make(&["install", "KEEP_EXISTING=1"]).success();
     machine.run(["cmp", HOOK, BINARY]).success();
-    assert_eq!(machine.read("/etc/libvirt/hooks/qemu.d/qemu-kept-by-virt-hooks"), THEIRS);
+    assert_eq!(machine.read("/etc/libvirt/hooks/qemu.kept-by-virt-hooks"), THEIRS);
     machine.make(&["uninstall"]).success();
     assert_eq!(machine.read(HOOK), THEIRS);
 }

@@ -23,6 +23,7 @@ mod incidents;
 mod installation;
 mod lifecycle;
 mod migration;
+mod moving;
 mod network;
 mod tour;
 mod trust;

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use super::Findings;
 use crate::command::call;
 use crate::command::host::daemon::{Daemon, FirstInstalled};
-use crate::command::host::hook_file::{HookFile, is_this_build};
+use crate::command::host::hook_file::{HookFile, is_there, is_this_build};
+use crate::command::host::kept::{installed_at, is_beside, missing_links};
 use crate::command::install::package::is_taken_out;
 use crate::paths::Paths;
 use crate::record::{Fields, Message, Quoted};
@@ -37,10 +38,11 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
             );
             findings.stop(hook, message, call(paths, "install"));
         }
+        HookFile::Foreign { .. } if is_beside(paths) => ours(paths, findings),
         HookFile::Foreign { what, .. } => {
             let message = format!(
                 "it is not virt-hooks but {what}; no script runs, unless by that. The command below keeps it as a backup; to \
-                 have it run after ours, install --keep-existing"
+                 have it run as well, install --keep-existing"
             );
             findings.stop(hook, message, call(paths, "install --replace"));
         }
@@ -53,19 +55,26 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
 }
 
 fn ours(paths: &Paths, findings: &mut Findings) {
-    let hook = Quoted::path(paths.hook()).to_string();
-    let mode = fs::metadata(paths.hook()).map(|status| status.permissions().mode()).unwrap_or_default();
+    let place = installed_at(paths);
+    let hook = Quoted::path(&place).to_string();
+    let mode = fs::metadata(&place).map(|status| status.permissions().mode()).unwrap_or_default();
     if mode & 0o111 == 0 {
         let message = "it is not executable, and libvirt passes it over without a word";
-        findings.stop(&hook, message, format!("chmod 0755 {}", shell(paths.hook())));
-    } else if let Ok(Inspection { fault: Some(fault), .. }) = crate::command::judge(paths).inspect(paths.hook()) {
+        findings.stop(&hook, message, format!("chmod 0755 {}", shell(&place)));
+    } else if let Ok(Inspection { fault: Some(fault), .. }) = crate::command::judge(paths).inspect(&place) {
         let message = format!("{}: whoever that is can run anything as root", fault.what());
         findings.error(&hook, message, fault.remedy());
     }
     // What can't be read is told elsewhere, where it matters.
-    if is_this_build(paths.hook()).is_ok_and(|same| !same) {
+    if is_this_build(&place).is_ok_and(|same| !same) {
         let message = "it is another build than this command: what holds for the one need not hold for the other";
         findings.warning(&hook, message, call(paths, "install"));
+    }
+    if is_there(&paths.kept_hook()) {
+        for (link, target) in missing_links(paths) {
+            let message = "the kept hook does not find it beside itself by this link, which is missing";
+            findings.warning(Quoted::path(&link), message, format!("ln -s {} {}", shell(&target), shell(&link)));
+        }
     }
     for daemon in Daemon::running(paths) {
         if may_be_unknown_to(&daemon, paths) {

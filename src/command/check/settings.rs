@@ -65,7 +65,7 @@ pub(super) fn mistake(file: &Path, problem: &Problem, findings: &mut Findings) {
 /// A script that is to refuse an operation that can't be refused.
 fn vain_veto(entry: &Entry, inventory: &Inventory, findings: &mut Findings) {
     let settings = &inventory.settings;
-    let asked = settings.of_script(entry.file_name()).on_failure == OnFailure::Abort;
+    let asked = entry.settings(settings).on_failure == OnFailure::Abort;
     let (Some(scope), true) = (entry.scope, asked) else { return };
     let message = match scope {
         Scope::Of(operation) if operation.can_be_refused() => return,
@@ -91,7 +91,7 @@ fn vain_veto(entry: &Entry, inventory: &Inventory, findings: &mut Findings) {
 /// A script for which one table asks what another makes impossible.
 fn vain_background(entry: &Entry, inventory: &Inventory, findings: &mut Findings) {
     let settings = &inventory.settings;
-    if entry.scope.is_none() || !settings.of_script(entry.file_name()).must_be_waited_for() {
+    if entry.scope.is_none() || !entry.settings(settings).must_be_waited_for() {
         return;
     }
     let tables = settings.tables().filter(|table| table.lets_go_on && table.is_about(entry.file_name()));

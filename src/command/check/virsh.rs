@@ -19,7 +19,7 @@ const READ: u64 = 256 << 10;
 const VIRSH: &[u8] = b"virsh";
 
 pub(super) fn check(entry: &Entry, paths: &Paths, settings: &Settings, findings: &mut Findings) {
-    let in_force = settings.of_script(entry.file_name());
+    let in_force = entry.settings(settings);
     if !in_force.wait && !in_force.must_be_waited_for() {
         return;
     }

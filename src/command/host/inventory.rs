@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::driver::Operation;
 use crate::paths::Paths;
 use crate::record::Quoted;
-use crate::script::{self, Scope};
-use crate::settings::{self, Keep, Problem, Settings, Trust};
+use crate::script::{self, Origin, Scope};
+use crate::settings::{self, Keep, Problem, ScriptSettings, Settings, Trust};
 use crate::trust::{Fault, Judge, Kind, Unusable, shell};
 
 /// What lies in `custom/` and in the VMs' own folders, in the order in which scripts run.
@@ -38,6 +38,7 @@ pub(crate) struct Entry {
     /// The operations that its name is for, if it is a script's.
     pub(crate) scope: Option<Scope>,
     pub(crate) fate: Fate,
+    pub(crate) origin: Origin,
 }
 
 /// What becomes of an entry.
@@ -98,6 +99,7 @@ impl Inventory {
             script::order(a.file_name().as_bytes(), b.file_name().as_bytes())
                 .then_with(|| (a.domain.is_some(), &a.label).cmp(&(b.domain.is_some(), &b.label)))
         });
+        inventory.entries.extend(look.kept(paths));
         inventory
     }
 
@@ -112,6 +114,14 @@ impl Inventory {
 impl Entry {
     pub(crate) fn file_name(&self) -> &OsStr {
         self.path.file_name().unwrap_or_default()
+    }
+
+    /// Returns what is in force for it.
+    pub(crate) fn settings(&self, settings: &Settings) -> ScriptSettings {
+        match self.origin {
+            Origin::Custom => settings.of_script(self.file_name()),
+            Origin::Kept => settings.of_hook(self.file_name()),
+        }
     }
 
     /// Whether it is for this operation.
@@ -151,7 +161,17 @@ impl Look<'_> {
         } else {
             self.fate(&path)
         };
-        Some(Entry { path, label, domain: domain.map(OsStr::to_owned), scope, fate })
+        Some(Entry { path, label, domain: domain.map(OsStr::to_owned), scope, fate, origin: Origin::Custom })
+    }
+
+    /// The hook that was kept, if there is one.
+    fn kept(&self, paths: &Paths) -> Option<Entry> {
+        let path = paths.kept_link();
+        fs::symlink_metadata(&path).ok()?;
+        let name = path.file_name().unwrap_or_default();
+        let fate = if self.is_left_out(name, None) { Fate::LeftOut } else { self.fate(&path) };
+        let (label, scope) = (script::kept_label(paths), Some(Scope::All));
+        Some(Entry { label, domain: None, scope, fate, origin: Origin::Kept, path })
     }
 
     /// Whether `domains` in the settings leaves a script no VM that it could run for.

@@ -4,6 +4,7 @@ pub(crate) mod cloudstack_limit;
 pub(crate) mod daemon;
 pub(crate) mod hook_file;
 pub(crate) mod inventory;
+pub(crate) mod kept;
 pub(crate) mod logrotate;
 pub(crate) mod running;
 pub(crate) mod virsh;

@@ -20,9 +20,13 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "keep_existing")]
     pub(crate) replace: bool,
 
-    /// Keep a hook that is somebody else's: it moves to qemu.d, where libvirt 6.5 and newer run it after this one
+    /// Keep a hook that is somebody else's: this one calls it after all scripts, under its old name
     #[arg(long)]
     pub(crate) keep_existing: bool,
+
+    /// Leave a hook that is somebody else's as it is: this one goes to qemu.d, where libvirt 6.5 and newer call it after that
+    #[arg(long, conflicts_with_all = ["replace", "keep_existing"])]
+    pub(crate) beside: bool,
 
     /// Only tell what would be done
     #[arg(long)]
@@ -34,6 +38,6 @@ pub(crate) struct Arguments {
     pub(crate) packaged: bool,
 
     /// Do nothing unless CloudStack's own hook has taken the place of this one
-    #[arg(long, conflicts_with_all = ["replace", "keep_existing"])]
+    #[arg(long, conflicts_with_all = ["replace", "keep_existing", "beside"])]
     pub(crate) only_over_cloudstack: bool,
 }

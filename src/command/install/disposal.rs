@@ -1,7 +1,5 @@
 //! What becomes of the thing at the hook's place, or why it is left alone.
 
-use std::path::PathBuf;
-
 use std::fs;
 use std::time::Duration;
 
@@ -9,7 +7,8 @@ use super::arguments::Arguments;
 use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::host::hook_file::{Foreign, HookFile, are_alike};
-use crate::driver::{Driver, QEMU};
+use crate::command::host::kept::is_beside;
+use crate::driver::Driver;
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::Quoted;
@@ -29,8 +28,10 @@ pub(crate) enum Disposal {
     Updated,
     /// It is kept as a backup; a limit that was changed in it goes into the settings.
     TakenOver,
-    /// It moves to `qemu.d`.
-    RunsLater,
+    /// It is called by this one.
+    Kept,
+    /// It stays, and this program goes to `qemu.d`.
+    LeftInPlace,
 }
 
 /// Decides by what it is and what was asked for.
@@ -47,16 +48,19 @@ pub(crate) fn of(
         HookFile::Missing => Ok(Disposal::None),
         HookFile::Ours => Ok(Disposal::Updated),
         _ if arguments.replace => Ok(Disposal::TakenOver),
-        _ if arguments.keep_existing => can_run_later(found, paths, programs).map(|()| Disposal::RunsLater),
+        _ if arguments.keep_existing => can_be_kept(found, paths).map(|()| Disposal::Kept),
+        _ if arguments.beside => can_go_beside(found, paths, programs).map(|()| Disposal::LeftInPlace),
         HookFile::CloudStack { .. } => Ok(Disposal::TakenOver),
+        HookFile::Foreign { .. } if is_beside(paths) => Ok(Disposal::LeftInPlace),
         HookFile::Foreign { what, .. } => Err(refusal(what, found.runs_custom(), paths)),
     }
 }
 
 fn refusal(what: &Foreign, runs_custom: bool, paths: &Paths) -> Failure {
     let (hook, custom) = (Quoted::path(paths.hook()), Quoted::path(paths.custom()));
-    let (backup, later) = (paths.hook_backup(), paths.later_hooks());
-    let (replace, keep) = (call(paths, "install --replace"), call(paths, "install --keep-existing"));
+    let backup = paths.hook_backup();
+    let install = |option| call(paths, &format!("install {option}"));
+    let (replace, keep, beside) = (install("--replace"), install("--keep-existing"), install("--beside"));
     let backup = format!("it is kept as {}", Quoted::path(&backup));
     let ways = if runs_custom {
         format!(
@@ -65,9 +69,10 @@ fn refusal(what: &Foreign, runs_custom: bool, paths: &Paths) -> Failure {
         )
     } else if may_run(what) {
         format!(
-            "Keep both: it moves to {}, and libvirt 6.5 and newer run it after this one:\n    {keep}\n\
+            "Keep both, supervised: virt-hooks calls it after all scripts, under its old name:\n    {keep}\n\
+             Or leave it untouched: libvirt 6.5 and newer call virt-hooks after it, from {}:\n    {beside}\n\
              Or replace it; {backup}:\n    {replace}",
-            Quoted::path(&later)
+            Quoted::path(&paths.later_hooks())
         )
     } else {
         format!("It can be replaced; {backup}:\n    {replace}")
@@ -77,47 +82,57 @@ fn refusal(what: &Foreign, runs_custom: bool, paths: &Paths) -> Failure {
     ))
 }
 
-/// Whether libvirt could run it from another folder.
-fn may_run(what: &Foreign) -> bool {
-    match what {
-        Foreign::File(_) => true,
-        // A relative one leads elsewhere from there.
-        Foreign::Symlink(target) => target.is_absolute(),
-        _ => false,
-    }
+/// Whether it is something that can be called.
+const fn may_run(what: &Foreign) -> bool {
+    matches!(what, Foreign::File(_) | Foreign::Symlink(_))
 }
 
-/// Whether it can run from `qemu.d`, after this one.
-fn can_run_later(found: &HookFile, paths: &Paths, programs: &mut Supervisor) -> Result<(), Failure> {
-    let refuse = |why: String| {
-        let hook = Quoted::path(paths.hook());
-        let replace = call(paths, "install --replace");
-        Err(Failure::failed(format_args!(
-            "{hook} can't be kept beside this one: {why}. Nothing was changed. To replace it: {replace}"
-        )))
-    };
+fn cannot_stay(paths: &Paths, why: &str) -> Failure {
+    let (hook, replace) = (Quoted::path(paths.hook()), call(paths, "install --replace"));
+    Failure::failed(format_args!("{hook} can't be kept: {why}. Nothing was changed. To replace it: {replace}"))
+}
+
+/// Whether it and this program can both be called.
+fn can_both_run(found: &HookFile, paths: &Paths) -> Result<(), Failure> {
     if found.runs_custom() {
         let custom = Quoted::path(paths.custom());
-        return refuse(format!("it runs the scripts in {custom} itself, and each of them would run twice"));
+        let why = format!("it runs the scripts in {custom} itself, and each of them would run twice");
+        return Err(cannot_stay(paths, &why));
     }
     if let HookFile::Foreign { what, .. } = found {
         if !may_run(what) {
-            return refuse(format!("it is {what}, which libvirt can't run from another folder"));
+            return Err(cannot_stay(paths, &format!("it is {what}, which can't be run")));
         }
     }
-    let place = later_place(paths);
-    if fs::symlink_metadata(&place).is_ok() && !are_alike(paths.hook(), &place) {
-        return refuse(format!("{} is there already", Quoted::path(&place)));
-    }
-    if let Some((program, (major, minor))) = libvirt(paths, programs).filter(|&(_, version)| version < RUNS_LATER_HOOKS)
-    {
-        let later = paths.later_hooks();
-        return refuse(format!(
-            "libvirt is {major}.{minor}, as {program} tells, and runs what is in {} only since 6.5",
-            Quoted::path(&later)
-        ));
+    if HookFile::called(paths.hook(), paths.root()) == HookFile::Ours {
+        return Err(cannot_stay(paths, "it leads to virt-hooks itself"));
     }
     Ok(())
+}
+
+/// Whether this program can call it.
+fn can_be_kept(found: &HookFile, paths: &Paths) -> Result<(), Failure> {
+    can_both_run(found, paths)?;
+    let place = paths.kept_hook();
+    if fs::symlink_metadata(&place).is_ok() && !are_alike(paths.hook(), &place) {
+        return Err(cannot_stay(paths, &format!("{} is there already", Quoted::path(&place))));
+    }
+    Ok(())
+}
+
+/// Whether libvirt would call both.
+fn can_go_beside(found: &HookFile, paths: &Paths, programs: &mut Supervisor) -> Result<(), Failure> {
+    can_both_run(found, paths)?;
+    let too_old = libvirt(paths, programs).filter(|&(_, version)| version < RUNS_LATER_HOOKS);
+    let Some((program, (major, minor))) = too_old else { return Ok(()) };
+    let later = paths.later_hooks();
+    Err(cannot_stay(
+        paths,
+        &format!(
+            "libvirt is {major}.{minor}, as {program} reports, and calls what is in {} only since 6.5",
+            Quoted::path(&later)
+        ),
+    ))
 }
 
 /// Which libvirt there is, as the first of its programs tells. That of an image can't be asked.
@@ -134,11 +149,6 @@ fn version(text: &str) -> Option<(u32, u32)> {
         let mut numbers = word.split('.').map(str::parse);
         Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     })
-}
-
-/// Where a hook that is kept beside this one goes. Its name tells that it was kept, whatever else an admin has there.
-pub(crate) fn later_place(paths: &Paths) -> PathBuf {
-    paths.later_hooks().join(format!("{}-kept-by-virt-hooks", QEMU.name))
 }
 
 #[cfg(test)]

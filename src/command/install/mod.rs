@@ -3,6 +3,7 @@
 mod arguments;
 pub(crate) mod carry;
 mod disposal;
+mod kept;
 mod obstacle;
 pub(crate) mod package;
 mod plan;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::command::failure::Failure;
 use crate::command::host::daemon::{Daemon, FirstInstalled};
 use crate::command::host::hook_file::HookFile;
+use crate::command::host::kept::is_beside;
 use crate::command::host::logrotate;
 use crate::command::{call, only_as_root};
 use crate::paths::Paths;
@@ -25,7 +27,6 @@ use crate::process::Supervisor;
 use crate::record::Quoted;
 
 pub(crate) use self::arguments::Arguments;
-pub(crate) use self::disposal::later_place;
 
 use self::disposal::Disposal;
 use self::plan::Plan;
@@ -53,6 +54,7 @@ pub(crate) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     if arguments.packaged && package::is_taken_out(paths) {
         return leave_out(arguments, paths);
     }
+    let was_beside = is_beside(paths);
     let disposal = disposal::of(&found, arguments, paths, &mut programs)?;
     let called = HookFile::called(paths.hook(), paths.root());
     let mut plan = Plan::of(disposal, called.limit().filter(|_| disposal == Disposal::TakenOver), paths)?;
@@ -76,7 +78,7 @@ pub(crate) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
     let (notice, was_missing) =
         if paths.is_host() { have_libvirt_take_notice(&mut host, &plan) } else { (Notice::NotNeeded, false) };
-    if disposal != Disposal::Updated {
+    if disposal != Disposal::Updated && !(disposal == Disposal::LeftInPlace && was_beside) {
         // What was only planned is nowhere yet.
         if !arguments.dry_run && !arguments.only_over_cloudstack {
             reload::next(paths, &mut teller);

@@ -6,14 +6,16 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::carry::{self, Carried};
-use super::disposal::{Disposal, later_place};
+use super::disposal::Disposal;
+use super::kept;
 use super::obstacle;
 use super::steps::change::{Change, Content, Put};
 use super::steps::{Step, seen};
 use super::steps::{backup, draft};
 use crate::command::failure::Failure;
 use crate::command::host::cloudstack_limit::Limit;
-use crate::command::host::hook_file::{are_alike, is_there, is_this_build};
+use crate::command::host::hook_file::{is_there, is_this_build};
+use crate::command::host::kept::{beside, is_beside};
 use crate::command::host::logrotate;
 use crate::command::install::package::Package;
 use crate::paths::Paths;
@@ -39,10 +41,12 @@ impl Plan {
     /// # Errors
     /// Where something that matters can't be read.
     pub(crate) fn of(disposal: Disposal, limit: Option<&Limit>, paths: &Paths) -> Result<Self, Failure> {
-        let replaces_the_hook = disposal != Disposal::Updated || !is_up_to_date(paths.hook())?;
+        let place = if disposal == Disposal::LeftInPlace { beside(paths) } else { paths.hook().to_owned() };
+        let is_ours = disposal == Disposal::Updated || (disposal == Disposal::LeftInPlace && is_beside(paths));
+        let replaces_the_hook = !is_ours || !is_up_to_date(&place)?;
         let is_the_first =
             !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0);
-        let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
+        let mut steps = draft::left_behind(&[&place, paths.settings(), &logrotate::place(paths)]);
         steps.extend(folders(paths)?);
         let seconds = if let Some(Limit::Seconds(seconds)) = limit { Some(*seconds) } else { None };
         if Package::of(paths).is_some() {
@@ -52,13 +56,18 @@ impl Plan {
             steps.extend(rotation(paths));
         }
         steps.extend(limit.and_then(|limit| unclear(limit, paths)));
-        let later = paths.later_hooks();
-        if let Some(failure) =
-            obstacle::at(&later, paths).filter(|_| disposal == Disposal::RunsLater && !later.is_dir())
-        {
-            return Err(failure);
+        steps.extend(match disposal {
+            Disposal::None | Disposal::Updated => kept::bring_up_to_date(paths)?,
+            Disposal::TakenOver => {
+                backup::of_the_hook(paths).into_iter().chain(kept::bring_up_to_date(paths)?).collect()
+            }
+            Disposal::Kept => kept::keep(paths)?,
+            Disposal::LeftInPlace => kept::go_beside(paths)?,
+        });
+        steps.push(hook(&place, replaces_the_hook, is_ours));
+        if disposal != Disposal::LeftInPlace {
+            steps.extend(kept::leave_qemu_d(paths));
         }
-        steps.extend(hook(disposal, replaces_the_hook, paths));
         Ok(Self { steps, replaces_the_hook, is_the_first })
     }
 
@@ -184,42 +193,12 @@ fn rotation(paths: &Paths) -> Option<Step> {
     })
 }
 
-fn hook(disposal: Disposal, replaces_the_hook: bool, paths: &Paths) -> Vec<Step> {
-    let path = paths.hook();
-    if !replaces_the_hook {
-        return vec![Step::tell("kept", format!("{}: it is up to date", seen(path)))];
+fn hook(place: &Path, replaces: bool, is_ours: bool) -> Step {
+    if !replaces {
+        return Step::tell("kept", format!("{}: it is up to date", seen(place)));
     }
-    let mut steps = match disposal {
-        Disposal::None | Disposal::Updated => Vec::new(),
-        Disposal::TakenOver => backup::of_the_hook(paths),
-        Disposal::RunsLater => kept_for_later(paths),
-    };
-    let word = if disposal == Disposal::Updated { "updated" } else { "installed" };
-    steps.push(Step::change(word, seen(path), put(path, Content::Program, 0o755)));
-    steps
-}
-
-/// The hook that is there goes on, after this one.
-fn kept_for_later(paths: &Paths) -> Vec<Step> {
-    let (hook, place) = (paths.hook(), later_place(paths));
-    let mut steps: Vec<Step> = Some(paths.later_hooks())
-        .filter(|folder| !folder.is_dir())
-        .iter()
-        .map(|folder| Step::make_folder(folder))
-        .collect();
-    steps.extend(backup::of_the_last(paths));
-    let what = format!("{} as {}, which libvirt runs after this one", seen(hook), seen(&place));
-    // By an installation that was cut off, or before somebody put the same hook back.
-    steps.push(if are_alike(hook, &place) {
-        Step::tell("kept", what)
-    } else {
-        Step::change("kept", what, Change::Keep { from: hook.to_owned(), to: place.clone() })
-    });
-    if fs::metadata(hook).is_ok_and(|status| status.permissions().mode() & 0o111 == 0) {
-        let what = format!("{} is not executable, so libvirt does not run it; to have it run: chmod +x", seen(&place));
-        steps.push(Step::tell("warning", format!("{what} {}", crate::trust::shell(&place))));
-    }
-    steps
+    let word = if is_ours { "updated" } else { "installed" };
+    Step::change(word, seen(place), put(place, Content::Program, 0o755))
 }
 
 /// Whether the hook is the running program, byte by byte, and can be run.

@@ -13,11 +13,12 @@ use super::steps::change::Change;
 use super::steps::watch::Watched;
 use super::steps::{self, Said, Step, Teller, seen};
 use super::steps::{backup, draft};
-use super::{DRY_RUN, carry, later_place, patience, stays_below_the_root};
+use super::{DRY_RUN, carry, kept, patience, stays_below_the_root};
 use crate::command::failure::Failure;
 use crate::command::host::cloudstack_limit::Limit;
 use crate::command::host::daemon::Daemon;
 use crate::command::host::hook_file::{self, HookFile, is_there};
+use crate::command::host::kept::{is_beside, old_place};
 use crate::command::host::logrotate;
 use crate::command::only_as_root;
 use crate::network::applied::ledger::Ledger;
@@ -55,10 +56,12 @@ pub(crate) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     let _alone = if arguments.dry_run { None } else { Some(steps::alone(paths, patience(arguments.packaged))?) };
     let mut programs = Supervisor::watching();
     let watched = Watched::now(paths.hook());
-    let found = HookFile::look(paths.hook());
+    let (found, was_beside) = (HookFile::look(paths.hook()), is_beside(paths));
     let before = before(paths).filter(|_| found == HookFile::Ours);
     let mut steps = draft::left_behind(&[paths.hook(), paths.settings(), &logrotate::place(paths)]);
     steps.extend(hook(&found, before.as_deref(), paths));
+    steps.extend(kept::remove_links(paths));
+    steps.extend(kept::leave_qemu_d(paths));
     if let Some(package) = Package::of(paths) {
         steps.extend(as_shipped(&carry::drop_in_place(paths), &carried(before.as_deref(), carry::drop_in, paths)));
         if !arguments.packaged {
@@ -83,8 +86,9 @@ pub(crate) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
         teller.say(&step.said);
     }
     let mut notice = Notice::NotNeeded;
-    if found == HookFile::Ours && paths.is_host() {
+    if (found == HookFile::Ours || was_beside) && paths.is_host() {
         let (now, later) = match before {
+            None if was_beside => ("it calls only the other hook", "one that starts calls only the other hook"),
             Some(_) => {
                 ("it calls the hook that was there before", "one that starts calls the hook that was there before")
             }
@@ -156,7 +160,7 @@ fn withdraw(arguments: &Arguments, paths: &Paths, programs: &mut Supervisor, tel
 fn before(paths: &Paths) -> Option<PathBuf> {
     let could_be_called =
         |place: &PathBuf| !matches!(HookFile::called(place, paths.root()), HookFile::Missing | HookFile::Ours);
-    [paths.hook_backup(), later_place(paths)].into_iter().find(could_be_called)
+    [paths.hook_backup(), paths.kept_hook(), old_place(paths)].into_iter().find(could_be_called)
 }
 
 fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {
@@ -231,10 +235,10 @@ fn left(before: Option<&Path>, paths: &Paths) -> Vec<Step> {
         let what = if leads_nowhere { "a link that leads nowhere" } else { "a hook that was there before" };
         left.push(Step::tell("left", format!("{}: {what}", seen(&backup))));
     }
-    let later = later_place(paths);
-    if Some(later.as_path()) != before && is_there(&later) {
-        let what = format!("a hook that was there before; libvirt runs it after {}", seen(paths.hook()));
-        left.push(Step::tell("left", format!("{}: {what}", seen(&later))));
+    for kept in [paths.kept_hook(), old_place(paths)] {
+        if Some(kept.as_path()) != before && is_there(&kept) {
+            left.push(Step::tell("left", format!("{}: a hook that was kept", seen(&kept))));
+        }
     }
     // Empty, it is what the package came with.
     let drop_ins = paths.settings_drop_ins();

@@ -11,6 +11,7 @@ use super::only_on_this_host;
 use super::running;
 use crate::command::failure::Failure;
 use crate::command::host::hook_file::HookFile;
+use crate::command::host::kept::installed_at;
 use crate::command::judge;
 use crate::command::terminal::screen::{Meaning, Screen};
 use crate::kernel::nftables_monitor::Watch;
@@ -115,7 +116,7 @@ fn once(arguments: &Arguments, programs: &mut Supervisor, paths: &Paths) -> Resu
         }
         return Ok(Round { changed: false, failed: false });
     }
-    if HookFile::called(paths.hook(), paths.root()) != HookFile::Ours {
+    if HookFile::called(&installed_at(paths), paths.root()) != HookFile::Ours {
         return Err(Failure::failed(format_args!(
             "virt-hooks is not at {}: what is opened now nobody would close when its VM ends; nothing was changed; fix: virt-hooks install",
             Quoted::path(paths.hook())

@@ -75,9 +75,9 @@ fn where_a_folder_s_place_is_taken() {
 #[test]
 fn where_the_place_of_the_folder_is_taken_in_which_a_hook_is_kept() {
     let host = with_hook("#!/bin/sh\n");
-    host.file("/etc/libvirt/hooks/qemu.d", "", 0o644);
+    host.file("/etc/libvirt/hooks/kept", "", 0o644);
     let said = refused(&host, &["install", "--keep-existing"]);
-    assert!(said.contains("/etc/libvirt/hooks/qemu.d is a file, and a folder has to be there"), "{said}");
+    assert!(said.contains("/etc/libvirt/hooks/kept is a file, and a folder has to be there"), "{said}");
     done(&host, &["install", "--replace"]);
 }
 
@@ -266,7 +266,7 @@ fn where_it_is_told_to_end() {
     let host = with_hook("#!/bin/sh\n");
     host.folder("/extra/sbin");
     host.file("/extra/sbin/libvirtd", "#!/bin/sh\nkill -INT $PPID\necho 9.0.0\n", 0o755);
-    let said = fails(&host, &["install", "--keep-existing"], ":");
+    let said = fails(&host, &["install", "--beside"], ":");
     assert_eq!(said, "virt-hooks: told to end by signal 2 (SIGINT); nothing was changed\n");
 }
 
@@ -279,7 +279,7 @@ fn where_another_hook_comes_to_the_place_in_the_meantime() {
         host.file("/tmp/theirs", CLOUDSTACK, 0o755);
         host.file("/extra/sbin/libvirtd", format!("#!/bin/sh\n{come}\necho 9.0.0\n"), 0o755);
         let mut expected = Tree::of(&host);
-        let finished = host.command(["install", "--keep-existing"]).run();
+        let finished = host.command(["install", "--beside"]).run();
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
         let told =
             format!("something else has changed {HOOK} in the meantime; look and try again; nothing was changed\n");

@@ -3,6 +3,7 @@
 mod cloudstack;
 mod failures;
 mod foreign;
+mod kept;
 mod libvirt;
 mod package;
 mod tree;
@@ -16,7 +17,7 @@ use crate::assert_looks_like;
 pub(crate) const HOOK: &str = "/etc/libvirt/hooks/qemu";
 const BACKUP: &str = "/etc/libvirt/hooks/qemu.before-virt-hooks";
 const LATER: &str = "/etc/libvirt/hooks/qemu.d";
-const KEPT: &str = "/etc/libvirt/hooks/qemu.d/qemu-kept-by-virt-hooks";
+const KEPT: &str = "/etc/libvirt/hooks/qemu.kept-by-virt-hooks";
 const SETTINGS: &str = "/etc/libvirt/hooks/virt-hooks.toml";
 const CUSTOM: &str = "/etc/libvirt/hooks/custom";
 const LOGROTATE: &str = "/etc/logrotate.d/virt-hooks";

@@ -5,13 +5,14 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::trial;
 use super::watch::Watched;
 use crate::command::folder;
 use crate::command::host::hook_file::running_program;
+use crate::driver::QEMU;
 use crate::record::Quoted;
 
 /// A change that is planned.
@@ -28,6 +29,13 @@ pub(crate) enum Change {
         /// Where nothing is yet.
         to: PathBuf,
     },
+    /// A symlink is made where nothing is.
+    Link {
+        /// Where.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// What is there goes to another place, in place of whatever is there.
     Move {
         /// Where it is.
@@ -37,6 +45,8 @@ pub(crate) enum Change {
     },
     /// A file is removed.
     Remove(PathBuf),
+    /// A symlink is removed.
+    Unlink(PathBuf),
     /// What an installation that was cut off left behind is removed, once all the others are made.
     Discard(PathBuf),
     /// An empty folder is removed.
@@ -93,6 +103,7 @@ pub(crate) enum ChangeError {
 enum Undo {
     RemoveFile(PathBuf),
     RemoveFolder(PathBuf),
+    Link { path: PathBuf, target: PathBuf },
     Rename { from: PathBuf, to: PathBuf },
     MakeFolder { path: PathBuf, mode: u32, owner: (u32, u32) },
 }
@@ -130,8 +141,10 @@ impl Changes {
             Change::MakeFolder(path) => (path, "made", self.make_folder(path)),
             Change::Put(put) => return self.put(put),
             Change::Keep { from, to } => (to, "made", self.keep(from, to)),
+            Change::Link { path, target } => (path, "made", self.link(path, target)),
             Change::Move { from, to } => (to, "put in place", self.rename(from, to)),
             Change::Remove(path) => (path, "removed", self.remove(path)),
+            Change::Unlink(path) => (path, "removed", self.unlink(path)),
             Change::Discard(path) => {
                 self.aside.push(path.clone());
                 return Ok(());
@@ -156,6 +169,7 @@ impl Changes {
             let (path, undone) = match undo {
                 Undo::RemoveFile(path) => (path.clone(), fs::remove_file(path)),
                 Undo::RemoveFolder(path) => (path.clone(), fs::remove_dir(path)),
+                Undo::Link { path, target } => (path.clone(), symlink(target, path)),
                 Undo::Rename { from, to } => (to.clone(), fs::rename(from, to)),
                 Undo::MakeFolder { path, mode, owner } => (path.clone(), folder::make(&path, mode, Some(owner))),
             };
@@ -182,6 +196,9 @@ impl Changes {
                 ChangeError::Trial { folder, why }
             }),
         });
+        // The program may go beside the watched place, and was planned for what was seen there.
+        let seen = if matches!(put.content, Content::Program) { self.watched.still() } else { Ok(()) };
+        let made = made.and_then(|()| seen.map_err(refused));
         match made.and_then(|()| self.replace(&draft, &put.path).map_err(refused)) {
             // What it replaced comes back by a rename over it.
             Ok(Replaced::File) => Ok(()),
@@ -207,6 +224,19 @@ impl Changes {
         self.undo.push(Undo::RemoveFile(to.to_owned()));
         self.watched.as_linked(from)?;
         self.watched.changed(from);
+        Ok(())
+    }
+
+    fn link(&mut self, path: &Path, target: &Path) -> io::Result<()> {
+        symlink(target, path)?;
+        self.undo.push(Undo::RemoveFile(path.to_owned()));
+        Ok(())
+    }
+
+    fn unlink(&mut self, path: &Path) -> io::Result<()> {
+        let target = fs::read_link(path)?;
+        fs::remove_file(path)?;
+        self.undo.push(Undo::Link { path: path.to_owned(), target });
         Ok(())
     }
 
@@ -282,7 +312,10 @@ impl Changes {
 /// A name beside `path` that nothing looks at: with a `~` at its end, since logrotate reads hidden files as well.
 pub(crate) fn hidden(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.virt-hooks-{what}"))
+    let beside = path.with_file_name(format!(".{name}.virt-hooks-{what}"));
+    let folder = path.parent().filter(|folder| folder.file_name().is_some_and(|name| name == QEMU.folder));
+    // In `qemu.d` libvirt would call it.
+    folder.and_then(|folder| Some(folder.parent()?.join(beside.file_name()?))).unwrap_or(beside)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -54,6 +54,12 @@ impl Watched {
         self.unless(path, Identity::of(path) != self.seen)
     }
 
+    /// # Errors
+    /// Where what is at the place is not what was, whatever is changed.
+    pub(crate) fn still(&self) -> io::Result<()> {
+        self.as_seen(&self.place)
+    }
+
     /// The same after a link to it was made, which changes a file's time of change.
     ///
     /// # Errors
