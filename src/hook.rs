@@ -1,4 +1,4 @@
-//! One event, top to bottom: what the specification says that the qemu script does when libvirt calls it.
+//! One event, top to bottom: what the specification says that the script does when libvirt calls it.
 
 pub mod background;
 pub mod detached;
@@ -42,7 +42,7 @@ use self::scripts::Runner;
 
 /// What a call with too few arguments is answered. A program that holds this sentence is this one.
 pub(crate) const USAGE: &str =
-    "virt-hooks, called as libvirt's qemu hook, takes four arguments: OBJECT OPERATION SUB-OPERATION EXTRA";
+    "virt-hooks, called as libvirt's hook, takes four arguments: OBJECT OPERATION SUB-OPERATION EXTRA";
 
 /// What an event came to.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub fn main(driver: &'static Driver, arguments: Vec<OsString>) -> ExitCode {
     let occasion = if session::is_one() { Occasion::Session } else { Occasion::Call };
     panic::never_fails_a_vm(&paths, &event, std::process::id());
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
-    let document = Document::unread(Input::Stdin);
+    let document = Document::unread(if driver.dump.is_some() { Input::Stdin } else { Input::Nothing });
     let conclusion = handle(&event, occasion, document, &paths, &mut journal, interruption);
     // It is no veto: whatever libvirt got, it takes or refuses itself.
     _ = conclusion.hand_back_xml(&mut journal);
@@ -218,7 +218,7 @@ fn print_whole(mut bytes: &[u8]) -> io::Result<()> {
 /// Keeps what is known of a domain only while it runs, for the scripts of `stopped` and `release`.
 fn keep_live_xml(live_xml: &LiveXml, document: &Document, journal: &mut Journal) {
     if let Some(fault) = document.fault() {
-        return journal.warn(None, format_args!("the VM's XML {fault}; it is not kept for stopped and release"));
+        return journal.warn(None, format_args!("the domain's XML {fault}; it is not kept for stopped and release"));
     }
     if document.bytes().is_empty() {
         return;

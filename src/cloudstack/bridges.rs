@@ -73,7 +73,7 @@ pub enum Fate<'h> {
 /// Returns true where a live migration arrives. libvirt has no other sub-operation of `migrate`, and CloudStack's hook
 /// checks it too.
 pub fn renames_bridges_at(event: &Event, operation: Operation) -> bool {
-    operation.is_migration() && event.sub_operation() == operation.sub_operation()
+    event.driver().has_networking && operation.is_migration() && event.sub_operation() == operation.sub_operation()
 }
 
 /// Renames the bridges in `document`, which has been read, to the names that they have on this host, and records each change.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use crate::domain::{DomainXml, LiveXml, MAXIMUM_PARSED};
-use crate::driver::{Object, Operation, QEMU, Stage};
+use crate::driver::{Driver, Object, Operation, QEMU, Stage};
 use crate::paths::Paths;
 use crate::record::{Escaped, Quoted};
 
@@ -200,7 +200,8 @@ fn read(file: impl Read + AsFd) -> io::Result<Vec<u8>> {
 /// Whether a script calls at an operation of which libvirt's XML names no tap and no bridge any more.
 fn is_over() -> bool {
     let operation = std::env::var_os("VIRT_HOOKS_OPERATION").unwrap_or_default();
-    let stage = QEMU.operation(operation.as_encoded_bytes()).map(Operation::stage);
+    let driver = std::env::var_os("VIRT_HOOKS_DRIVER").and_then(|name| Driver::named(name.as_encoded_bytes()));
+    let stage = driver.unwrap_or(&QEMU).operation(operation.as_encoded_bytes()).map(Operation::stage);
     let over = matches!(stage, Some(Stage::Stopped | Stage::Released));
     over && std::env::var_os(LIVE_XML).is_some()
 }

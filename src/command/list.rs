@@ -12,7 +12,7 @@ use super::host::inventory::{Entry, Fate, Inventory, domains_of};
 use super::terminal::screen::{Meaning, Screen};
 use super::terminal::table::{Column, Table};
 use super::{operation, terminal};
-use crate::driver::Operation;
+use crate::driver::{Driver, Operation, QEMU};
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::record::outcome::Seconds;
@@ -32,7 +32,11 @@ Examples:
 pub(super) struct Arguments {
     /// Only what is for this operation
     #[arg(value_name = "OPERATION", value_parser = operation::one())]
-    pub(super) operation: Option<Operation>,
+    pub(super) operation: Option<String>,
+
+    /// Of this libvirt driver
+    #[arg(long, value_name = "DRIVER", value_parser = operation::driver(), default_value = QEMU.name)]
+    pub(super) driver: &'static Driver,
 
     /// Only what is for this VM
     #[arg(long, value_name = "VM", allow_hyphen_values = true)]
@@ -45,7 +49,8 @@ pub(super) struct Arguments {
 
 /// Lists the scripts.
 pub(super) fn list(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    show(paths, arguments.operation, arguments.domain.as_deref(), arguments.json)
+    let operation = arguments.operation.as_deref().map(|name| operation::of(arguments.driver, name)).transpose()?;
+    show(&paths.clone().of(arguments.driver), operation, arguments.domain.as_deref(), arguments.json)
 }
 
 /// Lists the scripts that are for this operation and this domain, or for whatever is not said.

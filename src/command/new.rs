@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::{call, folder, judge, operation};
+use crate::driver::{Driver, QEMU};
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::script::{self, Scope};
@@ -29,11 +30,15 @@ Examples:
 pub(super) struct Arguments {
     /// The operation that it is for, or all
     #[arg(value_name = "OPERATION", value_parser = operation::scope())]
-    pub(super) operation: Scope,
+    pub(super) operation: String,
 
     /// What its name ends with, as it stands: OPERATION_NAME is the file
     #[arg(value_name = "NAME")]
     pub(super) name: OsString,
+
+    /// For this libvirt driver, in its folder of scripts
+    #[arg(long, value_name = "DRIVER", value_parser = operation::driver(), default_value = QEMU.name)]
+    pub(super) driver: &'static Driver,
 
     /// In Python instead of bash
     #[arg(long)]
@@ -49,7 +54,8 @@ const PYTHON: &str = include_str!("new/skeleton.py");
 
 /// Makes the script, unless there is one of that name.
 pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    let scope = arguments.operation;
+    let paths = &paths.clone().of(arguments.driver);
+    let scope = operation::scope_of(arguments.driver, &arguments.operation)?;
     let file_name = file_name(scope, &arguments.name)?;
     let folder = match &arguments.domain {
         None => paths.custom().to_owned(),

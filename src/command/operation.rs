@@ -1,27 +1,51 @@
-//! Operations on the command line: clap knows their names, and so tells them, completes them, and refuses others.
+//! Drivers and operations on the command line. clap knows their names, lists and completes them, and refuses others.
+
+use std::collections::BTreeSet;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::driver::{Operation, QEMU};
+use super::failure::Failure;
+use crate::driver::{self, Driver, Operation};
 use crate::script::Scope;
 
+/// Takes a driver's name.
+pub(super) fn driver() -> impl TypedValueParser<Value = &'static Driver> {
+    let names = driver::ALL.map(|driver| driver.name);
+    PossibleValuesParser::new(names).try_map(|name| Driver::named(name.as_bytes()).ok_or("it has no such name"))
+}
+
 /// Takes an operation's name.
-pub(super) fn one() -> impl TypedValueParser<Value = Operation> {
-    one_of(QEMU.operations.iter().copied(), Operation::name)
+pub(super) fn one() -> PossibleValuesParser {
+    PossibleValuesParser::new(names())
 }
 
-/// Takes an operation's name, or `all`: what a script's name begins with.
-pub(super) fn scope() -> impl TypedValueParser<Value = Scope> {
-    one_of(QEMU.operations.iter().copied().map(Scope::Of).chain([Scope::All]), Scope::name)
+/// Takes an operation's name, or `all`: the beginning of a script's name.
+pub(super) fn scope() -> PossibleValuesParser {
+    PossibleValuesParser::new(names().chain([Scope::All.name()]))
 }
 
-/// Takes one of these by its name.
-fn one_of<T: Copy + Send + Sync + 'static>(
-    all: impl Iterator<Item = T> + Clone + Send + Sync + 'static,
-    name: fn(T) -> &'static str,
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(all.clone().map(name)).try_map(move |taken| {
-        // Only the names above come here.
-        all.clone().find(|&one| name(one) == taken).ok_or("it has no such name")
+/// Returns the names of all drivers' operations, qemu's first.
+fn names() -> impl Iterator<Item = &'static str> {
+    let mut seen = BTreeSet::new();
+    let all = driver::ALL.into_iter().flat_map(|driver| driver.operations).map(|operation| operation.name());
+    all.filter(move |name| seen.insert(*name))
+}
+
+/// Returns the driver's operation of this name.
+///
+/// # Errors
+/// Where only other drivers have it.
+pub(super) fn of(driver: &Driver, name: &str) -> Result<Operation, Failure> {
+    driver.operations.iter().copied().find(|operation| operation.name() == name).ok_or_else(|| {
+        let names: Vec<_> = driver.operations.iter().map(|operation| operation.name()).collect();
+        Failure::usage(format_args!("the {} driver has no operation {name}, but {}", driver.name, names.join(", ")))
     })
+}
+
+/// Returns the driver's operation of this name, or all.
+///
+/// # Errors
+/// Where only other drivers have it.
+pub(super) fn scope_of(driver: &Driver, name: &str) -> Result<Scope, Failure> {
+    if name == Scope::All.name() { Ok(Scope::All) } else { of(driver, name).map(Scope::Of) }
 }

@@ -18,7 +18,7 @@ use super::list;
 use super::operation;
 use super::terminal::screen::{Meaning, Screen};
 use crate::domain::{Document, Input};
-use crate::driver::{Event, Operation};
+use crate::driver::{Driver, Event, Operation, QEMU};
 use crate::hook::verdict::Verdict;
 use crate::hook::{self, Conclusion, Occasion};
 use crate::paths::Paths;
@@ -44,11 +44,15 @@ Examples:
 pub(super) struct Arguments {
     /// The step of the VM's life
     #[arg(value_name = "OPERATION", value_parser = operation::one())]
-    operation: Operation,
+    operation: String,
 
     /// The VM's name, as the scripts get it
     #[arg(value_name = "VM", allow_hyphen_values = true)]
     domain: OsString,
+
+    /// The libvirt driver whose hook is tried
+    #[arg(long, value_name = "DRIVER", value_parser = operation::driver(), default_value = QEMU.name)]
+    driver: &'static Driver,
 
     /// The VM's XML, as the scripts get it on stdin; - reads it from here
     #[arg(long, value_name = "FILE")]
@@ -58,9 +62,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     sub_operation: Option<OsString>,
 
-    /// The fourth argument of the scripts
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, default_value = "-")]
-    extra: OsString,
+    /// The fourth argument of the scripts; libvirt's own for the operation if it is not given
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    extra: Option<OsString>,
 
     /// Only show what would run, in which order and with which settings
     #[arg(long)]
@@ -73,7 +77,8 @@ pub(super) struct Arguments {
 
 /// Handles the event as the hook does, and shows on stderr what is logged.
 pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
-    let operation = arguments.operation;
+    let paths = &paths.clone().of(arguments.driver);
+    let operation = operation::of(arguments.driver, &arguments.operation)?;
     if arguments.dry_run {
         return list::show(paths, Some(operation), Some(&arguments.domain), arguments.json);
     }
@@ -83,7 +88,8 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     }
     let input = input(arguments, paths)?;
     let sub_operation = arguments.sub_operation.clone().unwrap_or_else(|| operation.sub_operation().into());
-    let all = vec![arguments.domain.clone(), operation.name().into(), sub_operation, arguments.extra.clone()];
+    let extra = arguments.extra.clone().unwrap_or_else(|| operation.extra().into());
+    let all = vec![arguments.domain.clone(), operation.name().into(), sub_operation, extra];
     let Some(event) = Event::parse(paths.driver(), all) else {
         return Err(Failure::usage("an event has four arguments"));
     };
@@ -119,7 +125,7 @@ fn input(arguments: &Arguments, paths: &Paths) -> Result<Input, Failure> {
         Some(path) => {
             open(path).map(Input::File).map_err(|error| Failure::usage(format_args!("{}: {error}", Quoted::path(path))))
         }
-        None if paths.is_host() => ask_libvirt(&arguments.domain),
+        None if paths.is_host() => ask_libvirt(arguments.driver, &arguments.domain),
         None => Ok(Input::Nothing),
     }
 }
@@ -129,12 +135,19 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)
 }
 
-fn ask_libvirt(domain: &OsStr) -> Result<Input, Failure> {
-    let xml = virsh::ask([OsStr::new("dumpxml"), OsStr::new("--domain"), domain]).map_err(|why| {
-        let mend = "give a VM that libvirt has, or its XML by --xml FILE (--xml /dev/null for none)";
-        Failure::failed(format_args!("the XML of {} can't be had: {why}; {mend}", Quoted::name(domain)))
+fn ask_libvirt(driver: &Driver, name: &OsStr) -> Result<Input, Failure> {
+    let Some(dump) = driver.dump else { return Ok(Input::Nothing) };
+    let xml = virsh::ask_of(driver, [OsStr::new(dump), OsStr::new("--"), name]).map_err(|why| {
+        let object = driver.object;
+        let mend = format!("give a {object} that libvirt has, or its XML by --xml FILE (--xml /dev/null for none)");
+        Failure::failed(format_args!("the XML of {} can't be had: {why}; {mend}", Quoted::name(name)))
     })?;
-    Ok(Input::Text(xml))
+    Ok(Input::Text(driver.envelope.map_or_else(|| xml.clone(), |name| enclosed(name, &xml))))
+}
+
+/// Returns XML in an element, as the driver's hook gets it.
+fn enclosed(name: &str, xml: &[u8]) -> Vec<u8> {
+    [format!("<{name}>\n").as_bytes(), xml, format!("</{name}>\n").as_bytes()].concat()
 }
 
 /// Shows a record as it is logged.

@@ -2,15 +2,25 @@
 //!
 //! A driver is one file here. The rest of the program asks the driver of an event, and knows none by name.
 
+mod daemon;
 mod event;
+mod libxl;
+mod lxc;
+mod network;
 mod object;
 mod operation;
 mod qemu;
 
+pub use self::daemon::DAEMON;
 pub use self::event::Event;
+pub use self::libxl::LIBXL;
+pub use self::lxc::LXC;
+pub use self::network::NETWORK;
 pub use self::object::Object;
 pub use self::operation::{ExitCode, Operation, Stage};
 pub use self::qemu::QEMU;
+
+use std::time::Duration;
 
 /// A driver of libvirt that calls a hook.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,21 +35,33 @@ pub struct Driver {
     pub log_tag: &'static str,
     /// The daemon of this driver alone, on modular hosts; its unit, its AppArmor profile and its SELinux type have the name too.
     pub daemon: &'static str,
-    /// The URI under which the host's daemon is asked for its domains (<https://libvirt.org/uri.html>).
+    /// The URI under which the host's daemon is asked for its objects (<https://libvirt.org/uri.html>).
     pub uri: &'static str,
+    /// The word for what it manages, in messages.
+    pub object: &'static str,
+    /// The effect of a failure at an operation whose exit code ends what runs.
+    pub harm: &'static str,
+    /// The command of virsh that prints an object's XML; none where there is no XML, on stdin neither.
+    pub dump: Option<&'static str>,
+    /// The element in which its hook gets an object's XML, if there is one around it.
+    pub envelope: Option<&'static str>,
+    /// The hook does network tasks for its domains: CloudStack's bridges, declared forwards and routes.
+    pub has_networking: bool,
+    /// The most that all scripts of an event may take, where the settings give more or no limit.
+    pub event_timeout: Option<Duration>,
     /// Every operation, in the specification's order.
     pub operations: &'static [Operation],
 }
 
 impl Driver {
-    /// Returns every daemon of libvirt's that calls a hook: the one for all drivers first.
-    pub fn daemons() -> impl Iterator<Item = &'static str> {
-        std::iter::once("libvirtd").chain(ALL.into_iter().map(|driver| driver.daemon))
+    /// Returns the daemons that call its hook: the one for all drivers first, then that of this driver alone.
+    pub fn daemons(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(DAEMON.daemon).chain(Some(self.daemon).filter(|daemon| *daemon != DAEMON.daemon))
     }
 
-    /// Returns the operation of this name, which is matched exactly.
+    /// Returns the operation of this name, or of this old name. Names are matched exactly.
     pub fn operation(&self, name: &[u8]) -> Option<Operation> {
-        self.operations.iter().copied().find(|operation| operation.name().as_bytes() == name)
+        self.operations.iter().copied().find(|operation| operation.is_called(name))
     }
 
     /// Returns the driver of this name.
@@ -55,4 +77,4 @@ impl Driver {
 }
 
 /// Every driver.
-pub(crate) const ALL: [&Driver; 1] = [&QEMU];
+pub const ALL: [&Driver; 5] = [&QEMU, &NETWORK, &LXC, &LIBXL, &DAEMON];

@@ -5,24 +5,24 @@
 pub enum ExitCode {
     /// It refuses the operation. Nothing runs yet.
     Refuses,
-    /// It kills the domain that runs.
+    /// It ends what runs: it kills the domain, destroys the network, or the daemon does not start.
     Kills,
     /// It ignores the exit code.
     Ignored,
 }
 
-/// Where in the domain's lifecycle libvirt calls.
+/// Where in the object's lifecycle libvirt calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// The domain comes from elsewhere. libvirt has not checked yet whether it runs here already.
     Arriving,
     /// libvirt gathers what the domain needs. Anything recorded of an earlier run is stale.
     Preparing,
-    /// The domain is about to be started.
+    /// The object is about to be started.
     Starting,
-    /// The domain runs.
+    /// The object runs.
     Running,
-    /// The domain has ended; what it used is still held.
+    /// The object has ended; what it used is still held.
     Stopped,
     /// libvirt has released what the domain used.
     Released,
@@ -32,8 +32,10 @@ pub enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation {
     pub(super) name: &'static str,
+    pub(super) old_name: Option<&'static str>,
     pub(super) description: &'static str,
     pub(super) sub_operation: &'static str,
+    pub(super) extra: &'static str,
     pub(super) stage: Stage,
     pub(super) exit_code: ExitCode,
     pub(super) is_filter: bool,
@@ -42,6 +44,52 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// An operation without a filter, live XML or an old name; libvirt calls those after the object's end with `end`.
+    pub(super) const fn at(name: &'static str, description: &'static str, stage: Stage, exit_code: ExitCode) -> Self {
+        Self {
+            name,
+            old_name: None,
+            description,
+            sub_operation: if matches!(stage, Stage::Stopped | Stage::Released) { "end" } else { "begin" },
+            extra: "-",
+            stage,
+            exit_code,
+            is_filter: false,
+            has_live_xml: false,
+            is_migration: false,
+        }
+    }
+
+    /// The same, called with this sub-operation and extra argument.
+    pub(super) const fn with(self, sub_operation: &'static str, extra: &'static str) -> Self {
+        Self { sub_operation, extra, ..self }
+    }
+
+    /// The same, with the domain's live XML on stdin.
+    pub(super) const fn live(self) -> Self {
+        Self { has_live_xml: true, ..self }
+    }
+
+    /// The same, with the domain's new XML taken from stdout.
+    pub(super) const fn filter(self) -> Self {
+        Self { is_filter: true, ..self }
+    }
+
+    /// Returns true if libvirt calls it by this name, or did so once.
+    pub(super) fn is_called(self, name: &[u8]) -> bool {
+        name == self.name.as_bytes() || self.old_name.is_some_and(|old| name == old.as_bytes())
+    }
+
+    /// Returns the name by which older versions of libvirt call it.
+    pub const fn old_name(self) -> Option<&'static str> {
+        self.old_name
+    }
+
+    /// Returns the extra argument with which libvirt calls it; `-` where that varies.
+    pub const fn extra(self) -> &'static str {
+        self.extra
+    }
+
     /// Returns its name, as libvirt passes it and as script names begin with it.
     pub const fn name(self) -> &'static str {
         self.name

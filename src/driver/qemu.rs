@@ -11,51 +11,53 @@ pub static QEMU: Driver = Driver {
     log_tag: "qemu-hook",
     daemon: "virtqemud",
     uri: "qemu:///system",
+    object: "VM",
+    harm: "it would kill the running VM",
+    dump: Some("dumpxml"),
+    envelope: None,
+    has_networking: true,
+    event_timeout: None,
     operations: &OPERATIONS,
 };
 
 /// At `prepare` taps have no names yet, and at `stopped` and `release` the XML is the inactive form again.
 const OPERATIONS: [Operation; 9] = [
-    at("prepare", "Before libvirt gathers what the VM needs.", Stage::Preparing, ExitCode::Refuses),
+    Operation::at("prepare", "Before libvirt gathers what the VM needs.", Stage::Preparing, ExitCode::Refuses),
+    Operation::at(
+        "start",
+        "What the VM needs is there; it is about to be started.",
+        Stage::Starting,
+        ExitCode::Refuses,
+    )
+    .live(),
+    Operation::at("started", "The VM runs.", Stage::Running, ExitCode::Kills).live(),
+    Operation::at("stopped", "The VM has ended; what it used is still held.", Stage::Stopped, ExitCode::Ignored),
+    Operation::at("release", "libvirt has let go of what the VM used.", Stage::Released, ExitCode::Ignored),
     Operation {
-        has_live_xml: true,
-        ..at("start", "What the VM needs is there; it is about to be started.", Stage::Starting, ExitCode::Refuses)
-    },
-    Operation { has_live_xml: true, ..at("started", "The VM runs.", Stage::Running, ExitCode::Kills) },
-    at("stopped", "The VM has ended; what it used is still held.", Stage::Stopped, ExitCode::Ignored),
-    at("release", "libvirt has let go of what the VM used.", Stage::Released, ExitCode::Ignored),
-    Operation {
-        is_filter: true,
         is_migration: true,
-        ..at(
+        ..Operation::at(
             "migrate",
             "A VM is about to arrive by live migration, on the host that it comes to.",
             Stage::Arriving,
             ExitCode::Refuses,
         )
+        .filter()
     },
-    Operation {
-        is_filter: true,
-        ..at("restore", "A saved VM is about to be brought back.", Stage::Arriving, ExitCode::Refuses)
-    },
-    Operation {
-        has_live_xml: true,
-        ..at("reconnect", "libvirt's daemon was restarted and found the VM running.", Stage::Running, ExitCode::Kills)
-    },
-    at(
+    Operation::at("restore", "A saved VM is about to be brought back.", Stage::Arriving, ExitCode::Refuses).filter(),
+    Operation::at(
+        "reconnect",
+        "libvirt's daemon was restarted and found the VM running.",
+        Stage::Running,
+        ExitCode::Kills,
+    )
+    .live(),
+    Operation::at(
         "attach",
         "The daemon took over a VM that it had not started; since libvirt 5.5 nothing calls this.",
         Stage::Running,
         ExitCode::Ignored,
     ),
 ];
-
-/// An operation without a filter or live XML; libvirt calls those after the domain's end with `end`.
-const fn at(name: &'static str, description: &'static str, stage: Stage, exit_code: ExitCode) -> Operation {
-    let sub_operation = if matches!(stage, Stage::Stopped | Stage::Released) { "end" } else { "begin" };
-    let (is_filter, has_live_xml, is_migration) = (false, false, false);
-    Operation { name, description, sub_operation, stage, exit_code, is_filter, has_live_xml, is_migration }
-}
 
 #[cfg(test)]
 mod tests {

@@ -121,6 +121,7 @@ impl Runner<'_> {
     ) -> io::Result<(Outcome, Option<HeldPipes>)> {
         let absent = |name: &str, value: &'static str| std::env::var_os(name).is_none().then_some(OsStr::new(value));
         let mut environment = vec![
+            ("VIRT_HOOKS_DRIVER", Some(OsStr::new(self.event.driver().name))),
             ("VIRT_HOOKS_DOMAIN", Some(self.event.domain())),
             ("VIRT_HOOKS_OPERATION", Some(self.event.operation_name())),
             ("VIRT_HOOKS_SUB_OPERATION", Some(self.event.sub_operation())),
@@ -160,7 +161,7 @@ impl Runner<'_> {
                 _ => Vec::new(),
             };
             report::progress(journal, script.label(), event, allowance, progress);
-            report::deadlock(journal, script.label(), &deadlocked);
+            report::deadlock(journal, script.label(), event.driver(), &deadlocked);
         })
     }
 
@@ -170,11 +171,12 @@ impl Runner<'_> {
             let supervisor = &mut self.supervisor;
             self.document.read(&mut || supervisor.interrupted().is_some());
             if let Some(fault) = self.document.fault() {
-                self.journal.warn(None, format_args!("the VM's XML {fault}; the scripts get what has come"));
+                let object = self.event.driver().object;
+                self.journal.warn(None, format_args!("the {object}'s XML {fault}; the scripts get what has come"));
             }
         }
         self.document.copy().unwrap_or_else(|error| {
-            self.journal.warn(Some(script.label()), format_args!("starts without the VM's XML on stdin: {error}"));
+            self.journal.warn(Some(script.label()), format_args!("starts without the XML on stdin: {error}"));
             Stdio::null()
         })
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use crate::driver::Event;
+use crate::driver::{Driver, Event};
 use crate::process::{Lines, Process, Progress, Stream, Why};
 use crate::record::outcome::{Outcome, Seconds};
 use crate::record::{Escaped, Journal, Message, Printed, Quoted, local_time};
@@ -122,12 +122,13 @@ fn terminating(journal: &mut Journal, script: &[u8], why: Why, grace: Duration, 
 }
 
 /// Records that one of these processes waits for libvirt, which waits for the hook.
-pub(super) fn deadlock(journal: &mut Journal, script: &[u8], processes: &[Process]) {
+pub(super) fn deadlock(journal: &mut Journal, script: &[u8], driver: &Driver, processes: &[Process]) {
     let Some(process) = libvirt_client::among(processes) else { return };
     let message = format!(
-        "{} was talking to libvirt. A script can't call libvirt on its own VM: it waits for libvirt, and libvirt for this \
+        "{} was talking to libvirt. A script can't call libvirt on its own {}: it waits for libvirt, and libvirt for this \
          hook; fix: read the XML on stdin, or set wait = false for the script",
         named(std::slice::from_ref(process)),
+        driver.object,
     );
     journal.warn(Some(script), message);
 }

@@ -156,7 +156,7 @@ impl Runner<'_> {
             self.journal.record(Some(&run.script), &Message::Refused { operation: operation.as_bytes().into(), why });
         } else if asked && !self.operation.can_be_refused() {
             let why = match self.operation.exit_code() {
-                ExitCode::Kills => "it would kill the running VM",
+                ExitCode::Kills => self.event.driver().harm,
                 ExitCode::Refuses | ExitCode::Ignored => "libvirt pays no heed to it there",
             };
             let message = format!("onFailure = \"abort\" does not count on {operation}, since {why}");

@@ -61,6 +61,7 @@ impl<'a> Lifecycle<'a> {
         let object = event.object();
         let is_marked = || Marker::of(paths.state(), &object).is_there();
         let step = match operation.stage() {
+            _ if !event.driver().has_networking => None,
             Stage::Starting => declaration::are_there(paths).then_some(Step::Preflight),
             Stage::Running => (declaration::are_there(paths) || is_marked()).then_some(Step::Apply),
             Stage::Preparing | Stage::Stopped | Stage::Released => is_marked().then_some(Step::Remove),

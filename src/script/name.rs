@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::driver::{Operation, QEMU};
+use crate::driver::{Driver, Operation};
 
 /// Endings that editors and package managers give to what they leave behind.
 const LEFTOVERS: [&[u8]; 8] = [b"~", b".swp", b".bak", b".orig", b".rpmnew", b".rpmsave", b".rpmorig", b".swo"];
@@ -44,8 +44,8 @@ impl Scope {
     }
 
     /// What a file of this name is for by its prefix, with something behind that, leftovers included.
-    pub fn of(file_name: &[u8]) -> Option<Self> {
-        QEMU.operations.iter().copied().map(Self::Of).chain([Self::All]).find(|scope| {
+    pub fn of(driver: &Driver, file_name: &[u8]) -> Option<Self> {
+        driver.operations.iter().copied().map(Self::Of).chain([Self::All]).find(|scope| {
             let behind = file_name.strip_prefix(scope.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"_"));
             behind.is_some_and(|rest| !rest.is_empty())
         })
@@ -72,6 +72,7 @@ fn key(name: &[u8]) -> (&[u8], &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::QEMU;
 
     #[test]
     fn a_script_is_for_its_operation_or_for_all() {

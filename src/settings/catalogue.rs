@@ -8,6 +8,7 @@ use toml::de::DeTable;
 
 use super::{Filter, OnFailure, Rule, Settings, Trust};
 use crate::configuration::{Key, Refusal, Section, Value, set};
+use crate::driver;
 
 pub use crate::configuration::{DefaultValue, Entry};
 
@@ -94,6 +95,7 @@ static SCRIPT_KEYS: Section<Draft> = Section {
     unknown: "is not known and is ignored",
     wrong: |name| match name {
         "domains" => "; it matches no VM",
+        "driver" => "; the table is ignored",
         "filter" => "; what these scripts print is neither taken nor logged",
         _ => "; this line is ignored",
     },
@@ -102,8 +104,21 @@ static SCRIPT_KEYS: Section<Draft> = Section {
             "name",
             "`<pattern>`",
             DefaultValue::Words("none; a table without it is ignored"),
-            "Which scripts the table is about, by the file's name without folders.",
+            "The scripts that the table is about, by the file's name without folders.",
             |draft, value| set(&mut draft.name, value.pattern().map(Some)),
+        ),
+        Key::new(
+            "driver",
+            "`\"qemu\"`, `\"network\"`, `\"lxc\"`, `\"libxl\"` or `\"daemon\"`",
+            DefaultValue::Toml("\"qemu\""),
+            "The libvirt driver whose scripts the table is about. Each driver has a folder of scripts: `custom` is qemu's, \
+             `custom-network` the network driver's.",
+            |draft, value| {
+                let names = driver::ALL.map(|driver| (driver.name, driver.name));
+                let read = value.one_of(&names);
+                draft.rule.driver = Some(read.as_ref().map_or("", |name| *name));
+                read.err().into_iter().collect()
+            },
         ),
         Key::new(
             "domains",
@@ -126,8 +141,8 @@ static SCRIPT_KEYS: Section<Draft> = Section {
             DefaultValue::Toml("\"continue\""),
             "`\"continue\"` logs a failure and goes on. `\"abort\"` is a veto: if the script fails, or can't be started, \
              the scripts after it are skipped and libvirt refuses the operation. It counts on prepare, start, migrate and \
-             restore, where nothing runs yet, and on other operations it is no more than `\"continue\"`. A script that is \
-             not executable is ignored, veto or not.",
+             restore, where nothing runs yet, and on a network's port-created; on other operations it is no more than \
+             `\"continue\"`. A script that is not executable is ignored, veto or not.",
             |draft, value| set(&mut draft.rule.on_failure, on_failure(value).map(Some)),
         ),
         Key::new(

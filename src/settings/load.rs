@@ -40,7 +40,7 @@ pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf
         }
         problems.extend(found.into_iter().map(|problem| (file.clone(), problem)));
     }
-    (settings, problems)
+    (settings.of(paths.driver()), problems)
 }
 
 /// Takes what one file says into `settings`.

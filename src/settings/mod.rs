@@ -16,6 +16,7 @@ pub use crate::configuration::{Cost, Place, Problem};
 
 pub(crate) use self::catalogue::on_failure;
 use crate::configuration::matches;
+use crate::driver::{Driver, QEMU};
 
 /// Checks that a file has to pass to be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +69,8 @@ pub struct Settings {
     pub trust: Trust,
     /// Scripts run for VMs of users' own libvirt too, as that user.
     pub sessions: bool,
+    /// The driver whose events they are for.
+    pub driver: &'static Driver,
     rules: Vec<Rule>,
 }
 
@@ -81,6 +84,7 @@ impl Default for Settings {
             max_output: 64 << 20,
             trust: Trust::default(),
             sessions: false,
+            driver: &QEMU,
             rules: Vec::new(),
         }
     }
@@ -92,6 +96,8 @@ struct Rule {
     /// Its file, and its line there, from 1.
     place: (PathBuf, usize),
     name: Pattern,
+    /// The driver's name; none where it is qemu, empty where it could not be read.
+    driver: Option<&'static str>,
     /// The domains that the scripts are for; none where every domain's.
     domains: Option<Vec<Pattern>>,
     timeout: Option<Duration>,
@@ -190,7 +196,7 @@ impl Settings {
 
     /// All `[[script]]` tables, in the order in which they count.
     pub fn tables(&self) -> impl Iterator<Item = Table<'_>> {
-        self.rules.iter().map(|rule| Table {
+        self.rules.iter().filter(|rule| rule.is_of(self.driver)).map(|rule| Table {
             file: &rule.place.0,
             line: rule.place.1,
             restricts: rule.domains.is_some(),
@@ -201,13 +207,30 @@ impl Settings {
     }
 
     fn rules_for<'a>(&'a self, file_name: &'a OsStr) -> impl DoubleEndedIterator<Item = &'a Rule> {
-        self.rules.iter().filter(move |rule| matches(&rule.name, file_name))
+        self.rules.iter().filter(move |rule| rule.is_of(self.driver) && matches(&rule.name, file_name))
+    }
+
+    /// The same for the events of a driver, which may bound them.
+    fn of(mut self, driver: &'static Driver) -> Self {
+        self.driver = driver;
+        if let Some(bound) = driver.event_timeout {
+            self.event_timeout = Some(self.event_timeout.map_or(bound, |timeout| timeout.min(bound)));
+            self.grace = self.grace.min(Self::default().grace);
+        }
+        self
+    }
+}
+
+impl Rule {
+    fn is_of(&self, driver: &Driver) -> bool {
+        self.driver.unwrap_or(QEMU.name) == driver.name
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::DAEMON;
 
     fn settings(text: &str) -> Settings {
         let mut settings = Settings::default();
@@ -241,6 +264,17 @@ mod tests {
         assert_eq!(of("all_x"), (100, OnFailure::Continue, Filter::No));
         assert_eq!(of("start_x"), (30, OnFailure::Abort, Filter::Yes));
         assert_eq!(of("start_gate.sh"), (5, OnFailure::Continue, Filter::Yes));
+    }
+
+    #[test]
+    fn a_daemon_s_event_ends_before_systemd_gives_the_daemon_up() {
+        const SYSTEMD: Duration = Duration::from_secs(90);
+        for text in ["", "eventTimeoutSeconds = 1000\ngraceSeconds = 100\n"] {
+            let of = settings(text).of(&DAEMON);
+            assert!(of.event_timeout.is_some_and(|timeout| timeout + of.grace + Duration::from_secs(1) < SYSTEMD));
+        }
+        assert_eq!(settings("eventTimeoutSeconds = 5\n").of(&DAEMON).event_timeout, Some(Duration::from_secs(5)));
+        assert_eq!(settings("").of(&QEMU), settings(""));
     }
 
     #[test]

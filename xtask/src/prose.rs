@@ -56,7 +56,8 @@ pub(crate) const SURROUNDINGS: [(&str, &str); 6] = [
 ];
 
 /// The variables that every script has.
-pub(crate) const VARIABLES: [(&str, &str); 6] = [
+pub(crate) const VARIABLES: [(&str, &str); 7] = [
+    ("VIRT_HOOKS_DRIVER", "The libvirt driver that called: `qemu`, `network`, `lxc`, `libxl` or `daemon`."),
     ("VIRT_HOOKS_DOMAIN", "The first argument: the VM's name."),
     ("VIRT_HOOKS_OPERATION", "The second: the operation."),
     ("VIRT_HOOKS_SUB_OPERATION", "The third: `begin` or `end`."),

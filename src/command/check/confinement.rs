@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Findings;
 use crate::command::host::inventory::{Entry, Inventory};
-use crate::driver::{Driver, QEMU};
+use crate::driver::QEMU;
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::trust::shell;
@@ -31,7 +31,7 @@ fn read(path: &Path) -> String {
 fn profiles(paths: &Paths) -> impl Iterator<Item = String> {
     let loaded = read(&paths.elsewhere("sys/kernel/security/apparmor/profiles"));
     let enforced = move |profile: &&str| loaded.lines().any(|line| line.trim() == format!("{profile} (enforce)"));
-    Driver::daemons().filter(enforced).map(|profile| format!("usr.sbin.{profile}"))
+    paths.driver().daemons().filter(enforced).map(|profile| format!("usr.sbin.{profile}"))
 }
 
 /// From where a profile lets the hook start programs: what lies in these folders themselves, and all below hooks.

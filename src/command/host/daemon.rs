@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::driver::{Driver, QEMU};
+use crate::driver::QEMU;
 use crate::paths::Paths;
 use crate::state::{Directory, StateError};
 
@@ -46,7 +46,7 @@ impl fmt::Display for Reload {
 impl Daemon {
     /// Those that run.
     pub(crate) fn running(paths: &Paths) -> Vec<Self> {
-        Driver::daemons().filter_map(|name| Self::named(name, paths)).collect()
+        paths.driver().daemons().filter_map(|name| Self::named(name, paths)).collect()
     }
 
     fn named(name: &'static str, paths: &Paths) -> Option<Self> {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::driver::Operation;
+use crate::driver::{Driver, Operation};
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::script::{self, Origin, Scope};
@@ -77,7 +77,7 @@ impl Inventory {
         let (settings, problems) = settings::load(paths, &judge, Keep::Nothing);
         let mut inventory = Self { entries: Vec::new(), missing: false, unread: Vec::new(), settings, problems };
         let settings = inventory.settings.clone();
-        let look = Look { judge: &judge, settings: &settings, programs: programs(paths) };
+        let look = Look { judge: &judge, settings: &settings, programs: programs(paths), driver: paths.driver() };
         match names(paths.custom()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => inventory.missing = true,
             names => {
@@ -138,6 +138,7 @@ struct Look<'a> {
     judge: &'a Judge,
     settings: &'a Settings,
     programs: PathBuf,
+    driver: &'static Driver,
 }
 
 impl Look<'_> {
@@ -149,13 +150,13 @@ impl Look<'_> {
             Some(domain) => [domain.as_bytes(), b"/", name.as_bytes()].concat(),
             None => name.as_bytes().to_vec(),
         };
-        let scope = Scope::of(name.as_bytes());
+        let scope = Scope::of(self.driver, name.as_bytes());
         let fate = if path.is_dir() {
             Fate::Folder
         } else if script::is_leftover(name.as_bytes()) {
             Fate::Leftover
         } else if scope.is_none() {
-            Fate::Other(script::meant(name.as_bytes()).filter(|_| looks_like_a_program(&path)))
+            Fate::Other(script::meant(self.driver, name.as_bytes()).filter(|_| looks_like_a_program(&path)))
         } else if self.is_left_out(&name, domain) {
             Fate::LeftOut
         } else {

@@ -3,21 +3,24 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::driver::QEMU;
+use crate::driver::{Driver, QEMU};
 use crate::process::{Supervisor, ToolError};
 
 /// How long an answer may take. While a hook runs, libvirt answers nothing about its VM.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What `virsh` prints when it is called with these arguments for the system's libvirt.
+/// Returns the output of `virsh`, called with these arguments for the system's libvirt and this driver.
 ///
 /// # Errors
 /// Where it is not there, fails, or does not answer in time.
-pub(crate) fn ask<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<Vec<u8>, ToolError> {
-    ask_by(&mut Supervisor::watching(), arguments)
+pub(crate) fn ask_of<A: Into<OsString>>(
+    driver: &Driver,
+    arguments: impl IntoIterator<Item = A>,
+) -> Result<Vec<u8>, ToolError> {
+    call(&mut Supervisor::watching(), driver, arguments)
 }
 
-/// The same by whoever calls other programs as well.
+/// The same for qemu, by a caller of other programs.
 ///
 /// # Errors
 /// As above.
@@ -25,6 +28,14 @@ pub(crate) fn ask_by<A: Into<OsString>>(
     programs: &mut Supervisor,
     arguments: impl IntoIterator<Item = A>,
 ) -> Result<Vec<u8>, ToolError> {
-    let system = ["-c", QEMU.uri, "-q"].map(OsString::from);
+    call(programs, &QEMU, arguments)
+}
+
+fn call<A: Into<OsString>>(
+    programs: &mut Supervisor,
+    driver: &Driver,
+    arguments: impl IntoIterator<Item = A>,
+) -> Result<Vec<u8>, ToolError> {
+    let system = ["-c", driver.uri, "-q"].map(OsString::from);
     programs.ask("virsh", system.into_iter().chain(arguments.into_iter().map(Into::into)), TIMEOUT)
 }

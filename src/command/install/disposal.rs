@@ -8,7 +8,6 @@ use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::host::hook_file::{Foreign, HookFile, are_alike};
 use crate::command::host::kept::is_beside;
-use crate::driver::Driver;
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::Quoted;
@@ -137,7 +136,7 @@ fn can_go_beside(found: &HookFile, paths: &Paths, programs: &mut Supervisor) -> 
 
 /// Which libvirt there is, as the first of its programs tells. That of an image can't be asked.
 fn libvirt(paths: &Paths, programs: &mut Supervisor) -> Option<(&'static str, (u32, u32))> {
-    Driver::daemons().chain(["virsh"]).filter(|_| paths.is_host()).find_map(|program| {
+    paths.driver().daemons().chain(["virsh"]).filter(|_| paths.is_host()).find_map(|program| {
         let told = programs.ask(program, ["--version"], TIMEOUT).ok()?;
         Some((program, version(&String::from_utf8_lossy(&told))?))
     })

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::steps::{Said, Teller};
 use crate::command::host::daemon::{Daemon, FirstInstalled, Reload};
-use crate::driver::Driver;
 use crate::network::declaration;
 use crate::paths::Paths;
 use crate::process::Supervisor;
@@ -76,7 +75,7 @@ impl Host<'_> {
             }
         }
         if running.is_empty() {
-            let daemons: Vec<_> = Driver::daemons().collect();
+            let daemons: Vec<_> = self.paths.driver().daemons().collect();
             let what = format!("nothing, since neither {} runs here: {later}", daemons.join(" nor "));
             self.teller.say(&Said::new("reloaded", what));
         }

@@ -1,9 +1,9 @@
 //! The command line of `virt-hooks log`.
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 
-use crate::driver::QEMU;
+use crate::command::operation;
+use crate::driver::Driver;
 
 /// Filters and output format of `virt-hooks log`.
 #[derive(Debug, Default, Args)]
@@ -23,6 +23,10 @@ pub(in crate::command) struct Arguments {
     #[arg(long, value_name = "VM", allow_hyphen_values = true)]
     pub(super) domain: Option<String>,
 
+    /// Only records of this libvirt driver
+    #[arg(long, value_name = "DRIVER", value_parser = operation::driver())]
+    pub(super) driver: Option<&'static Driver>,
+
     /// Only records of scripts whose file name, or name with the VM's folder such as my-vm/start_a, matches this
     /// pattern
     #[arg(long, value_name = "SCRIPT", allow_hyphen_values = true)]
@@ -30,7 +34,7 @@ pub(in crate::command) struct Arguments {
 
     /// Only records of this operation
     #[arg(long, value_name = "OPERATION", hide_possible_values = true,
-          value_parser = PossibleValuesParser::new(QEMU.operations.iter().map(|operation| operation.name())))]
+          value_parser = operation::one())]
     pub(super) operation: Option<String>,
 
     /// Only runs that failed, with all their records from start to end; with --timeline, events with such runs

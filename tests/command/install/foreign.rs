@@ -52,7 +52,7 @@ fn every_kind_of_thing_is_left_alone_and_named() {
         }),
         // It only speaks of ours.
         ("a file that begins with: #!/bin/sh", |host| {
-            let quoting = "#!/bin/sh\n# virt-hooks, called as libvirt's qemu hook, takes four arguments\n";
+            let quoting = "#!/bin/sh\n# virt-hooks, called as libvirt's hook, takes four arguments\n";
             drop(host.file(HOOK, quoting, 0o755));
         }),
         // Its first line must not play tricks on a terminal.

@@ -141,6 +141,18 @@ impl Host {
         Call::new(self, "/etc/libvirt/hooks/qemu", arguments)
     }
 
+    /// A call of the hook of another driver, by its path.
+    pub fn hook_at<'a, A: AsRef<std::ffi::OsStr>>(
+        &'a self,
+        hook: &'a str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Call<'a> {
+        if !self.path(hook).exists() {
+            fs::hard_link(self.path("etc/libvirt/hooks/qemu"), self.path(hook)).expect("the driver's hook");
+        }
+        Call::new(self, hook, arguments)
+    }
+
     /// A call of the hook as libvirt makes it at an operation of the VM `vm`.
     pub fn event(&self, operation: &str) -> Call<'_> {
         let end = matches!(operation, "stopped" | "release");

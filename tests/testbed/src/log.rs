@@ -66,7 +66,7 @@ impl Record {
         let (time, rest) = line.split_once(' ')?;
         let timely = time.len() == "2026-11-22T14:22:44.123+01:00".len() && time.as_bytes().get(10) == Some(&b'T');
         let (level, rest) = rest.trim_start().split_once(' ')?;
-        let rest = rest.trim_start().strip_prefix("qemu-hook[")?;
+        let rest = rest.trim_start().split_once("-hook[").filter(|(driver, _)| !driver.contains(' '))?.1;
         let (pid, rest) = rest.split_once("] ")?;
         let rest = match rest.strip_prefix('"') {
             Some(quoted) => quoted.split_once("\" ")?.1,

@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::moment::millisecond;
 use super::rehearsal::Rehearsals;
+use crate::driver::Driver;
 use crate::record::outcome::Outcome;
 use crate::record::{Fields, Message, Quoted};
 
@@ -26,6 +27,8 @@ const NAME: usize = 512;
 pub(crate) struct Event {
     /// The time of its first record, as it stands there.
     pub(crate) time: String,
+    /// The driver that called.
+    pub(crate) driver: &'static Driver,
     /// The domain, the operation and the sub-operation, as they can be shown.
     pub(crate) domain: String,
     pub(crate) operation: String,
@@ -75,6 +78,7 @@ impl Event {
         };
         Some(Self {
             time: fields.time.to_owned(),
+            driver: fields.driver,
             domain: name(fields.domain.read())?,
             operation: name(fields.operation.read())?,
             sub_operation: name(fields.sub_operation.read())?,

@@ -11,12 +11,14 @@ use super::moment::{DISORDER, End, LONGEST_RUN, Moment};
 use super::pattern::NamePattern;
 use crate::command::failure::Failure;
 use crate::command::log::arguments::Arguments;
+use crate::driver::Driver;
 use crate::record::Fields;
 use crate::record::outcome::Outcome;
 
 /// Conditions on a record. Without any condition, lines of other programs match too.
 #[derive(Debug)]
 pub(crate) struct Filter {
+    driver: Option<&'static Driver>,
     domain: Option<NamePattern>,
     script: Option<NamePattern>,
     operation: Option<String>,
@@ -39,6 +41,7 @@ impl Filter {
         let moment = |option, text: Option<&String>, end| text.map(|text| Moment::parse(option, text, end)).transpose();
         let until = moment("--until", arguments.until.as_ref(), End::Last)?;
         let mut filter = Self {
+            driver: arguments.driver,
             domain: pattern("--domain", arguments.domain.as_ref())?,
             script: pattern("--script", arguments.script.as_ref())?,
             operation: arguments.operation.clone(),
@@ -81,7 +84,7 @@ impl Filter {
 
     /// Returns true if every line matches, lines of other programs too.
     pub(crate) const fn takes_every_line(&self) -> bool {
-        let any = self.domain.is_some() || self.script.is_some() || self.operation.is_some();
+        let any = self.domain.is_some() || self.script.is_some() || self.operation.is_some() || self.driver.is_some();
         !(any || self.since.is_some() || self.until.is_some() || self.failed || self.only_records)
     }
 
@@ -100,6 +103,9 @@ impl Filter {
     /// Returns true if a record is of the requested event and script.
     pub(crate) fn fits_run(&self, fields: &Fields<'_>) -> bool {
         if self.operation.as_ref().is_some_and(|operation| fields.operation.written() != operation.as_bytes()) {
+            return false;
+        }
+        if self.driver.is_some_and(|driver| driver != fields.driver) {
             return false;
         }
         let domain = |pattern: &NamePattern| fields.domain.read().is_some_and(|name| pattern.fits(&name));

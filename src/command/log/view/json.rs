@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use crate::command::log::query::stage::outcome;
+use crate::driver::QEMU;
 use crate::record::outcome::Outcome;
 use crate::record::{Escaped, Fields, Record};
 
@@ -15,6 +16,9 @@ use crate::record::{Escaped, Fields, Record};
 struct Object<'a> {
     time: &'a str,
     level: &'a str,
+    /// Where it is not qemu.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    driver: Option<&'a str>,
     pid: u32,
     domain: &'a str,
     operation: &'a str,
@@ -45,6 +49,7 @@ pub(crate) fn record(out: &mut dyn Write, fields: &Fields<'_>) -> io::Result<()>
     let object = Object {
         time: &record.time,
         level: record.level.name(),
+        driver: Some(heading.driver).filter(|driver| *driver != &QEMU).map(|driver| driver.name),
         pid: heading.pid,
         domain: &text(&heading.domain),
         operation: &text(&heading.operation),

@@ -104,13 +104,14 @@ impl Timeline {
     fn heading(&self, out: &mut dyn Write, event: &Event, took: &str) -> io::Result<()> {
         let (narrow, widths) = (self.screen.width < NARROW, self.widths);
         let time = event.time.get(if narrow { 5..16 } else { 0..19 }).unwrap_or(&event.time).replace('T', " ");
-        let usual = QEMU.operation(event.operation.as_bytes()).map(Operation::sub_operation);
+        let usual = event.driver.operation(event.operation.as_bytes()).map(Operation::sub_operation);
         let operation = if usual == Some(event.sub_operation.as_str()) {
             event.operation.clone()
         } else {
             format!("{}/{}", event.operation, event.sub_operation)
         };
-        let operation = cut(&operation, self.screen.width / 4);
+        let of = if event.driver == &QEMU { String::new() } else { format!("{} ", event.driver.name) };
+        let operation = cut(&format!("{of}{operation}"), self.screen.width / 4);
         let gap = " ".repeat(widths.gap);
         let by_hand = if event.by_hand && !narrow { format!("{gap}by hand") } else { String::new() };
         // The domain gets what the others leave, up to where the durations end.
