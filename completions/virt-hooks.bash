@@ -159,7 +159,7 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__install)
-            opts="-h --replace --keep-existing --dry-run --packaged --only-over-cloudstack --root --help"
+            opts="-h --replace --keep-existing --beside --dry-run --packaged --only-over-cloudstack --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -180,12 +180,19 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__list)
-            opts="-h --domain --json --root --help prepare start started stopped release migrate restore reconnect attach"
+            opts="-h --driver --domain --json --root --help prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --driver)
+                    COMPREPLY=($(compgen -W "qemu network lxc libxl daemon" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --domain)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -208,7 +215,7 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__log)
-            opts="-n -f -h --domain --script --operation --failed --since --until --lines --follow --timeline --stats --json --root --help"
+            opts="-n -f -h --domain --driver --script --operation --failed --since --until --lines --follow --timeline --stats --json --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -216,6 +223,13 @@ _virt__hooks() {
             case "${prev}" in
                 --domain)
                     COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --driver)
+                    COMPREPLY=($(compgen -W "qemu network lxc libxl daemon" -- "${cur}"))
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
@@ -229,7 +243,7 @@ _virt__hooks() {
                     return 0
                     ;;
                 --operation)
-                    COMPREPLY=($(compgen -W "prepare start started stopped release migrate restore reconnect attach" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload" -- "${cur}"))
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
@@ -383,12 +397,19 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__new)
-            opts="-h --python --domain --root --help prepare start started stopped release migrate restore reconnect attach all"
+            opts="-h --driver --python --domain --root --help prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload all"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --driver)
+                    COMPREPLY=($(compgen -W "qemu network lxc libxl daemon" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --domain)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -460,12 +481,19 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__run)
-            opts="-h --xml --sub-operation --extra --dry-run --json --root --help prepare start started stopped release migrate restore reconnect attach"
+            opts="-h --driver --xml --sub-operation --extra --dry-run --json --root --help prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --driver)
+                    COMPREPLY=($(compgen -W "qemu network lxc libxl daemon" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --xml)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then

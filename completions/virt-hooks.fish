@@ -42,7 +42,8 @@ complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "pause" -d 'Ru
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "resume" -d 'Run scripts again'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l replace -d 'Replace a hook that is somebody else\'s; it is kept as a backup'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l keep-existing -d 'Keep a hook that is somebody else\'s: it moves to qemu.d, where libvirt 6.5 and newer run it after this one'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l keep-existing -d 'Keep a hook that is somebody else\'s: this one calls it after all scripts, under its old name'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l beside -d 'Leave a hook that is somebody else\'s as it is: this one goes to qemu.d, where libvirt 6.5 and newer call it after that'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l dry-run -d 'Only tell what would be done'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l packaged -d 'As packages call it: leave the hook out if `uninstall` has taken it out, and wait for another installation to end'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l only-over-cloudstack -d 'Do nothing unless CloudStack\'s own hook has taken the place of this one'
@@ -54,18 +55,33 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand uninstall" -s h -l
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand check" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand check" -l json -d 'As a JSON array of {severity, subject, message, remedy}'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand check" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -l driver -d 'Of this libvirt driver' -r -f -a "qemu\t''
+network\t''
+lxc\t''
+libxl\t''
+daemon\t''"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -l domain -d 'Only what is for this VM' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -l json -d 'As a JSON array'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l driver -d 'The libvirt driver whose hook is tried' -r -f -a "qemu\t''
+network\t''
+lxc\t''
+libxl\t''
+daemon\t''"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l xml -d 'The VM\'s XML, as the scripts get it on stdin; - reads it from here' -r -F
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l sub-operation -d 'The third argument of the scripts; libvirt\'s own for the operation if it is not given' -r -f
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l extra -d 'The fourth argument of the scripts' -r -f
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l extra -d 'The fourth argument of the scripts; libvirt\'s own for the operation if it is not given' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l dry-run -d 'Only show what would run, in which order and with which settings'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -l json -d 'With --dry-run: as a JSON array, like that of list'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l domain -d 'Only records of VMs whose name matches this pattern (* ? [...])' -r -f
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l driver -d 'Only records of this libvirt driver' -r -f -a "qemu\t''
+network\t''
+lxc\t''
+libxl\t''
+daemon\t''"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l script -d 'Only records of scripts whose file name, or name with the VM\'s folder such as my-vm/start_a, matches this pattern' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l operation -d 'Only records of this operation' -r -f -a "prepare\t''
 start\t''
@@ -75,7 +91,12 @@ release\t''
 migrate\t''
 restore\t''
 reconnect\t''
-attach\t''"
+attach\t''
+port-created\t''
+port-deleted\t''
+updated\t''
+shutdown\t''
+reload\t''"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l since -d 'Not older than this: 90s, 15m, 1h, 7d, or a time such as 14:22 (its last occurrence), 2026-11-22 or 2026-11-22T14:22:44' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l until -d 'Not newer than this; a date means its end' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -s n -l lines -d 'Only the last COUNT records; with --timeline, events' -r -f
@@ -86,6 +107,11 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l timeline -
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l stats -d 'Count the runs of each script, those that failed or timed out, and how long they took; runs by hand don\'t count'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -l json -d 'Print JSON, an object a line; with --stats an array'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand log" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new" -l driver -d 'For this libvirt driver, in its folder of scripts' -r -f -a "qemu\t''
+network\t''
+lxc\t''
+libxl\t''
+daemon\t''"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new" -l domain -d 'For this VM only, in its own folder' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new" -l python -d 'In Python instead of bash'
@@ -103,7 +129,7 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not _
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "check" -d 'Tell what keeps declared forwards and routes from working, and what mends it'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "import" -d 'Turn hooks.json of libvirt-hook-qemu into declarations, and print them'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -l json -d 'As a JSON array of {domain, kind, what, state, connections, source}'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -l json -d 'As a JSON array of {domain, kind, what, state, reason, connections, source}'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from apply" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from apply" -s q -l quiet -d 'Tell only what went wrong'
@@ -126,7 +152,7 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand resume" -l root -d
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand resume" -s h -l help -d 'Print help'
 complete -c virt-hooks -f
 complete -c virt-hooks -l root -r -f -a "(__fish_complete_directories)"
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach" -a "prepare start started stopped release migrate restore reconnect attach"
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach" -a "prepare start started stopped release migrate restore reconnect attach"
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach all" -a "prepare start started stopped release migrate restore reconnect attach all"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload" -a "prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload" -a "prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload all" -a "prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload all"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get; and not __fish_seen_subcommand_from name uuid macs bridges taps interfaces" -a "name uuid macs bridges taps interfaces"

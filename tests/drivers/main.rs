@@ -1,6 +1,5 @@
 //! The hooks of libvirt's drivers other than qemu: the same program, under the driver's name.
 
-#![expect(clippy::unwrap_used, reason = "what is outside of a test's own function ends the test too")]
 
 mod input;
 mod isolation;
