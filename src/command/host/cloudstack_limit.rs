@@ -3,10 +3,10 @@
 /// The variable that holds it.
 const VARIABLE: &str = "timeoutSeconds";
 
-/// What the hook says of its limit.
+/// Timeout that a CloudStack hook sets for scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// So many seconds.
+    /// Its value in seconds.
     Seconds(u64),
     /// Something else, in this line.
     Unclear(String),
@@ -20,7 +20,7 @@ impl Limit {
             let seconds = seconds(assigned(&line)?);
             Some(seconds.map_or_else(|| Self::Unclear(line.trim().to_owned()), Self::Seconds))
         });
-        // Where it is set twice to different numbers, it takes Python to tell which one holds.
+        // Only Python can tell which of two different assignments holds.
         limits.reduce(|one, other| match (&one, &other) {
             (Self::Unclear(_), _) => one,
             (Self::Seconds(first), Self::Seconds(second)) if first != second => {
@@ -37,7 +37,7 @@ fn assigned(line: &str) -> Option<&str> {
     match left.trim() {
         "" if value.starts_with('=') => None,
         "" => value.split('#').next(),
-        // It changes an earlier value, or has an annotation: no number.
+        // A changed earlier value, or an annotation, is not a number.
         left if left.starts_with(['+', '-', '*', '/', '%', ':']) => Some(left),
         _ => None,
     }

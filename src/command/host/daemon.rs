@@ -21,11 +21,11 @@ pub(crate) struct Daemon {
     pub(crate) pid: i32,
     /// When it started: it writes its pid file then.
     pub(crate) since: SystemTime,
-    /// How it is made to look for its hooks.
+    /// Way to make it load its hooks.
     pub(crate) reload: Reload,
 }
 
-/// How a daemon is made to look for its hooks. Shown, it is the command line for that.
+/// Way to make a daemon load its hooks. Displays as its command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reload {
     /// By systemd, which started it as this unit.
@@ -44,7 +44,7 @@ impl fmt::Display for Reload {
 }
 
 impl Daemon {
-    /// Those that run.
+    /// Returns the daemons that run.
     pub(crate) fn running(paths: &Paths) -> Vec<Self> {
         paths.driver().daemons().filter_map(|name| Self::named(name, paths)).collect()
     }
@@ -62,7 +62,7 @@ impl Daemon {
     }
 }
 
-/// Whether systemd runs the process as the unit that is called so: every unit is a control group (systemd.exec(5)).
+/// Returns true if systemd runs the process as the unit of this name: every unit is a control group (systemd.exec(5)).
 fn is_of_its_unit(process: &Path, name: &str) -> bool {
     let unit = format!("{name}.service");
     let groups = fs::read_to_string(process.join("cgroup")).unwrap_or_default();
@@ -97,8 +97,8 @@ impl FirstInstalled {
         Self { at: SystemTime::now(), reloaded: Vec::new() }
     }
 
-    /// What is known of it: what `install` kept since the host was booted, or else, for a hook that was put there by other
-    /// means, what its traces tell. None where the hook has been called since the host was booted.
+    /// Returns the installation that `install` recorded since boot, or one that the files of a hook that was installed
+    /// by other means show. Returns `None` if libvirt has called the hook since boot.
     pub(crate) fn of(paths: &Paths) -> Option<Self> {
         Self::kept(paths).or_else(|| Self::by_its_traces(paths))
     }
@@ -115,7 +115,7 @@ impl FirstInstalled {
         Some(Self { at: traces.into_iter().filter_map(made).fold(at, SystemTime::min), reloaded: Vec::new() })
     }
 
-    /// What `install` kept of it.
+    /// Returns the installation that `install` recorded.
     pub(crate) fn kept(paths: &Paths) -> Option<Self> {
         let kept = String::from_utf8(directory(paths).kept(STAMP)?).ok()?;
         let mut lines = kept.lines();
@@ -127,10 +127,10 @@ impl FirstInstalled {
         Some(Self { at, reloaded: reloaded.collect() })
     }
 
-    /// Keeps it until the next boot.
+    /// Records it until the next boot.
     ///
     /// # Errors
-    /// Where the state folder can't be written to.
+    /// The state folder cannot be written.
     pub(crate) fn keep(&self, paths: &Paths) -> Result<(), StateError> {
         let at = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let reloaded: String = self.reloaded.iter().map(|(name, pid)| format!("{name} {pid}\n")).collect();
@@ -142,7 +142,8 @@ impl FirstInstalled {
         self.reloaded.push((daemon.name.to_owned(), daemon.pid));
     }
 
-    /// Whether this daemon started before and was not reloaded by `install` since: it does not call the hook.
+    /// Returns true if this daemon started before the installation and `install` has not reloaded it since: it does not
+    /// call the hook.
     pub(crate) fn is_unknown_to(&self, daemon: &Daemon) -> bool {
         let reloaded = self.reloaded.iter().any(|(name, pid)| name == daemon.name && *pid == daemon.pid);
         daemon.since < self.at && !reloaded

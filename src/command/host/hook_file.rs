@@ -1,4 +1,4 @@
-//! What lies where libvirt looks for its hook: this program, Apache CloudStack's hook, something else, or nothing.
+//! The file at libvirt's path for the hook: this program, Apache CloudStack's hook, another one, or none.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -20,20 +20,20 @@ const MAXIMUM_SCRIPT: u64 = 1 << 20;
 /// The most that is looked through of a program, in bytes: one built for debugging has some 40 MiB.
 const MAXIMUM_PROGRAM: u64 = 256 << 20;
 
-/// How much is looked through at a time, in bytes.
+/// Size of a block that is searched, in bytes.
 const CHUNK: usize = 256 << 10;
 
-/// How much of a file's first line is shown, in bytes.
+/// Maximum length of a file's first line that is shown, in bytes.
 const SHOWN: usize = 80;
 
-/// Where packages put the program, and `make install`.
+/// The program's path in packages and for `make install`.
 const USUAL_PROGRAM: &str = "/usr/sbin/virt-hooks";
 
-/// The running program, whatever became of the file that it was started from. An image that a package is being put into
-/// may be without /proc: there it is the file that it was called by, or where it usually is.
+/// Opens the running program, even if its file has been replaced or removed. Without /proc, as in an image that a
+/// package is being installed into, this is the file that it was called by, or the usual one.
 ///
 /// # Errors
-/// Where it can't be opened.
+/// The file cannot be opened.
 pub(crate) fn running_program() -> io::Result<File> {
     match File::open("/proc/self/exe") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -46,16 +46,16 @@ pub(crate) fn running_program() -> io::Result<File> {
 
 const ELF: &[u8] = b"\x7fELF";
 
-/// What CloudStack's hook has by default, and so has this one.
+/// Default timeout of CloudStack's hook and this one.
 const USUAL_LIMIT: Limit = Limit::Seconds(600);
 
-/// Where CloudStack's hook has its scripts, and so has this one.
+/// Folder of scripts of CloudStack's hook and this one.
 const USUAL_CUSTOM: &str = "/etc/libvirt/hooks/custom";
 
-/// What lies at the hook's place.
+/// The file at the hook's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HookFile {
-    /// Nothing.
+    /// No file.
     Missing,
     /// This program, of whatever version.
     Ours,
@@ -65,14 +65,14 @@ pub(crate) enum HookFile {
         limit: Option<Limit>,
         /// The folder of its scripts, where it is another than it was.
         moved_custom: Option<PathBuf>,
-        /// It runs the scripts in `custom` itself. Its first versions did not.
+        /// True if it runs the scripts in `custom`. Its first versions did not.
         runs_custom: bool,
     },
     /// Anything else.
     Foreign {
-        /// What it is.
+        /// Its kind.
         what: Foreign,
-        /// It runs the scripts in `custom` itself, as far as its text tells.
+        /// True if its text shows that it runs the scripts in `custom`.
         runs_custom: bool,
     },
 }
@@ -95,7 +95,7 @@ pub(crate) enum Foreign {
 }
 
 impl fmt::Display for Foreign {
-    /// As it goes on after "It is".
+    /// Writes it as the continuation of "It is".
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Symlink(target) => write!(formatter, "a symlink to {}", Quoted::path(target)),
@@ -122,7 +122,7 @@ impl HookFile {
                 _ if status.len() == 0 => Foreign::Empty,
                 _ => return Self::read(path),
             };
-            // What a symlink leads to may run the scripts as well as a file.
+            // The target of a symlink may run the scripts as well.
             let through = if kind.is_symlink() { beginning(path).unwrap_or_default() } else { Vec::new() };
             Ok(Self::Foreign { what, runs_custom: names(&through, b"hooks/custom") })
         });
@@ -140,7 +140,7 @@ impl HookFile {
         led_to(path, root).map_or(Self::Missing, |target| Self::look(&target))
     }
 
-    /// Whether the scripts in `custom` are run by it, other than as this program does.
+    /// Returns true if it runs the scripts in `custom`, and is not this program.
     pub(crate) const fn runs_custom(&self) -> bool {
         match self {
             Self::Missing | Self::Ours => false,
@@ -172,7 +172,7 @@ impl HookFile {
     }
 }
 
-/// What `path` leads to, opened, without waiting for whoever may write to it.
+/// Opens the target of `path`, without waiting for a writer.
 fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a file")) }
@@ -185,7 +185,7 @@ pub(crate) fn beginning(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Whether a sentence stands anywhere in a file, in the first [`MAXIMUM_PROGRAM`] of it.
+/// Returns true if the first [`MAXIMUM_PROGRAM`] bytes of a file contain a sentence.
 fn holds(path: &Path, sentence: &[u8]) -> io::Result<bool> {
     let mut file = open(path)?.take(MAXIMUM_PROGRAM);
     let mut window = Vec::with_capacity(CHUNK + sentence.len());
@@ -196,7 +196,7 @@ fn holds(path: &Path, sentence: &[u8]) -> io::Result<bool> {
         if names(&window, sentence) {
             return Ok(true);
         }
-        // It may begin at the end of this piece.
+        // The sentence may begin at the end of this block.
         let kept = window.len().saturating_sub(sentence.len());
         window.drain(..kept);
     }
@@ -216,7 +216,7 @@ fn is_cloudstack_s(text: &[u8]) -> bool {
     first.starts_with(b"#!") && names(first, b"python") && names(text, b"qemu-hook.log") && names(text, b"cloudVirBr")
 }
 
-/// What `customDir = "/etc/libvirt/hooks/custom"` in it says.
+/// Returns the value of a line `customDir = "/etc/libvirt/hooks/custom"`.
 fn custom(text: &[u8]) -> Option<PathBuf> {
     let value = set(text, "customDir")?.trim();
     let quoted = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
@@ -232,23 +232,23 @@ fn set<'a>(text: &'a [u8], variable: &str) -> Option<&'a str> {
     })
 }
 
-/// Where a path leads, with every symlink followed; one of an image as the host sees it that the image becomes. None
-/// where it leads nowhere, or out of `root`.
+/// Returns the target of a path, with every symlink followed; in an image, as the host that boots it will see it.
+/// Returns `None` if there is none, or if it is outside of `root`.
 pub(crate) fn led_to(path: &Path, root: &Path) -> Option<PathBuf> {
     let target = fs::read_link(path).ok();
     let in_root = target.as_deref().and_then(|target| target.strip_prefix("/").ok()).map(|target| root.join(target));
     in_root.as_deref().unwrap_or(path).canonicalize().ok().filter(|target| target.starts_with(root))
 }
 
-/// Whether there is anything, be it a link that leads nowhere.
+/// Returns true if the path exists, even as a dangling symlink.
 pub(crate) fn is_there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// Whether a file is the running program, byte by byte.
+/// Returns true if a file has the same bytes as the running program.
 ///
 /// # Errors
-/// Where one of them can't be read.
+/// One of them cannot be read.
 pub(crate) fn is_this_build(path: &Path) -> io::Result<bool> {
     let (mut one, mut other) = (running_program()?, open(path)?);
     if one.metadata()?.len() != other.metadata()?.len() {
@@ -269,8 +269,8 @@ pub(crate) fn is_this_build(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether two things at two places are the same, but for their times: files of the same bytes and mode, symlinks to
-/// the same target. Files longer than a script are never told to be.
+/// Returns true if the files at two paths are the same except for their times: the same bytes and mode, or symlinks to
+/// the same target. Files longer than a script count as different.
 pub(crate) fn are_alike(one: &Path, other: &Path) -> bool {
     let alike = || -> io::Result<bool> {
         let (first, second) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);
@@ -283,7 +283,7 @@ pub(crate) fn are_alike(one: &Path, other: &Path) -> bool {
         let short = first.is_file() && second.is_file() && first.len() <= MAXIMUM_SCRIPT;
         Ok(short && beginning(one)? == beginning(other)?)
     };
-    // What can't be compared is not known to be the same.
+    // Files that cannot be compared count as different.
     alike().unwrap_or(false)
 }
 

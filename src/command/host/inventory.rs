@@ -14,7 +14,7 @@ use crate::script::{self, Origin, Scope};
 use crate::settings::{self, Keep, Problem, ScriptSettings, Settings, Trust};
 use crate::trust::{Fault, Judge, Kind, Unusable, shell};
 
-/// What lies in `custom/` and in the VMs' own folders, in the order in which scripts run.
+/// The content of `custom/` and of the VMs' folders, in the order in which scripts run.
 #[derive(Debug)]
 pub(crate) struct Inventory {
     pub(crate) entries: Vec<Entry>,
@@ -23,7 +23,7 @@ pub(crate) struct Inventory {
     /// Folders that could not be read, and why.
     pub(crate) unread: Vec<(PathBuf, io::Error)>,
     pub(crate) settings: Settings,
-    /// What is wrong in which settings file.
+    /// Problems of the settings, each with its file.
     pub(crate) problems: Vec<(PathBuf, Problem)>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Inventory {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) path: PathBuf,
-    /// What records call it: its path below `custom/`.
+    /// Its name in records: its path below `custom/`.
     pub(crate) label: Vec<u8>,
     /// The VM in whose folder it lies.
     pub(crate) domain: Option<OsString>,
@@ -41,16 +41,16 @@ pub(crate) struct Entry {
     pub(crate) origin: Origin,
 }
 
-/// What becomes of an entry.
+/// The hook's decision about an entry.
 #[derive(Debug)]
 pub(crate) enum Fate {
-    /// It runs.
+    /// The script runs.
     Runs,
-    /// It runs although it can't be trusted, since the settings say so.
+    /// The script runs although it is not trusted, as the settings allow.
     RunsUntrusted(Fault),
-    /// It is switched off on purpose.
+    /// The script is switched off on purpose.
     Masked,
-    /// It is a script by its name and does not run.
+    /// The file is named as a script and does not run.
     Unfit(Unfit),
     /// An editor or a package manager left it behind.
     Leftover,
@@ -86,7 +86,7 @@ impl Inventory {
                     let Some(entry) = look.at(path.clone(), None) else { continue };
                     let is_folder = matches!(entry.fate, Fate::Folder);
                     inventory.entries.push(entry);
-                    // What begins with a dot is a tool's, such as git's.
+                    // Names that begin with a dot are of tools such as git.
                     if is_folder && !name.as_bytes().starts_with(b".") {
                         let inside = inventory.readable(&path, self::names(&path));
                         let own = |inner: OsString| look.at(path.join(inner), Some(&name));
@@ -142,7 +142,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// What lies there; nothing where it is gone by now.
+    /// Returns the entry at a path, or `None` if it has been removed.
     fn at(&self, path: PathBuf, domain: Option<&OsStr>) -> Option<Entry> {
         fs::symlink_metadata(&path).ok()?;
         let name = path.file_name().unwrap_or_default().to_owned();
@@ -175,7 +175,7 @@ impl Look<'_> {
         Some(Entry { label, domain: None, scope, fate, origin: Origin::Kept, path })
     }
 
-    /// Whether `domains` in the settings leaves a script no VM that it could run for.
+    /// Returns true if `domains` in the settings excludes every VM that a script could run for.
     fn is_left_out(&self, name: &OsStr, domain: Option<&OsStr>) -> bool {
         match domain {
             Some(domain) => !self.settings.is_for(name, domain),
@@ -183,7 +183,7 @@ impl Look<'_> {
         }
     }
 
-    /// What the hook would do with a script, as far as that can be told without running it.
+    /// Returns the hook's decision about a script, as far as it can be made without running it.
     fn fate(&self, path: &Path) -> Fate {
         let unfit = |what: String, remedy: String| Fate::Unfit(Unfit { what, remedy });
         let inspection = match self.judge.inspect(path) {
@@ -213,7 +213,7 @@ impl Look<'_> {
     }
 }
 
-/// Whether somebody means a file to be run: notes and libraries are not.
+/// Returns true if a file is meant to be run: notes and libraries are not.
 fn looks_like_a_program(path: &Path) -> bool {
     let executable = fs::metadata(path).is_ok_and(|status| status.permissions().mode() & 0o111 != 0);
     executable || script::interpreter_of(path).is_some()
@@ -226,7 +226,7 @@ fn remedy_for(unusable: &Unusable, path: &Path) -> String {
     }
 }
 
-/// Where the host's programs lie: an image has its own, a folder for trials has none.
+/// Returns the folder of the host's programs: an image has its own, a folder for trials has none.
 fn programs(paths: &Paths) -> PathBuf {
     let image = paths.elsewhere("usr/bin").is_dir();
     if image { paths.root().to_owned() } else { PathBuf::from("/") }

@@ -8,10 +8,10 @@ use glob::{MatchOptions, Pattern};
 use super::hook_file;
 use crate::paths::Paths;
 
-/// What is put in place.
+/// The installed configuration.
 pub(crate) const TEXT: &str = include_str!("../../../packaging/logrotate");
 
-/// What logrotate passes over in its folder, as left behind by others (`tabooext` in logrotate.conf(5)).
+/// Endings that logrotate ignores in its folder (`tabooext` in logrotate.conf(5)).
 const LEFT_BEHIND: [&str; 17] = [
     "~",
     ",v",
@@ -35,7 +35,7 @@ const LEFT_BEHIND: [&str; 17] = [
 /// Directives whose commands go on until `endscript`.
 const SCRIPTS: [&str; 5] = ["prerotate", "postrotate", "firstaction", "lastaction", "preremove"];
 
-/// Where the file is, or would be.
+/// Returns the path of the file, which need not exist.
 pub(crate) fn place(paths: &Paths) -> PathBuf {
     folder(paths).join("virt-hooks")
 }
@@ -44,7 +44,7 @@ fn folder(paths: &Paths) -> PathBuf {
     paths.elsewhere("etc/logrotate.d")
 }
 
-/// Whether there is logrotate.
+/// Returns true if logrotate is installed.
 pub(crate) fn is_there(paths: &Paths) -> bool {
     folder(paths).is_dir()
 }
@@ -56,7 +56,7 @@ pub(crate) fn covering(paths: &Paths) -> impl Iterator<Item = PathBuf> + use<> {
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_read(file)).collect();
     files.push(paths.elsewhere("etc/logrotate.conf"));
     files.sort();
-    // What can't be read names nothing.
+    // An unreadable file covers no log.
     files.into_iter().filter(|file| covers(&String::from_utf8_lossy(&hook_file::beginning(file).unwrap_or_default())))
 }
 
@@ -67,7 +67,7 @@ fn is_read(file: &Path) -> bool {
     !LEFT_BEHIND.iter().any(|ending| name.ends_with(ending)) && !name.contains(".rhn-cfg-tmp-") && !is_draft
 }
 
-/// Whether a section of the file is for the log.
+/// Returns true if a section of the file covers the log.
 fn covers(text: &str) -> bool {
     // An image's is that of the host that it becomes.
     let log = Paths::system().log().to_owned();
@@ -79,7 +79,8 @@ fn covers(text: &str) -> bool {
     })
 }
 
-/// What stands before the brace of each section: paths and patterns, over one line or several (logrotate.conf(5)).
+/// Returns the headings before the brace of each section: paths and patterns, over one line or several
+/// (logrotate.conf(5)).
 fn headings(text: &str) -> Vec<&str> {
     let (mut headings, mut rest, mut inside) = (Vec::new(), text.trim_start(), false);
     while let Some(first) = rest.chars().next() {
@@ -105,7 +106,7 @@ fn headings(text: &str) -> Vec<&str> {
                 } else if inside {
                     after_word
                 } else {
-                    // What it is set to is no heading, be it a path.
+                    // The value of a setting is not a heading, even if it is a path.
                     after(rest, "\n")
                 }
             }

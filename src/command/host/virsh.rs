@@ -1,4 +1,4 @@
-//! What libvirt says, asked through `virsh`, which talks to whatever daemon the host has. Never for longer than a while.
+//! Calls of `virsh`, which talks to any of the host's libvirt daemons, with a timeout.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::driver::{Driver, QEMU};
 use crate::process::{Supervisor, ToolError};
 
-/// How long an answer may take. While a hook runs, libvirt answers nothing about its VM.
+/// Timeout of a call. While a hook runs, libvirt does not answer about its VM.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Returns the output of `virsh`, called with these arguments for the system's libvirt and this driver.
@@ -23,7 +23,7 @@ pub(crate) fn ask_of<A: Into<OsString>>(
 /// The same for qemu, by a caller of other programs.
 ///
 /// # Errors
-/// As above.
+/// As for [`ask`].
 pub(crate) fn ask_by<A: Into<OsString>>(
     programs: &mut Supervisor,
     arguments: impl IntoIterator<Item = A>,
