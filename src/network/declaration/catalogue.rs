@@ -213,13 +213,13 @@ mod tests {
     /// The file that is installed: every line of it is a comment.
     const SHIPPED: &str = include_str!("../../../packaging/virt-hooks-network.toml");
 
-    /// What the installed file would say if every example in it were in force.
+    /// Returns the installed file with every example in force.
     fn in_force() -> String {
         let uncommented = SHIPPED.lines().filter_map(|line| line.strip_prefix('#'));
         uncommented.filter(|line| !line.is_empty() && !line.starts_with(' ')).map(|line| format!("{line}\n")).collect()
     }
 
-    /// What a text declares, where nothing is wrong in it.
+    /// Returns the declarations of a text without problems.
     #[track_caller]
     fn parsed(text: &str) -> Everything {
         let (everything, problems) = parse(text, Path::new("f"));

@@ -1,7 +1,6 @@
-//! A forward or a route while it is read, from a file or from a domain's metadata.
+//! A forward or a route while it is parsed, from a file or from a domain's metadata.
 //!
-//! One of which anything is wrong is refused as a whole: with the misspelt `form` ignored, it would open a port to
-//! everybody.
+//! Any error refuses the whole declaration: with a misspelt `from` ignored, a forward would be open to everybody.
 
 use std::net::IpAddr;
 
@@ -31,7 +30,7 @@ pub(super) struct Draft {
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) table: Section<Draft>,
-    /// As an element of a domain's metadata.
+    /// Keys of an element of a domain's metadata.
     pub(super) element: Section<Draft>,
     /// Makes the declaration of its keys.
     pub(super) finish: fn(Draft, Source) -> Result<Declaration, Misfit>,

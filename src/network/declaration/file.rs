@@ -1,7 +1,8 @@
-//! One file of declarations: TOML, of which every table that can't be taken costs only itself, whatever is wrong in it.
+//! Parser of a file of declarations in TOML. A wrong table costs only itself.
 //!
-//! The file is divided at its headers before any of it is read as TOML, so that not even an unclosed quote reaches further
-//! than the next header. And so that the tables of other VMs cost next to nothing at an event, however many they are.
+//! The file is split at its headers before it is parsed as TOML, so that even an unclosed quote ends at the next
+//! header.
+//! The tables of other VMs cost next to nothing at an event, however many there are.
 
 use std::ffi::OsStr;
 use std::ops::Range;
@@ -33,7 +34,7 @@ pub fn parse(text: &str, path: &Path) -> (Everything, Vec<Problem>) {
     (everything, problems)
 }
 
-/// What a file declares for one VM, and what of it can't be taken. What is wrong with another VM's is its own problem.
+/// Returns the declarations of a file for one VM, and their problems. The problems of another VM's tables are left out.
 pub fn parse_for(text: &str, path: &Path, domain: &OsStr) -> (Declarations, Vec<Problem>) {
     let mut everything = Everything::default();
     let problems = take(text, path, Some(domain), &mut everything);
@@ -79,7 +80,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Whether a section is another VM's, as far as that is plain to see.
+    /// Returns true if a section is evidently another VM's.
     fn is_plainly_for_another(&self, body: &str) -> bool {
         let (Some(domain), Some(plain)) = (self.domain.and_then(OsStr::to_str), plain_domain(body)) else {
             return false;
@@ -185,7 +186,7 @@ impl Reader<'_> {
         }
         let source = Source::File { path: self.path.to_owned(), line: self.line(offset + value.span().start) };
         let declaration = (kind.finish)(draft, source).map_err(|(key, why)| {
-            // Of a key that is wrong by itself, no more is said.
+            // An invalid value of a key is reported once.
             if refusals.is_empty() || !table.contains_key(key) {
                 refusals.push((table.get(key).map_or(value.span(), Spanned::span), why));
             }
@@ -237,7 +238,7 @@ fn read(text: &str) -> Result<Spanned<DeTable<'_>>, Refusal> {
     toml(text)
 }
 
-/// What a `[network]` that can't be read says of a veto, so that a mistake elsewhere in it opens no gate.
+/// Returns the veto of an unreadable `[network]`, so that an error elsewhere in the table does not disable it.
 fn veto(text: &str) -> Option<crate::settings::OnFailure> {
     text.lines().filter(|line| line.contains("onFailure")).find_map(|line| {
         let table = DeTable::parse(line).ok()?;

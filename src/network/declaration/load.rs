@@ -12,20 +12,21 @@ use crate::trust::Judge;
 /// The most that is read of one file, in bytes: some 150,000 forwards.
 const MAXIMUM_BYTES: u64 = 16 << 20;
 
-/// Whether anything may be declared on this host. Where nothing is, no more is asked of the kernel at an event than this.
+/// Returns true if there may be declarations on this host. Without any, an event makes no other system call for the
+/// network.
 pub fn are_there(paths: &Paths) -> bool {
-    // Whatever lies there, even what can't be read, is looked at and told of.
+    // Any file counts, even an unreadable one: it is read later, and its problem is reported.
     let is_there = |path: &Path| rustix::fs::lstat(path).is_ok();
     is_there(paths.network()) || is_there(&paths.network_drop_ins())
 }
 
-/// What files declare for one VM, and what is wrong in which of them.
+/// Returns the declarations of all files for one VM, and their problems, each with its file.
 pub fn load(paths: &Paths, judge: &Judge, domain: &OsStr) -> (Declarations, Vec<(PathBuf, Problem)>) {
     let (everything, problems) = read(paths, judge, Some(domain));
     (everything.of(domain), problems)
 }
 
-/// What files declare for all VMs, and what is wrong in which of them.
+/// Returns the declarations of all files for all VMs, and their problems, each with its file.
 pub fn load_all(paths: &Paths, judge: &Judge) -> (Everything, Vec<(PathBuf, Problem)>) {
     read(paths, judge, None)
 }
@@ -97,7 +98,7 @@ mod tests {
         assert_eq!(declarations.rules.proxy, ["eth0"]);
         assert_eq!(load_all(&paths, &judge).0.of(OsStr::new("a")), declarations);
 
-        // What others may change is not read, and the rest is.
+        // A file that others may change is not read, and the rest is.
         fs::set_permissions(&main, fs::Permissions::from_mode(0o666)).expect("its mode");
         let (declarations, problems) = load(&paths, &judge, OsStr::new("a"));
         assert_eq!(declarations.forwards.len(), 2);

@@ -1,7 +1,8 @@
-//! What a VM's own `<metadata>` declares, so that it follows the VM to another host.
+//! Declarations in a VM's own `<metadata>`, which follow the VM to another host.
 //!
-//! libvirt keeps one outermost element of a namespace, so that several declarations stand in a `<network>`; a single one may
-//! stand by itself. Whoever may edit a VM is not always root: nothing counts unless `[network]` lets VMs claim it.
+//! libvirt keeps one outermost element of a namespace: several declarations are in a `<network>`, a single one may
+//! stand
+//! alone. Users who may edit a VM are not always root: nothing counts unless `[network]` allows VMs to claim it.
 
 use std::fmt;
 
@@ -28,7 +29,7 @@ const MAXIMUM_SOURCES: usize = 256;
 /// A declaration in a VM's metadata that does not count, with whatever else it declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Which one.
+    /// Its place.
     pub source: Source,
     /// Why.
     pub why: Why,
@@ -37,19 +38,19 @@ pub struct Refused {
 /// Why a declaration in a VM's metadata does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    /// It is not written as it has to be.
+    /// The declaration is malformed.
     Malformed(String),
-    /// It claims an address that VMs may not.
+    /// It claims an address that VMs may not claim.
     Listen(std::net::IpAddr),
     /// It names no address, and so claims all of them.
     EveryAddress,
-    /// It claims ports that VMs may not.
+    /// It claims ports that VMs may not claim.
     Ports(Ports),
-    /// It claims a destination that VMs may not.
+    /// It claims a destination that VMs may not claim.
     Route(ipnet::IpNet),
-    /// It has the host answer on a device where VMs may not.
+    /// It enables proxy ARP or NDP on a device where VMs may not.
     Proxy(String),
-    /// It is one too many.
+    /// It exceeds the maximum number of declarations.
     TooMany,
     /// With it they are too many ports.
     TooManyPorts,
@@ -126,7 +127,7 @@ fn allowed(forward: DeclaredForward, rules: &Rules) -> Result<DeclaredForward, W
         (false, false) => return Err(Why::EveryAddress),
     };
     let forward = DeclaredForward { listen, ..forward };
-    // What is left must still fit the addresses that it names.
+    // The remaining addresses must still match those that the forward names.
     if forward.misfit().is_some() { Err(Why::EveryAddress) } else { Ok(forward) }
 }
 
@@ -217,7 +218,7 @@ mod tests {
         }
     }
 
-    /// What is taken of this metadata, and what is said of the rest.
+    /// Returns the accepted declarations of this metadata, and the refusals.
     fn read(rules: Rules, metadata: &str) -> (Declarations, Vec<String>) {
         let xml = format!("<domain type='kvm'><name>a</name><metadata>{metadata}</metadata></domain>");
         let mut declarations = Declarations { rules, ..Declarations::default() };

@@ -1,6 +1,6 @@
-//! What operators declare: forwards and routes that come and go with a VM.
+//! Operators' declarations: forwards and routes that are applied while a VM runs.
 //!
-//! They stand in `virt-hooks-network.toml` and its drop-ins, and, where the settings there allow it, in a VM's own
+//! They are in `virt-hooks-network.toml` and its drop-ins, and, where the settings there allow it, in a VM's own
 //! `<metadata>`.
 
 pub mod catalogue;
@@ -31,19 +31,19 @@ pub use self::metadata::{NAMESPACE, Refused, Why};
 pub use self::rules::Rules;
 pub use self::toml::{forward_as_toml, route_as_toml};
 
-/// Where a declaration stands.
+/// Place of a declaration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// In a file.
     File {
-        /// Which one.
+        /// Its path.
         path: PathBuf,
         /// The line at which its table begins, from 1.
         line: usize,
     },
     /// In the VM's own XML.
     Metadata {
-        /// Which of its declarations, from 1.
+        /// Number of the declaration there, from 1.
         number: usize,
     },
     /// Nobody knows where: a file can't be read, and the VM has it.
@@ -53,43 +53,43 @@ pub enum Source {
 /// A `[[forward]]`, or a `<forward>` of a VM's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredForward {
-    /// Where it stands.
+    /// Its place.
     pub source: Source,
-    /// Of which protocol.
+    /// Its protocol.
     pub protocol: Protocol,
     /// On which of the host's addresses; on every one of its family where it is unspecified, on every one where it is none.
     pub listen: Option<IpAddr>,
-    /// Which ports of the host.
+    /// The host's ports.
     pub ports: Ports,
     /// The VM's address; what libvirt's network reserves for it where it is none.
     pub to: Option<IpAddr>,
     /// The VM's port for the first of `ports`; the same where it is none.
     pub to_port: Option<u16>,
-    /// From where; from everywhere where it is empty. Without bits behind their length, none in another, sorted.
+    /// Allowed sources; any source if empty. Prefixes without host bits, none within another, sorted.
     pub from: Vec<IpNet>,
 }
 
 /// A `[[route]]`, or a `<route>` of a VM's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredRoute {
-    /// Where it stands.
+    /// Its place.
     pub source: Source,
-    /// Which destination, without bits behind its length.
+    /// Its destination, without host bits.
     pub to: IpNet,
     /// On which device the host answers ARP or NDP for it, if on one.
     pub proxy: Option<String>,
 }
 
-/// One table of a file, for whichever VMs.
+/// A table of a file, for any VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// The VMs that it is for.
     pub domains: Vec<Pattern>,
-    /// What it declares.
+    /// Its declaration.
     pub declaration: Declaration,
 }
 
-/// What one table declares.
+/// The declaration in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Declaration {
     /// A `[[forward]]`.
@@ -105,22 +105,22 @@ pub struct Everything {
     pub tables: Vec<Table>,
     /// For which VMs the tables are that are refused, as far as that can be told.
     pub refused: Vec<Vec<Pattern>>,
-    /// What holds for all of them.
+    /// The rules for all of them.
     pub rules: Rules,
     /// There is a file that can't be read at all: something else may be declared besides.
     pub unread: bool,
 }
 
-/// What is declared for one VM.
+/// The declarations for one VM.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Declarations {
     /// Its forwards, in the order in which they stand.
     pub forwards: Vec<DeclaredForward>,
     /// Its routes, likewise.
     pub routes: Vec<DeclaredRoute>,
-    /// How many tables of the files are for it and refused. The problems tell why.
+    /// Number of the files' tables for it that were refused. The problems have the reasons.
     pub refused: usize,
-    /// What holds for all of them.
+    /// The rules for all of them.
     pub rules: Rules,
     /// There is a file that can't be read at all: something else may be declared besides.
     pub unread: bool,
@@ -133,14 +133,14 @@ type Misfit = (&'static str, String);
 const MAXIMUM_ANSWERED: u32 = 256;
 
 impl Declarations {
-    /// Whether nothing can come of them, whatever stands in the VM's XML.
+    /// Returns true if they have no effect, whatever the VM's XML declares.
     pub fn say_nothing(&self) -> bool {
         self.forwards.is_empty() && self.routes.is_empty() && !self.rules.metadata && !self.unread
     }
 }
 
 impl DeclaredForward {
-    /// Of which family it is, where it says so by an address. Its sources may limit it, too.
+    /// Returns the family of its addresses, if it names one. Its sources may restrict it, too.
     pub fn family(&self) -> Option<Family> {
         self.to.or(self.listen).map(|address| Family::of(&address))
     }
@@ -160,7 +160,7 @@ impl DeclaredForward {
         sources && self.family().is_none_or(|own| own == family)
     }
 
-    /// What of it does not fit the rest, by its key.
+    /// Returns the first key whose value contradicts the others.
     fn misfit(&self) -> Option<Misfit> {
         let first = self.to_port.unwrap_or(self.ports.first());
         let last = u32::from(first) + self.ports.count() - 1;
@@ -181,7 +181,7 @@ impl DeclaredForward {
 }
 
 impl DeclaredRoute {
-    /// What of it does not fit the rest, by its key.
+    /// Returns the first key whose value contradicts the others.
     fn misfit(&self) -> Option<Misfit> {
         let length = self.to.max_prefix_len() - self.to.prefix_len();
         let many = 1_u32.checked_shl(length.into()).is_none_or(|count| count > MAXIMUM_ANSWERED);
@@ -214,7 +214,7 @@ impl Everything {
         })
     }
 
-    /// What of it is for this VM.
+    /// Returns the declarations for this VM.
     pub fn of(&self, domain: &std::ffi::OsStr) -> Declarations {
         let is_for = |domains: &[Pattern]| domains.iter().any(|pattern| matches(pattern, domain));
         let refused = self.refused.iter().filter(|domains| is_for(domains)).count();

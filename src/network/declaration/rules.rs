@@ -10,9 +10,9 @@ use crate::settings::OnFailure;
 /// The `[network]` table: what holds for all declarations.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
-    /// What it means if what is declared for a VM can't be had: a record, or a veto at `start`.
+    /// Consequence if a VM's declarations cannot be applied: a record, or a veto at `start`.
     pub on_failure: OnFailure,
-    /// Whether VMs' own metadata counts.
+    /// True if VMs' own metadata counts.
     pub metadata: bool,
     /// The addresses on which VMs may listen by their metadata. Empty: on none.
     pub listen: Vec<IpNet>,
@@ -30,13 +30,13 @@ impl Rules {
         *self = Self { on_failure: on_failure.unwrap_or(self.on_failure), ..Self::default() };
     }
 
-    /// Whether a VM may listen on this address. An unspecified one stands for all of its family.
+    /// Returns true if a VM may listen on this address. An unspecified one stands for all of its family.
     pub(super) fn let_listen_on(&self, address: IpAddr) -> bool {
         let every = |prefix: &IpNet| prefix.prefix_len() == 0 && prefix.addr().is_ipv4() == address.is_ipv4();
         self.listen.iter().any(|prefix| every(prefix) || (!address.is_unspecified() && prefix.contains(&address)))
     }
 
-    /// Whether a VM may claim all of these ports. Two ranges that touch are one.
+    /// Returns true if a VM may claim all of these ports. Two adjacent ranges count as one.
     pub(super) fn let_claim(&self, ports: Ports) -> bool {
         let mut ranges = self.ports.clone();
         ranges.sort();
@@ -49,7 +49,7 @@ impl Rules {
         missing > u32::from(ports.last())
     }
 
-    /// Whether a VM may claim this destination.
+    /// Returns true if a VM may claim this destination.
     pub(super) fn let_route(&self, to: &IpNet) -> bool {
         self.routes.iter().any(|prefix| prefix.contains(to))
     }

@@ -5,33 +5,33 @@
 
 use std::ops::Range;
 
-/// What begins at a header, and ends before the next one.
+/// A header with its body, which ends before the next header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Section {
-    /// Where the header's line stands, without blanks around it.
+    /// Position of the header's line, without blanks around it.
     pub(super) header: Range<usize>,
-    /// Where what follows it stands.
+    /// Position of its body.
     pub(super) body: Range<usize>,
 }
 
-/// What a header says.
+/// A header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Header<'a> {
     /// `[name]`.
     Table(&'a str),
     /// `[[name]]`.
     OneOfTables(&'a str),
-    /// Nothing that TOML knows.
+    /// Not a header of TOML.
     Unreadable,
 }
 
-/// Whether the headers of a text are what they look like.
+/// Returns true if every line of a text that looks like a header is one.
 pub(super) fn can_be_divided(text: &str) -> bool {
     let has = |quotes: &str| memchr::memmem::find(text.as_bytes(), quotes.as_bytes()).is_some();
     !has("\"\"\"") && !has("'''")
 }
 
-/// How long what stands before the first header is, in bytes.
+/// Returns the length of the text before the first header, in bytes.
 pub(super) fn preamble(text: &str) -> usize {
     next_header(text, 0).unwrap_or(text.len())
 }
@@ -50,7 +50,7 @@ pub(super) fn sections(text: &str) -> impl Iterator<Item = Section> {
     })
 }
 
-/// Where the next header begins, from the beginning of a line on.
+/// Returns the position of the next header, from the beginning of a line on.
 fn next_header(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes().get(from..)?;
     let is_first = |at: &usize| {
@@ -60,7 +60,7 @@ fn next_header(text: &str, from: usize) -> Option<usize> {
     memchr::memchr_iter(b'[', bytes).find(is_first).map(|at| from + at)
 }
 
-/// What a header's line says.
+/// Parses a header's line.
 pub(super) fn header(line: &str) -> Header<'_> {
     let line = line.split('#').next().unwrap_or_default().trim();
     let inside = |open: &str, close: &str| line.strip_prefix(open)?.strip_suffix(close).and_then(name);
@@ -79,9 +79,9 @@ fn name(inside: &str) -> Option<&str> {
     (!name.is_empty() && name.bytes().all(is_of_a_key)).then_some(name)
 }
 
-/// What `domain` says in a section, where it says so in one line and without escapes, as nearly all do.
+/// Returns the value of `domain` in a section, if it is in one line and without escapes, as nearly all are.
 ///
-/// An event of one VM looks at the tables of all others in this way: it goes by bytes, and sees no more than it has to.
+/// An event of one VM scans the tables of all others this way: by bytes, and no more of them than necessary.
 pub(super) fn plain_domain(body: &str) -> Option<&str> {
     let mut rest = body.as_bytes();
     while !rest.is_empty() {
@@ -99,7 +99,7 @@ pub(super) fn plain_domain(body: &str) -> Option<&str> {
     None
 }
 
-/// What stands behind `domain =`, where a line begins so.
+/// Returns the text after `domain =`, if a line begins with it.
 fn value_of_domain(line: &[u8]) -> Option<&[u8]> {
     let value = without_blanks(without_blanks(line).strip_prefix(b"domain")?).strip_prefix(b"=")?;
     Some(without_blanks(value))

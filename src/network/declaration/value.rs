@@ -10,7 +10,7 @@ use crate::configuration::shown;
 use crate::kernel::address::{Ports, Protocol};
 use crate::kernel::devices::is_device_name;
 
-/// What addresses a claim on every one of them is written as.
+/// Notation of a claim on every address.
 const EVERY_ADDRESS: &str = "*";
 
 /// `tcp` or `udp`.
@@ -24,7 +24,7 @@ pub(super) fn ports(text: &str) -> Result<Ports, String> {
     text.parse().map_err(|()| why())
 }
 
-/// One port.
+/// Parses a port.
 pub(super) fn port(text: &str) -> Result<u16, String> {
     let one = text.parse::<Ports>().ok().filter(|ports| ports.count() == 1);
     one.map(Ports::first).ok_or_else(|| {
@@ -108,7 +108,7 @@ pub(super) fn destination(text: &str) -> Result<IpNet, String> {
     if prefix.prefix_len() == 0 {
         return Err(format!("must not be {prefix}: that is the host's own way to everywhere"));
     }
-    // Where one of them is in the other.
+    // True if one contains the other.
     let touches = |other: &str| {
         let other = other.parse::<IpNet>();
         other.is_ok_and(|other| other.contains(&prefix) || prefix.contains(&other))

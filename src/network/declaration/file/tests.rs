@@ -192,7 +192,7 @@ fn what_is_wrong_with_another_vms_is_told_by_no_event_of_this_one() {
         assert_eq!(!of(&text, "a").1.is_empty(), is_told, "{domain}");
         assert!(!all(&text).1.is_empty(), "{domain}");
     }
-    // What of [network] is wrong is every VM's problem, whatever it says.
+    // A problem in [network] concerns every VM.
     assert_eq!(of("[network]\ndomain = \"b\"\n", "a").1.len(), 1);
 }
 
