@@ -21,10 +21,11 @@ use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::record::Quoted;
 
-/// How many elements a VM's forwards may come to in nftables: as many as there are ports.
+/// Maximum number of nftables elements of a VM's forwards: as many as there are ports.
 const MAXIMUM_ELEMENTS: usize = 1 << 16;
 
-/// How many of them may be with sources: the kernel takes half a second for so many, and grows slower and slower then.
+/// Maximum number of elements with sources: the kernel takes half a second for so many, and more than in proportion
+/// beyond.
 const MAXIMUM_WITH_SOURCES: usize = 1 << 12;
 
 /// The plan for a VM with this XML, on a host where others have what the ledger says.
@@ -93,7 +94,7 @@ impl Plan {
                 refused.push((source.clone(), format!("the forward {forward} ({source}) is not added: {why}")));
             }
         }
-        // Of a declaration that comes to a forward of each family, half would not be what is declared.
+        // A declaration with a forward of each family is refused whole, since half of it is not what is declared.
         let is_refused = |source: &Source| refused.iter().any(|(of, _)| of == source);
         self.forwards.extend(forwards.iter().filter(|(_, source)| !is_refused(source)).cloned());
         refused.dedup_by(|later, earlier| later.0 == earlier.0);
@@ -151,20 +152,20 @@ fn hairpin_taps(interfaces: &[Interface<'_>], kept: &BTreeSet<String>, paths: &P
     taps.filter(off).map(str::to_owned).collect()
 }
 
-/// What no route may take away from the host: its addresses, and its gateways'.
+/// Returns the addresses that no route may take from the host: its own, and its gateways'.
 fn of_the_host(paths: &Paths, deadline: Deadline) -> Vec<IpAddr> {
-    // Where the kernel does not tell, the operator has said what is to be routed.
+    // If the kernel does not list them, the operator's declaration counts.
     let own = host_addresses::addresses(deadline).unwrap_or_default();
     own.into_iter().chain(host_addresses::gateways(paths)).collect()
 }
 
-/// What another VM has of the same.
+/// Returns another VM's conflicting forward.
 fn conflict(forward: &Forward, others: &ForwardsOfOthers<'_>) -> Option<String> {
     let (other, theirs) = others.overlapping(forward)?;
     Some(format!("the VM {} has {theirs} already; fix: give one of them another port", Quoted::name(other.name())))
 }
 
-/// What a VM's forwards come to in nftables.
+/// Number of nftables elements of a VM's forwards.
 #[derive(Debug, Default)]
 struct Elements {
     all: usize,
@@ -189,10 +190,10 @@ impl Elements {
     }
 }
 
-/// How many of the services that are in the way are named: to find one's program takes up to half a second.
+/// Maximum number of conflicting services that are named: the search for a service's program takes up to half a second.
 const NAMED: u32 = 4;
 
-/// What listens on this host, listed once for each protocol, when it is first needed.
+/// Listening sockets of this host, listed once for each protocol when first needed.
 #[derive(Debug, Default)]
 struct Occupants {
     listeners: BTreeMap<Protocol, Option<Listeners>>,
@@ -200,10 +201,10 @@ struct Occupants {
 }
 
 impl Occupants {
-    /// What a service of the host has of the same.
+    /// Returns a conflicting service of the host.
     fn of(&mut self, forward: &Forward, deadline: Deadline) -> Option<String> {
         let list = || Listeners::now(forward.protocol, deadline).ok();
-        // Where the kernel does not answer, a service may lose a port. The operator asked for that port.
+        // If the kernel does not list them, a service may lose a port; the operator asked for that port.
         let listeners = self.listeners.entry(forward.protocol).or_insert_with(list).as_ref()?;
         let occupant = listeners.occupant(forward, (self.named < NAMED).then_some(deadline))?;
         self.named += 1;

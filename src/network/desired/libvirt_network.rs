@@ -16,12 +16,12 @@ use rustix::io::Errno;
 use crate::domain::{MAXIMUM_PARSED, Unreadable, attribute, child, children, is, parse_tree};
 use crate::paths::Paths;
 
-/// One of libvirt's networks.
+/// A network of libvirt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {
     /// Its bridge.
     pub bridge: Option<String>,
-    /// How it leads to other networks: `nat`, `route`, `open`, `bridge`, ...; not at all where it is none.
+    /// Its forward mode: `nat`, `route`, `open`, `bridge`, ...; `None` if it is isolated.
     pub forward_mode: Option<String>,
     /// Its own addresses, each with the length of its subnet's prefix.
     pub addresses: Vec<IpNet>,
@@ -55,24 +55,24 @@ pub enum Unknown {
     /// Its file can't be read.
     #[error("its description can't be read: {0}")]
     File(#[from] io::Error),
-    /// What stands there can't be taken.
+    /// The description cannot be parsed.
     #[error("its description {0}")]
     Xml(#[from] Unreadable),
-    /// It describes something else.
+    /// The description is of something else.
     #[error("its description is of something else")]
     NotANetwork,
 }
 
-/// Where networks are looked up.
+/// Source of networks.
 pub trait Networks {
-    /// The network of this name.
+    /// Returns the network of this name.
     ///
     /// # Errors
-    /// Where it can't be known.
+    /// The network cannot be read.
     fn network(&self, name: &str) -> Result<Network, Unknown>;
 }
 
-/// Those of this host.
+/// The networks of this host.
 #[derive(Debug)]
 pub struct ThisHostsNetworks<'a> {
     paths: &'a Paths,
@@ -85,8 +85,8 @@ impl<'a> ThisHostsNetworks<'a> {
     }
 }
 
-/// Where libvirt keeps what it knows of its networks: of those that are active, then of all that are defined. The first
-/// has what was changed while a network is up, `virsh net-update --live` (libvirt, `src/network/bridge_driver.c`).
+/// Folders of libvirt's descriptions of networks: of active ones, then of all defined ones. The first has the changes
+/// by `virsh net-update --live` (libvirt, `src/network/bridge_driver.c`).
 const FOLDERS: [&str; 2] = ["run/libvirt/network", "etc/libvirt/qemu/networks"];
 
 impl Networks for ThisHostsNetworks<'_> {
@@ -119,16 +119,16 @@ fn read(file: &PathBuf) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is not a file"));
     }
     let mut xml = Vec::new();
-    // One more than is parsed, by which it is told to be too long.
+    // One byte more than the limit, to detect a longer file.
     file.take(MAXIMUM_PARSED as u64 + 1).read_to_end(&mut xml)?;
     Ok(xml)
 }
 
 impl Network {
-    /// Reads a network's description: a `<network>`, or one in a `<networkstatus>`.
+    /// Parses a network's description: a `<network>`, or one in a `<networkstatus>`.
     ///
     /// # Errors
-    /// Where it is none.
+    /// The description is of something else, or cannot be parsed.
     pub fn parse(xml: &[u8]) -> Result<Self, Unknown> {
         let tree = parse_tree(xml)?;
         let root = tree.root_element();
@@ -169,7 +169,7 @@ impl Network {
         addresses
     }
 
-    /// Whether an address is in one of its subnets.
+    /// Returns true if an address is in one of its subnets.
     pub fn has(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|subnet| subnet.contains(&address))
     }
@@ -212,8 +212,7 @@ impl Mac {
         octets.try_into().ok().map(Self)
     }
 
-    /// Whether a DUID is made from it: one of a link-layer address of Ethernet, with a time or without (RFC 8415, 11.2 and
-    /// 11.4).
+    /// Returns true if a DUID contains the MAC address: DUID-LLT or DUID-LL of Ethernet (RFC 8415, 11.2 and 11.4).
     fn is_in(self, id: &str) -> bool {
         match octets(id).as_deref() {
             Some([0, 1, 0, 1, _, _, _, _, mac @ ..] | [0, 3, 0, 1, mac @ ..]) => mac == self.0,

@@ -35,15 +35,15 @@ pub struct Occupant {
     pub address: IpAddr,
     /// On which port.
     pub port: u16,
-    /// Which program it is, with its process id, where that can be seen.
+    /// Its program and process id, if they can be read.
     pub process: Option<(Vec<u8>, i32)>,
 }
 
 impl Listeners {
-    /// Those that there are now, in this network namespace.
+    /// Lists those in this network namespace.
     ///
     /// # Errors
-    /// Where the kernel does not tell, or something (a security module) keeps it from telling.
+    /// The kernel does not list them, or a security module forbids it.
     pub fn now(protocol: Protocol, deadline: Deadline) -> io::Result<Self> {
         Ok(Self { protocol, sockets: listening(protocol, deadline)?, ephemeral: sysctl::ephemeral_ports() })
     }
@@ -60,8 +60,8 @@ impl Listeners {
 
     fn is_in_the_way(&self, socket: &Socket, forward: &Forward) -> bool {
         let ports = forward.ports;
-        // Whoever only asks others holds such a port for a moment, and gets their answers in spite of the forward. A range
-        // that reaches there would be refused by chance.
+        // Clients hold an ephemeral port for a short time, and get their replies in spite of the forward. A range that
+        // includes such ports would be refused at random.
         let (first, last) = self.ephemeral;
         if self.protocol == Protocol::Udp && ports.count() > 1 && (first..=last).contains(&socket.port) {
             return false;

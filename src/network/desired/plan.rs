@@ -6,7 +6,7 @@ use std::fmt;
 use crate::network::allocation::{Allocation, Forward, Route};
 use crate::network::declaration::Source;
 
-/// What a VM is to be given, and what it can't be.
+/// The desired allocation of a VM, and the declarations that cannot be applied.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// Its forwards, with where each is declared.
@@ -15,25 +15,25 @@ pub struct Plan {
     pub routes: Vec<(Route, Source)>,
     /// Its bridges and taps.
     pub links: BTreeSet<String>,
-    /// Those of its taps that have to give back what comes by them.
+    /// Its taps that need hairpin mode.
     pub hairpin_taps: BTreeSet<String>,
-    /// What is declared and can't be given.
+    /// Declarations that cannot be applied.
     pub faults: Vec<Unplanned>,
-    /// What is declared, will be given, and will hardly be of use.
+    /// Declarations that will be applied and hardly have an effect.
     pub doubts: Vec<Unplanned>,
 }
 
-/// What is wrong with a declaration for this VM.
+/// A problem with a declaration for this VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unplanned {
-    /// Where it is declared, where that is the matter.
+    /// The declaration's place, if the problem is in one.
     pub source: Option<Source>,
-    /// Which declaration, why, and what mends it.
+    /// The declaration, the problem and its fix.
     pub message: String,
 }
 
 impl Unplanned {
-    /// Of the declaration at `source`.
+    /// Returns a problem with the declaration at `source`.
     pub(super) fn of(source: &Source, message: String) -> Self {
         Self { source: Some(source.clone()), message }
     }
@@ -46,7 +46,7 @@ impl fmt::Display for Unplanned {
 }
 
 impl Plan {
-    /// What the VM is given by it.
+    /// Returns the VM's allocation.
     pub fn allocation(&self) -> Allocation {
         let forwards: BTreeSet<Forward> = self.forwards.iter().map(|(forward, _)| forward.clone()).collect();
         let routes: BTreeSet<Route> = self.routes.iter().map(|(route, _)| route.clone()).collect();

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use crate::kernel::address::{Family, Protocol};
 use crate::network::allocation::Forward;
 
-/// How many ports in a row are looked through together.
+/// Number of consecutive ports that share a bucket.
 const BUCKET: u16 = 64;
 
 /// Reserved forwards, each with its owner.
 #[derive(Debug)]
 pub struct Reserved<Owner> {
     forwards: Vec<(Forward, Owner)>,
-    /// Where in `forwards` those are that have a port in a bucket.
+    /// Indexes in `forwards` of those with a port in a bucket.
     buckets: HashMap<(Protocol, Family, u16), Vec<usize>>,
 }
 

@@ -1,7 +1,7 @@
-//! What a VM is to be given, from what is declared for it: with the addresses that libvirt's networks reserve for it, and
-//! the devices behind which it is.
+//! Resolves a VM's declarations to its desired allocation, with the addresses that libvirt's networks reserve for it
+//! and the devices that it is behind.
 //!
-//! It asks nothing of the host but what its [`Networks`] tell.
+//! It reads the host only through [`Networks`].
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -25,14 +25,14 @@ use crate::trust::shell;
 /// Why a VM gets nothing of a declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// It has no interface that the host could reach it by.
+    /// The VM has no interface that the host can reach it by.
     NoLink {
-        /// What its interfaces are: `direct`, `hostdev`, `user`, ...
+        /// The types of its interfaces: `direct`, `hostdev`, `user`, ...
         kinds: Vec<String>,
     },
     /// The declaration has no address, and no network of the VM's could reserve one.
     NoNetwork {
-        /// Of this family, if of one.
+        /// The family, if only one is concerned.
         family: Option<Family>,
     },
     /// A network that could have reserved its address can't be looked up.
@@ -44,27 +44,27 @@ pub enum Reason {
     },
     /// No address is reserved for it.
     NotReserved {
-        /// Where it could be.
+        /// The network that could reserve one.
         network: String,
         /// For which of its MAC addresses.
         mac: Mac,
-        /// Of which family, if of one.
+        /// The family, if only one is concerned.
         family: Option<Family>,
         /// Out of which addresses.
         subnet: IpNet,
-        /// Which of the network's `<ip>` that is, from 0.
+        /// Index of the network's `<ip>`, from 0.
         index: usize,
     },
     /// Its metadata forwards to an address that is not reserved for it.
     NotItsOwn {
-        /// Which address.
+        /// The address.
         to: IpAddr,
     },
     /// Another declaration of the same VM has its port.
     PortTaken {
-        /// What it wants.
+        /// The declared forward.
         wanted: Box<Forward>,
-        /// What there is.
+        /// The conflicting forward.
         reserved: Box<Forward>,
         /// The other declaration.
         by: Source,
@@ -109,7 +109,7 @@ pub fn resolve(
     }
     let mut destinations: BTreeMap<IpNet, &DeclaredRoute> = BTreeMap::new();
     for declared in &declarations.routes {
-        // One destination in another is no conflict: the longer prefix wins.
+        // A destination within another is no conflict: the longer prefix wins.
         let other = *destinations.entry(declared.to).or_insert(declared);
         if std::ptr::eq(other, declared) {
             let route = Route { to: declared.to, device: (*device).to_owned(), proxy: declared.proxy.clone() };
@@ -139,7 +139,7 @@ struct Addresses<'a> {
     networks: &'a dyn Networks,
     /// The networks that have been looked up.
     known: BTreeMap<&'a str, Result<Network, Unknown>>,
-    /// What is reserved for the VM, once that has been asked.
+    /// Addresses reserved for the VM, once they were needed.
     reserved: Option<Vec<IpAddr>>,
 }
 
@@ -156,7 +156,7 @@ impl<'a> Addresses<'a> {
         attachments
     }
 
-    /// What is reserved for the VM, in the order of its interfaces.
+    /// Returns the addresses reserved for the VM, in the order of its interfaces.
     fn reserved(&mut self) -> &[IpAddr] {
         if self.reserved.is_none() {
             let attachments = self.attachments();
@@ -188,13 +188,13 @@ impl<'a> Addresses<'a> {
     }
 }
 
-/// What a declared forward comes to: one for each family.
+/// Resolves a declared forward: one for each family.
 fn forwards(declared: &DeclaredForward, addresses: &mut Addresses<'_>) -> Result<Vec<Forward>, Reason> {
     let families = [Family::Ipv4, Family::Ipv6].into_iter().filter(|family| declared.is_of(*family));
     let families: Vec<Family> = families.collect();
     let targets: Vec<IpAddr> = match declared.to {
         Some(to) => {
-            // Whoever may edit a VM could open a port of the host to anything that the host can reach.
+            // Otherwise a user who may edit a VM could open a port of the host to anything that the host can reach.
             if matches!(declared.source, Source::Metadata { .. }) && !addresses.reserved().contains(&to) {
                 return Err(Reason::NotItsOwn { to });
             }
@@ -202,7 +202,7 @@ fn forwards(declared: &DeclaredForward, addresses: &mut Addresses<'_>) -> Result
         }
         None => {
             let reserved = addresses.reserved();
-            // One port leads to one address: that of the first interface that has one.
+            // A port leads to one address: that of the first interface that has one.
             let first = |family| reserved.iter().copied().find(|address| Family::of(address) == family);
             families.iter().copied().filter_map(first).collect()
         }
@@ -221,7 +221,7 @@ fn forwards(declared: &DeclaredForward, addresses: &mut Addresses<'_>) -> Result
     Ok(targets.into_iter().map(forward).collect())
 }
 
-/// Those that no earlier declaration has reserved. Where one overlaps another forward, there are none.
+/// Returns the forwards that no earlier declaration has reserved. An overlap with a different one is an error.
 fn free(mut forwards: Vec<Forward>, source: &Source, reserved: &mut Reserved<Source>) -> Result<Vec<Forward>, Reason> {
     for wanted in &forwards {
         if let Some((other, by)) = reserved.overlapping(wanted).filter(|(other, _)| *other != wanted) {

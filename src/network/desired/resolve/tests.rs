@@ -31,7 +31,7 @@ const TWO: &str = "<interface type='network'><mac address='52:54:00:00:00:02'/>
 const PLAIN: &str = "<interface type='bridge'><mac address='52:54:00:00:00:01'/>
     <source bridge='br0'/><target dev='vnet2'/></interface>";
 
-/// What is declared in a file and in metadata comes to this with these interfaces.
+/// Resolves the declarations of a file and of metadata with these interfaces.
 fn resolved_with(metadata: &str, interfaces: &str, declared: &str) -> Plan {
     let xml = format!("<domain><name>vm</name><metadata>{metadata}</metadata><devices>{interfaces}</devices></domain>");
     let xml = DomainXml::parse(xml.as_bytes()).expect("XML");
@@ -90,7 +90,7 @@ fn without_an_address_the_reserved_ones_of_the_families_that_are_meant_are_taken
             "{keys}"
         );
     }
-    // Of two interfaces the one for which something is reserved, and both links.
+    // The interface with a reservation counts of the two, and both links.
     let resolved = resolved(&[PLAIN, TWO, ONE].concat(), &forward("port = 80\nlisten = \"0.0.0.0\""));
     assert_eq!(forwards(&resolved), ["tcp port 80 to 192.168.122.10:80"]);
     assert_eq!(resolved.links, ["br0".to_owned(), "virbr0".to_owned()].into());
