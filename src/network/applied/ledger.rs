@@ -1,8 +1,7 @@
-//! The ledger: what each VM has been given, as far as this program did it. What is taken away from a VM goes by this, and
-//! not by what is declared by then.
+//! The ledger: what this program applied for each VM. A removal follows the ledger, not the declarations of that time.
 //!
-//! It is written before anything is changed, with what the VM has and what it is to have together, and once more when that
-//! has been done. Whatever ends the hook in between, the next one knows all that may be there.
+//! It is written before a change, with the applied and the desired state together, and again after the change. Whatever
+//! ends the hook in between, the next one knows everything that may exist.
 
 mod entry;
 mod text;
@@ -31,7 +30,7 @@ const MAXIMUM_BYTES: u64 = 64 << 20;
 const NAME: &[u8] = b"ledger";
 const LOCK: &[u8] = b"lock";
 
-/// How often it is asked for the lock.
+/// Interval between two attempts to lock.
 const AGAIN: Duration = Duration::from_millis(10);
 
 /// Why the ledger can't be had for oneself.
@@ -49,16 +48,16 @@ pub enum NotAlone {
     /// Somebody has it.
     #[error("for {seconds} s something else has been changing what is given to VMs: {}", Quoted::bytes(.holder))]
     Held {
-        /// How long it was waited for.
+        /// Time that it waited.
         seconds: u64,
-        /// Who holds it, as far as they said.
+        /// Holder of the lock, if recorded.
         holder: Vec<u8>,
     },
 }
 
-/// What every VM has been given.
+/// The allocations of all VMs.
 ///
-/// Hosts have thousands of forwards, and an event is about one VM: of the others' no more is read than is asked for.
+/// Hosts have thousands of forwards, and an event is about one VM: the others' entries are parsed only when needed.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     entries: BTreeMap<Object, Slot>,
@@ -66,12 +65,12 @@ pub struct Ledger {
     pub ndp_proxy: Vec<String>,
 }
 
-/// What the ledger says of one VM.
+/// The lines of one VM.
 #[derive(Debug, Clone)]
 struct Slot {
     /// Its lines.
     text: String,
-    /// What they say, once it has been asked for.
+    /// Its entry, once it was needed.
     entry: OnceCell<Entry>,
 }
 
@@ -80,19 +79,18 @@ impl Slot {
         self.entry.get_or_init(|| entry(&self.text))
     }
 
-    /// Whether there is anything below the VM's name.
+    /// Returns true if there is a line below the VM's name.
     fn says_something(&self) -> bool {
         let words = ["\nforward ", "\nroute ", "\nlink ", "\nreflecting "];
         words.into_iter().any(|word| memchr::memmem::find(self.text.as_bytes(), word.as_bytes()).is_some())
     }
 
-    /// What it says, if that can be read. Of whom nothing can be, it is not known what they have, and not known that they
-    /// have nothing.
+    /// Returns its entry, if it can be parsed. An unparsable entry is unknown, not empty.
     fn known(&self) -> Option<&Entry> {
         Some(self.entry()).filter(|entry| entry.allocation != Allocation::default())
     }
 
-    /// What stands behind this word in its lines.
+    /// Returns the rest of its lines that begin with this word.
     fn said<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
         // The first line is the VM's name.
         memchr::memmem::find_iter(self.text.as_bytes(), word).filter_map(move |at| {
@@ -130,17 +128,16 @@ impl Ledger {
         Directory::new(state, "network")
     }
 
-    /// Whether there is one: whether any VM has been given anything.
+    /// Returns true if there is a ledger: if any VM may have an allocation.
     pub fn is_there(state: &Path) -> bool {
         Self::directory(state).path(NAME).symlink_metadata().is_ok()
     }
 
-    /// The lock under which everything is looked at and changed, for whoever is `holder`. The programs that are called
-    /// under it hold it too: should this process be killed while one of them changes something, it is held until that is
-    /// done.
+    /// Locks the state for `holder`, for inspection and change. Programs that are called under the lock hold it too: if
+    /// this process is killed while one of them changes something, it stays locked until that is done.
     ///
     /// # Errors
-    /// Where it can't be had within `patience`, or `interrupted` says meanwhile that it is not to be waited for.
+    /// The lock cannot be had within `patience`, or `interrupted` returns true.
     pub fn lock(
         state: &Path,
         holder: &OsStr,
@@ -167,30 +164,30 @@ impl Ledger {
         Self::load_to_change(state).unwrap_or_default()
     }
 
-    /// The same for whoever keeps what becomes of it. One that is there and can't be read must not be taken for none: what
-    /// it says would be lost.
+    /// Reads the ledger to change it. An unreadable ledger must not be mistaken for an empty one, since its content
+    /// would be lost.
     ///
     /// # Errors
-    /// Where it is there and can't be read.
+    /// The ledger exists and cannot be read.
     pub fn load_to_change(state: &Path) -> Result<Self, StateError> {
         let bytes = Self::directory(state).read(NAME, MAXIMUM_BYTES)?.unwrap_or_default();
         Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
     }
 
-    /// Keeps it in place of the one before; one with nothing in it is none.
+    /// Writes it, in place of the previous one. An empty ledger is removed.
     ///
     /// # Errors
-    /// Where it can't be written.
+    /// The ledger cannot be written.
     pub fn keep(&self, state: &Path) -> Result<(), StateError> {
         let directory = Self::directory(state);
-        // Of whom nothing can be read, nothing is kept alone.
+        // Unparsable entries alone are not kept.
         if self.ndp_proxy.is_empty() && self.entries().next().is_none() {
             return directory.forget(NAME);
         }
         directory.keep_pieces(NAME, self.pieces().iter().map(|piece| piece.as_bytes()))
     }
 
-    /// What a VM has been given.
+    /// Returns the entry of a VM.
     pub fn of(&self, object: &Object) -> Option<&Entry> {
         self.entries.get(object).and_then(Slot::known)
     }
@@ -210,7 +207,7 @@ impl Ledger {
         self.entries.iter().filter_map(|(domain, slot)| Some((domain, slot.known()?)))
     }
 
-    /// The same of all but one.
+    /// Returns the entries of all VMs but one.
     pub fn others<'a>(&'a self, object: &'a Object) -> impl Iterator<Item = (&'a Object, &'a Entry)> {
         self.slots_of_others(object).filter_map(|(other, slot)| Some((other, slot.known()?)))
     }
@@ -249,12 +246,12 @@ impl Ledger {
         all.flat_map(|(other, slot)| slot.said("\nroute ").filter_map(route).map(move |route| (other, route)))
     }
 
-    /// Whether a VM but this one has a route to a device.
+    /// Returns true if another VM has a route to a device.
     pub fn others_have_routes_to(&self, object: &Object, device: &str) -> bool {
         self.routes_of_others(object).any(|(_, route)| route.device == device)
     }
 
-    /// Whether a VM but this one has a forward to an address.
+    /// Returns true if another VM has a forward to an address.
     pub fn others_have_forwards_to(&self, object: &Object, address: IpAddr) -> bool {
         let word = format!(" {address} ");
         let has = |slot: &Slot| memchr::memmem::find(slot.text.as_bytes(), word.as_bytes()).is_some();

@@ -14,7 +14,7 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// That of this object.
+    /// Returns the marker of this object.
     pub fn of(state: &Path, object: &Object) -> Self {
         // libvirt takes no name with a slash, which would lead to another folder.
         let domain: Vec<u8> =
@@ -23,29 +23,29 @@ impl Marker {
         Self { directory: Directory::of(state, object.driver(), "given"), name: [domain.as_slice(), b".vm"].concat() }
     }
 
-    /// Whether it is there. For a name that is too long for a file the ledger itself has to be asked.
+    /// Returns true if it may exist. For a name that is too long for a file, the ledger decides.
     pub fn is_there(&self) -> bool {
         let is_short = self.name.len() <= MAXIMUM_NAME && !self.name.contains(&b'/');
         !is_short || self.is_seen()
     }
 
-    /// Whether it is there for certain.
+    /// Returns true if it certainly exists.
     pub fn is_seen(&self) -> bool {
         self.directory.path(&self.name).symlink_metadata().is_ok()
     }
 
-    /// Puts it there.
+    /// Creates it.
     ///
     /// # Errors
-    /// Where it can't be.
+    /// The marker cannot be created.
     pub fn put(&self) -> Result<(), StateError> {
         if self.is_there() { Ok(()) } else { self.directory.keep(&self.name, b"") }
     }
 
-    /// Takes it away.
+    /// Removes it.
     ///
     /// # Errors
-    /// Where it is there and stays.
+    /// The marker exists and cannot be removed.
     pub fn take_away(&self) -> Result<(), StateError> {
         self.directory.forget(&self.name)
     }

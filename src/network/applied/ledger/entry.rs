@@ -1,8 +1,8 @@
-//! What one VM was given, as the ledger knows it.
+//! A VM's allocation in the ledger.
 
 use crate::network::allocation::Allocation;
 
-/// What one VM has been given.
+/// A VM's allocation in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entry {
     /// All that it may have.

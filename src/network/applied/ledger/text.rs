@@ -11,7 +11,7 @@ use super::entry::Entry;
 use crate::driver::{Driver, Object};
 use crate::network::allocation::{Allocation, Forward, Route};
 
-/// What stands before the first blank, and behind it.
+/// Returns the text before and after the first blank.
 pub(super) fn first_word(text: &str) -> Option<(&str, &str)> {
     let at = memchr::memchr(b' ', text.as_bytes())?;
     Some((text.get(..at)?, text.get(at + 1..)?))
@@ -51,7 +51,7 @@ pub(super) fn object(text: &str) -> Option<Object> {
     Some(Object::new(Driver::named(driver.as_bytes())?, OsStr::from_bytes(&unescaped(name))))
 }
 
-/// What a VM's lines say.
+/// Parses a VM's lines.
 pub(super) fn entry(text: &str) -> Entry {
     let mut entry = Entry { allocation: Allocation::default(), incomplete: true };
     for line in text.lines() {
