@@ -7,13 +7,13 @@ use crate::kernel::address::Family;
 /// The families of addresses that something is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Families {
-    /// Whether IPv4 is one of them.
+    /// True if IPv4 is one of them.
     pub ipv4: bool,
-    /// Whether IPv6 is.
+    /// True if IPv6 is one of them.
     pub ipv6: bool,
 }
 
-/// What is to pass.
+/// Forwarded traffic that has to pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
     /// To addresses that are translated: forwards.
@@ -23,7 +23,7 @@ pub struct Traffic {
 }
 
 impl Families {
-    /// Those of some addresses.
+    /// Returns the families of some addresses.
     pub fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         addresses.into_iter().fold(Self::default(), |families, address| Self {
             ipv4: families.ipv4 || address.is_ipv4(),
@@ -36,7 +36,7 @@ impl Families {
         Self { ipv4: matches!(family, Family::Ipv4), ipv6: matches!(family, Family::Ipv6) }
     }
 
-    /// Whether there is one in both.
+    /// Returns true if a family is in both.
     pub const fn meet(self, other: Self) -> bool {
         self.ipv4 && other.ipv4 || self.ipv6 && other.ipv6
     }

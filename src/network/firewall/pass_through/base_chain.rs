@@ -12,22 +12,22 @@ use crate::process::ToolError;
 /// A chain of others through which all must pass that is forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseChain {
-    /// Whose it is, by which program it is dealt with.
+    /// Its owner, which decides the program that changes it.
     pub(super) owner: Owner,
-    /// What it may refuse.
+    /// Traffic that it may refuse.
     pub(super) refuses: Refuses,
     /// This program's rules in it.
     pub(super) own: Vec<Own>,
 }
 
-/// Whose a chain is.
+/// Owner of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Owner {
     Nftables(Chain),
     Legacy(Table),
 }
 
-/// What there is of this program's in a chain.
+/// State of this program's rules in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// One rule, at the top.
@@ -39,7 +39,7 @@ pub enum State {
 }
 
 impl BaseChain {
-    /// What of this program's there is in it.
+    /// Returns the state of this program's rules in it.
     pub fn state(&self) -> State {
         match self.own.as_slice() {
             [] => State::Bare,
@@ -48,12 +48,12 @@ impl BaseChain {
         }
     }
 
-    /// What it may refuse.
+    /// Returns the traffic that it may refuse.
     pub const fn refuses(&self) -> Refuses {
         self.refuses
     }
 
-    /// Which families pass through it.
+    /// Returns the families that traverse it.
     pub fn families(&self) -> Families {
         match &self.owner {
             Owner::Nftables(chain) => chain.families(),
@@ -61,7 +61,7 @@ impl BaseChain {
         }
     }
 
-    /// Whether it may refuse some of this.
+    /// Returns true if it may refuse some of this traffic.
     pub fn hinders(&self, traffic: Traffic) -> bool {
         let meets = |families: Families| families.meet(self.families());
         match self.refuses {
@@ -71,7 +71,7 @@ impl BaseChain {
         }
     }
 
-    /// Whether it is the same chain, whatever is in it.
+    /// Returns true if it is the same chain, whatever its rules.
     pub(super) fn is(&self, other: &Self) -> bool {
         match (&self.owner, &other.owner) {
             (Owner::Nftables(one), Owner::Nftables(another)) => one.is(another),
@@ -79,7 +79,7 @@ impl BaseChain {
         }
     }
 
-    /// That it may refuse what is to pass, and why that is so, and what mends it.
+    /// Returns the message that it may refuse the traffic, with the reason and the fix.
     pub(super) fn complaint(&self, refusal: &ToolError) -> String {
         match (&self.owner, refusal) {
             // nf_tables' word for a table with the flag `owner`.

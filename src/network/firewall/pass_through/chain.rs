@@ -18,7 +18,7 @@ use crate::record::Escaped;
 /// This program's own table.
 const OWN_TABLE: &str = "virt-hooks";
 
-/// What a rule can do without refusing, and without having others refuse (`nft`'s statements and what they ask).
+/// Expressions of rules that neither refuse a packet nor lead to a refusal (`nft`'s statements and matches).
 const HARMLESS: [&[u8]; 29] = [
     b"bitwise",
     b"byteorder",
@@ -51,7 +51,7 @@ const HARMLESS: [&[u8]; 29] = [
     b"xfrm",
 ];
 
-/// What is loaded of a connection: its status, and its mark (`enum nft_ct_keys`).
+/// Keys of a connection that rules load: its status, and its mark (`enum nft_ct_keys`).
 const STATUS: u32 = 2;
 const MARK_KEY: u32 = 3;
 
@@ -64,17 +64,17 @@ pub(super) struct Chain {
     family: Family,
     table: String,
     name: String,
-    /// Whether there is anything in it that only iptables can have put there.
+    /// True if it contains an expression that only iptables adds.
     has_parts_of_iptables: bool,
 }
 
 /// A chain, and its rules where they can be read.
 type Found = (Chain, Result<Rules, ToolError>);
 
-/// Reads every base chain at the forward hook but this program's own.
+/// Reads every base chain at the forward hook except this program's own.
 ///
 /// # Errors
-/// Where the kernel does not list its chains. A chain of which the rules can't be read has its own error.
+/// The kernel does not list its chains. A chain whose rules cannot be read has its own error.
 pub(super) fn read_all(deadline: Deadline) -> Result<Vec<Found>, ToolError> {
     let deadline = deadline.within(timeouts::CHAINS);
     let all = nftables::chains_at_forward(deadline)
@@ -111,7 +111,7 @@ impl Chain {
         Families { ipv4: self.family != Family::Ip6, ipv6: self.family != Family::Ip }
     }
 
-    /// Whether it is another's.
+    /// Returns true if it is the same chain.
     pub(super) fn is(&self, other: &Self) -> bool {
         (self.family, &self.table, &self.name) == (other.family, &other.table, &other.name)
     }
@@ -171,12 +171,12 @@ impl Chain {
         Ok(own.iter().map(|own| format!("delete rule {place} handle {}\n", own.name)).collect())
     }
 
-    /// What nft calls it.
+    /// Returns its name in nft's notation.
     fn place(&self) -> Result<String, ToolError> {
         Ok(format!("{} {} {}", self.family.name(), word(&self.table)?, word(&self.name)?))
     }
 
-    /// What is to be asked of the process that it belongs to.
+    /// Returns the fix, which is up to the process that owns it.
     pub(super) fn wish(&self) -> String {
         if self.table == "firewalld" {
             "to let others change it: NftablesTableOwner=no in /etc/firewalld/firewalld.conf, then firewall-cmd --reload"
@@ -208,7 +208,8 @@ fn word(name: &str) -> Result<&str, ToolError> {
     Err(ToolError::Failed("nft".to_owned(), "takes no such name".to_owned()))
 }
 
-/// What a chain may refuse: by itself, or, where these are all rules of its table, by the chains that it leads to.
+/// Returns the traffic that a chain may refuse: by itself, or, if these are all rules of its table, by the chains that
+/// it jumps to.
 fn refuses(rules: &[Rule], chain: &str, drops: bool, are_all: bool) -> Refuses {
     let mut worst = Refuses::Nothing;
     let mut reached = vec![chain];
@@ -235,7 +236,7 @@ fn refuses(rules: &[Rule], chain: &str, drops: bool, are_all: bool) -> Refuses {
                 Some(Accepts::Translated) => rest = Refuses::Untranslated,
                 None => {}
             }
-            // What comes after it is never reached.
+            // No later rule is reached.
             if ends {
                 break;
             }
@@ -257,7 +258,7 @@ fn is_harmless(expression: &Expression) -> bool {
     }
 }
 
-/// What a rule accepts that is known.
+/// Traffic that a rule accepts.
 enum Accepts {
     Everything,
     Translated,
@@ -279,7 +280,7 @@ fn accepts(rule: &Rule) -> Option<Accepts> {
     }
 }
 
-/// What a rule asks and does besides counting and telling.
+/// Returns the expressions of a rule, except those that count or log.
 fn deeds(rule: &Rule) -> Vec<&Expression> {
     let is_a_note = |expression: &Expression| match expression {
         Expression::Other(name) => matches!(name.as_slice(), b"counter" | b"log" | b"last"),

@@ -1,17 +1,18 @@
-//! What lets forwarded connections through the rules of others.
+//! Acceptance of forwarded connections in third-party chains.
 //!
-//! Whatever accepts a packet at the forward hook, every other base chain there is asked as well, and one that refuses is
-//! obeyed: libvirt's own rules end in a REJECT, and firewalls drop what they do not know. So each foreign chain there that
-//! may refuse gets one rule at its top, which accepts the connections that carry this program's mark. Nothing else in it is
-//! changed.
+//! A packet at the forward hook traverses every base chain there, and one refusal suffices: libvirt's own rules end in
+//! a
+//! REJECT, and firewalls drop unknown traffic. So each third-party chain that may refuse gets one rule at its top,
+//! which
+//! accepts the connections with this program's mark. Nothing else in the chain is changed.
 //!
-//! | the chain | how it is read | how the rule is put |
+//! | the chain | how it is read | how the rule is inserted |
 //! |---|---|---|
-//! | of nftables: firewalld, libvirt from 10.4 on, one's own | of the kernel | `nft insert rule` |
-//! | of iptables, which keeps it in nftables | of the kernel | `iptables-nft -I` |
-//! | of iptables as it was before | `iptables-legacy -S` | `iptables-legacy-restore --noflush` |
+//! | of nftables: firewalld, libvirt from 10.4 on, local ones | from the kernel | `nft insert rule` |
+//! | of iptables, which keeps it in nftables | from the kernel | `iptables-nft -I` |
+//! | of legacy iptables | `iptables-legacy -S` | `iptables-legacy-restore --noflush` |
 //!
-//! A rule of nftables' own in a chain of iptables' would do, but every later call of iptables would fail: "chain `FORWARD' in
+//! A rule by nft in a chain of iptables would work, but every later call of iptables would fail: "chain `FORWARD' in
 //! table `filter' is incompatible, use 'nft' tool", and libvirt's start with it.
 
 mod base_chain;
@@ -36,15 +37,15 @@ const MAXIMUM_CHAINS: usize = 64;
 #[derive(Debug, Default)]
 pub struct ThirdPartyChains {
     base_chains: Vec<BaseChain>,
-    /// What could not be seen, and why.
+    /// The parts that could not be read, with their errors.
     unseen: Vec<String>,
 }
 
 impl ThirdPartyChains {
-    /// Those that there are now.
+    /// Reads the current chains.
     ///
     /// # Errors
-    /// Where it can't be seen which chains there are. What is in one of them that can't be seen is no error.
+    /// The chains cannot be listed. An unreadable chain is no error.
     pub fn look(tools: &mut impl Tools) -> Result<Self, ToolError> {
         let mut chains = Self::default();
         for (chain, found) in chain::read_all(tools.deadline())? {
@@ -61,15 +62,14 @@ impl ThirdPartyChains {
         self.base_chains.iter()
     }
 
-    /// Those that may refuse what is to pass, and have no rule of this program's that lets it through, or not where it
-    /// has to be.
+    /// Returns the chains that may refuse the traffic, and lack this program's rule or have it in the wrong place.
     pub fn missing(&self, traffic: Traffic) -> impl Iterator<Item = &BaseChain> {
         self.base_chains
             .iter()
             .filter(move |base_chain| base_chain.hinders(traffic) && base_chain.state() != State::Guarded)
     }
 
-    /// What could not be seen, and why.
+    /// Returns the parts that could not be read, with their errors.
     pub fn unseen(&self) -> impl Iterator<Item = &str> {
         self.unseen.iter().map(String::as_str)
     }
@@ -99,11 +99,10 @@ impl ThirdPartyChains {
     }
 }
 
-/// Lets what is to pass through the chains of others, and tells where that was not possible. What is as it should be is
-/// left as it is.
+/// Inserts the missing rules in third-party chains, and returns the failures. Chains that are right are unchanged.
 ///
 /// # Errors
-/// Where it can't be seen which chains there are.
+/// The chains cannot be listed.
 pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, ToolError> {
     let chains = ThirdPartyChains::look(tools)?;
     let refused: Vec<_> = chains
@@ -121,10 +120,10 @@ pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, Tool
     Ok(told)
 }
 
-/// Takes every rule of this program's out of the chains of others, and tells where that was not possible.
+/// Deletes every rule of this program from third-party chains, and returns the failures.
 ///
 /// # Errors
-/// Where it can't be seen which chains there are.
+/// The chains cannot be listed.
 pub fn take_away(tools: &mut impl Tools) -> Result<Vec<String>, ToolError> {
     let chains = ThirdPartyChains::look(tools)?;
     let refused: Vec<_> = chains

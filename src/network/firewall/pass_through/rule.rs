@@ -3,21 +3,21 @@
 /// The comment by which this program's rules in third-party chains are known.
 pub(super) const COMMENT: &str = "virt-hooks";
 
-/// What a chain's rules come to.
+/// The effect of a chain's rules.
 #[derive(Debug)]
 pub(super) struct Rules {
-    /// What they may refuse.
+    /// Traffic that they may refuse.
     pub(super) refuses: Refuses,
     /// This program's among them.
     pub(super) own: Vec<Own>,
 }
 
-/// What a chain may refuse of what somebody else has sent.
+/// Forwarded traffic that a chain may refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refuses {
-    /// Nothing: it only counts, or changes packets.
+    /// None: it only counts, or changes packets.
     Nothing,
-    /// What goes to an address as it is: it accepts first of all what is translated, as firewalld's does.
+    /// Traffic without address translation: its first rule accepts translated traffic, as firewalld's does.
     Untranslated,
     /// Anything.
     Anything,
@@ -26,10 +26,10 @@ pub enum Refuses {
 /// A rule of this program's in a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Own {
-    /// How many rules there are before it.
+    /// Number of rules before it.
     pub(super) place: usize,
     /// By what it is removed: a number, or its words.
     pub(super) name: String,
-    /// Whether it says what this program's rules say.
+    /// True if it is exactly this program's rule.
     pub(super) is_whole: bool,
 }

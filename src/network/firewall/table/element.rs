@@ -19,7 +19,7 @@ pub enum Key {
     From(Protocol, IpNet, u16, IpNet),
 }
 
-/// Where a forward stands in the table.
+/// Position of a forward in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     key: Key,
@@ -31,9 +31,9 @@ pub struct Place {
 pub enum Element {
     /// A port of the host that leads to a VM's.
     Forward {
-        /// Which packets.
+        /// The packets that match.
         key: Key,
-        /// Where they go. Of the same family as the packets.
+        /// Their new destination, of the same family.
         to: SocketAddr,
     },
     /// A destination that leads to a VM.
@@ -45,7 +45,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// What a forward comes to: an element for each of its ports, and for each of the prefixes that it is for.
+    /// Returns the elements of a forward: one for each of its ports, and for each of its prefixes.
     pub fn of(forward: &Forward) -> impl Iterator<Item = Self> {
         let ports = forward.ports.first()..=forward.ports.last();
         let ports = ports.zip(forward.to_port..=u16::MAX);
@@ -95,12 +95,12 @@ impl Element {
         }
     }
 
-    /// As a person finds it in what nft lists.
+    /// Returns its form in nft's listings.
     pub fn shown(&self) -> String {
         format!("{} {{ {self} }}", self.room())
     }
 
-    /// As nft takes it, without what it leads to.
+    /// Returns its key in nft's syntax.
     pub(super) fn known_by(&self) -> String {
         match self {
             Self::Forward { key, .. } => key.to_string(),
@@ -148,7 +148,7 @@ impl fmt::Display for Key {
 }
 
 impl fmt::Display for Element {
-    /// As nft takes it.
+    /// Writes it in nft's syntax.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.known_by())?;
         match self {

@@ -8,12 +8,12 @@ use ipnet::IpNet;
 use super::element::{Element, Key};
 use crate::kernel::address::Protocol;
 
-/// What is in the table.
+/// Content of the table.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// Its elements, as far as they are of a kind that this program makes.
     pub elements: BTreeSet<Element>,
-    /// How many connections have come through a forward, as far as nft counts them.
+    /// Number of connections through each forward, as counted by nft.
     pub connections: BTreeMap<Element, u64>,
     /// The text without elements: maps, sets, chains and rules, for comparison with what it was.
     pub frame: String,

@@ -21,10 +21,10 @@ pub use self::transaction::{delta, elements, removal, whole};
 /// The name of the table, of the family `inet`.
 pub const NAME: &str = "virt-hooks";
 
-/// Lists the table; none where it is absent.
+/// Lists the table; none if it is absent.
 ///
 /// # Errors
-/// Where nft is absent or fails.
+/// nft is absent or fails.
 pub fn list(tools: &mut impl Tools) -> Result<Option<Listing>, ToolError> {
     Ok(nft::list(Family::Inet, NAME, tools)?.map(|text| read(&text)))
 }

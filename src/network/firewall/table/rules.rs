@@ -34,15 +34,16 @@ pub(super) const ROOMS: [&str; 19] = [
     "add chain inet virt-hooks postrouting { type nat hook postrouting priority 95; policy accept; }",
 ];
 
-/// Its rules, each behind the name of its chain. `$mark` is [`MARK`], by which a connection is known in
-/// every table; `$local`, its next higher bit, that a connection comes from the host itself or from behind a VM's own bridge: the
-/// VM would answer past the host, so it gets an address of the host.
-/// Wherever the table is not just given other elements they are written
-/// anew, so that nothing that became of them outlives it.
+/// The table's rules, each after the name of its chain. `$mark` is [`MARK`], by which every table recognises a
+/// connection.
+/// `$local`, the next higher bit, marks a connection from the host itself or from behind a VM's own bridge: the VM
+/// would answer
+/// past the host, so its source becomes an address of the host.
+/// The rules are rewritten in every transaction that changes more than elements, so that no change by others survives.
 ///
-/// Marks come before the translation, which ends the chain: where no map knows the packet, they are taken away again.
-/// Nothing but what is for this host itself is looked at (`fib daddr type local`), and what is for its loopback is left
-/// alone, since the kernel would not send that anywhere else.
+/// Marks are set before the translation, which ends the chain; they are removed again if no map has the packet.
+/// Only packets to this host match (`fib daddr type local`). Those to its loopback do not, since the kernel would not
+/// route them elsewhere.
 const RULES: [(&str, &str); 21] = [
     ("translate4", "ct mark set ct mark or $mark"),
     ("translate4", "dnat ip to meta l4proto . th dport map @any4"),
@@ -67,7 +68,7 @@ const RULES: [(&str, &str); 21] = [
         "meta l4proto { tcp, udp } ip6 daddr != { ::1, fe80::/10 } fib daddr type local ct mark set ct mark or $local jump \
          translate6",
     ),
-    // What comes by the link that it will leave by: the VM would answer whoever sent it directly.
+    // Packets that leave by the link that they came from: the VM would answer their sender directly.
     ("translated", "ct state new ct status dnat iifname . ip daddr @within4 ct mark set ct mark or $local"),
     ("translated", "ct state new ct status dnat iifname . ip6 daddr @within6 ct mark set ct mark or $local"),
     ("routed", "ip daddr @routed4 ct mark set ct mark or $mark"),

@@ -1,4 +1,4 @@
-//! What nft is told, each time as one transaction: all of it comes into force at once, or nothing.
+//! nft transactions: each is applied whole or not at all.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use super::rules::{ROOMS, rules};
 
 /// Takes the table away, if it is there. Nothing of it is left.
 pub fn removal() -> String {
-    // What is deleted must be there.
+    // nft fails to delete a table that does not exist.
     "add table inet virt-hooks\ndelete table inet virt-hooks\n".to_owned()
 }
 
@@ -22,9 +22,9 @@ pub fn delta<'a>(gone: impl IntoIterator<Item = &'a Element>, wanted: impl IntoI
     text + &elements(gone, wanted)
 }
 
-/// The same in a table that is there. Where it is not, nothing is done.
+/// Returns the transaction that changes elements of an existing table. Without the table it fails.
 ///
-/// It takes a third of the time: where rules change, the kernel waits for whoever is using them.
+/// It takes a third of the time: the kernel waits for all users of changed rules.
 pub fn elements<'a>(
     gone: impl IntoIterator<Item = &'a Element>,
     wanted: impl IntoIterator<Item = &'a Element>,
