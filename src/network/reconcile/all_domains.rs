@@ -24,24 +24,24 @@ use crate::process::ToolError;
 /// A VM that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
-    /// Which one.
+    /// Its name.
     pub object: Object,
     /// Its XML while it runs.
     pub xml: Vec<u8>,
 }
 
-/// What became of one VM.
+/// Result of one VM.
 #[derive(Debug)]
 pub struct DomainResult {
-    /// Which one.
+    /// Its name.
     pub object: Object,
-    /// What is declared and can't be given.
+    /// Declarations that cannot be applied.
     pub faults: Vec<Unplanned>,
-    /// What was done.
+    /// The changes.
     pub done: Result<Done, Fault>,
 }
 
-/// What was done.
+/// Result of all VMs.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// For each VM that has something or is to have it.
@@ -50,11 +50,11 @@ pub struct Applied {
     pub mended: bool,
     /// In how many chains of others there was no rule, or not at the top, that lets through what is given. Now there is.
     pub opened: usize,
-    /// How many chains of others may still refuse what is given.
+    /// Number of third-party chains that may still refuse forwards.
     pub in_the_way: usize,
-    /// How many things of this program's there were that belong to no VM. They are gone.
+    /// Number of deleted rules and routes of this program that belonged to no VM.
     pub orphans: usize,
-    /// What went wrong besides.
+    /// Other failures.
     pub warnings: Vec<String>,
 }
 
@@ -66,11 +66,11 @@ pub fn running(paths: &Paths) -> Vec<Running> {
     running
 }
 
-/// Makes the host as declared for the VMs that run; what others were given is taken away. Whoever calls it holds the
-/// ledger's lock.
+/// Applies the declarations of running VMs, and removes the allocations of all others. The caller holds the ledger's
+/// lock.
 ///
 /// # Errors
-/// Where it can't even be seen what there is.
+/// The present state cannot be read.
 pub fn apply(
     running: &[Running],
     everything: &Everything,
@@ -86,7 +86,7 @@ pub fn apply(
     applied.mend_the_table(listing.as_ref(), &ledger, &mut seen, tools)?;
     applied.take_from_the_others(running, &mut ledger, &mut seen, tools, paths)?;
     applied.give(&running.iter().collect::<Vec<_>>(), everything, &mut ledger, &mut seen, tools, paths)?;
-    // What one has given up may be what another that came before it was refused.
+    // One VM's removal may free what an earlier VM was refused.
     if applied.vms.iter().any(DomainResult::has_lost_something) {
         let refused: Vec<&Running> = running.iter().filter(|vm| applied.has_refused(&vm.object)).collect();
         applied.give(&refused, everything, &mut ledger, &mut seen, tools, paths)?;
@@ -100,7 +100,7 @@ pub fn apply(
     }
     let traffic = traffic(&ledger);
     if traffic != Traffic::default() {
-        // Where it can't be seen, that is told by what follows.
+        // If the chains cannot be read, the following step reports that.
         let mut in_the_way = || ThirdPartyChains::look(tools).map_or(0, |chains| chains.missing(traffic).count());
         let before = in_the_way();
         let told = domain::pass_third_party(traffic, tools);
@@ -115,15 +115,15 @@ pub fn apply(
     Ok(applied)
 }
 
-/// Takes away all that VMs have been given, whether or not they run. Whoever calls it holds the ledger's lock.
+/// Removes the allocations of all VMs, whether or not they run. The caller holds the ledger's lock.
 ///
 /// # Errors
-/// Where it can't even be seen what there is.
+/// The present state cannot be read.
 pub fn remove_all(tools: &mut HostTools<'_>, paths: &Paths) -> Result<Applied, ToolError> {
     apply(&[], &Everything::default(), tools, paths)
 }
 
-/// What a VM that runs is to be given.
+/// Returns the plan of a running VM.
 pub fn plan_of(vm: &Running, everything: &Everything, ledger: &Ledger, paths: &Paths, deadline: Deadline) -> Plan {
     let declarations = everything.of(vm.object.name());
     if declarations.say_nothing() {
@@ -150,19 +150,19 @@ pub fn traffic(ledger: &Ledger) -> Traffic {
 }
 
 impl Running {
-    /// Whether its live XML is still what it was: the same life of the VM goes on.
+    /// Returns true if its live XML is unchanged: it is still the same run of the VM.
     fn runs_still(&self, paths: &Paths) -> bool {
         LiveXml::of(paths.state(), &self.object).is_some_and(|live| live.is(&self.xml))
     }
 }
 
 impl DomainResult {
-    /// Whether anything was not as it was to be.
+    /// Returns true if anything was changed.
     fn has_changed(&self) -> bool {
         self.done.as_ref().is_ok_and(|done| done.changed)
     }
 
-    /// Whether there is something that it has no more.
+    /// Returns true if anything was removed from it.
     fn has_lost_something(&self) -> bool {
         self.done.as_ref().is_ok_and(|done| !done.closed.is_empty() || !done.removed_routes.is_empty())
     }
@@ -185,7 +185,7 @@ impl Applied {
             None => !nothing_allocated,
         };
         if self.mended {
-            // What a VM has that is not settled may contradict itself, and is brought in order with that VM.
+            // Incomplete entries may contradict themselves; they are corrected with their VM.
             let settled = ledger.entries().filter(|(_, entry)| !entry.incomplete);
             let all = settled.flat_map(|(_, entry)| KernelState::of(&entry.allocation).elements).collect();
             nft::transact(&if nothing_allocated { table::removal() } else { table::whole(&all) }, tools)?;
@@ -247,7 +247,7 @@ impl Applied {
         Ok(())
     }
 
-    /// Where no VM has anything: what runs that were ended half-way have left.
+    /// Removes the remains of interrupted runs when no VM has an allocation.
     fn leave_nothing(
         &mut self,
         table_was_there: bool,
@@ -256,14 +256,14 @@ impl Applied {
         paths: &Paths,
     ) -> Result<(), ToolError> {
         if Ledger::is_there(paths.state()) {
-            // What can't be read in it is of use to nobody. A device that answers NDP for nobody is seen to with it.
+            // Unparsable entries no longer matter. Devices without an NDP proxy entry are reset with them.
             devices::stop_proxying(ledger, paths, &mut self.warnings);
             if let Err(error) = ledger.keep(paths.state()) {
                 self.warnings.push(format!("the ledger of what VMs were given can't be put in order: {error}"));
             }
         }
         if table_was_there && !self.mended && self.orphans == 0 {
-            // Whoever made it has not come to fill it.
+            // The run that created the table did not come to fill it.
             nft::transact(&table::removal(), tools)?;
             self.mended = true;
         }
@@ -271,7 +271,7 @@ impl Applied {
         Ok(())
     }
 
-    /// Whether a VM has been refused something.
+    /// Returns true if a VM was refused something.
     fn has_refused(&self, object: &Object) -> bool {
         self.vms.iter().any(|vm| vm.object == *object && !vm.faults.is_empty())
     }

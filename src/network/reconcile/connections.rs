@@ -13,14 +13,14 @@ use crate::network::allocation::Forward;
 use crate::network::claim::Claim;
 use crate::network::firewall::mark::MARK;
 
-/// How many connections are held at a time. Where there are more, the kernel is asked again.
+/// Maximum number of connections in memory. For more of them the kernel is listed again.
 const AT_A_TIME: usize = 10_000;
 
-/// Deletes the connections that went through these forwards, and returns how many there were. What is sent on one of them
-/// then is taken for a new one, and goes where the rules as they are now let it go.
+/// Deletes the connections through these forwards, and returns their number. Further packets of one count as a new
+/// connection, which the present rules decide on.
 ///
 /// # Errors
-/// Where the kernel does not list them, or not all can be deleted in time; the error names what stays open.
+/// The kernel does not list them, or not all can be deleted in time; the error names those that stay open.
 pub fn cut<'a>(forwards: impl IntoIterator<Item = &'a Forward>, deadline: Deadline) -> io::Result<usize> {
     let forwards: Vec<&Forward> = forwards.into_iter().collect();
     let mut cut = 0;
@@ -46,11 +46,11 @@ pub fn cut<'a>(forwards: impl IntoIterator<Item = &'a Forward>, deadline: Deadli
     Ok(cut)
 }
 
-/// Deletes the connections of UDP packets that came for these forwards before they were there, and returns how many senders
-/// that were. Each of them that goes on sending would keep its entry, and so reach the host for ever and the VM never.
+/// Deletes the connections of UDP packets that came for these forwards before they existed, and returns the number of
+/// senders. A sender that continues would keep its entry, and reach the host instead of the VM for ever.
 ///
 /// # Errors
-/// Where the kernel does not list them, or its addresses.
+/// The kernel does not list them, or the host's addresses.
 pub fn clear_the_way<'a>(forwards: impl IntoIterator<Item = &'a Forward>, deadline: Deadline) -> io::Result<usize> {
     let forwards: Vec<&Forward> = forwards.into_iter().filter(|forward| forward.protocol == Protocol::Udp).collect();
     if forwards.is_empty() {
@@ -60,7 +60,7 @@ pub fn clear_the_way<'a>(forwards: impl IntoIterator<Item = &'a Forward>, deadli
     let found = found(0, deadline, |connection| {
         own.contains(&connection.original.destination.0) && forwards.iter().any(|forward| missed(connection, forward))
     })?;
-    // What has ended by itself need not be ended.
+    // A connection may end by itself before.
     Ok(delete(&found, deadline)?.count)
 }
 

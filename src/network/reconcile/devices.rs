@@ -1,5 +1,5 @@
-//! What devices are told while a VM needs it, beside tables and routes: to answer NDP for others, and to give back what comes by
-//! them. What somebody else has told them stays.
+//! Settings of devices for a VM's forwards and routes: NDP proxy, and hairpin mode of bridge ports. Settings by others
+//! stay.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,25 +1,24 @@
-//! What has to be changed on the host so that a VM has what it is to have: one function, for whatever is the occasion.
+//! The changes on the host that bring a VM to its desired state: one function for all occasions.
 
 use std::collections::BTreeSet;
 
 use super::state::KernelState;
 use crate::network::firewall::table::{Element, Place};
 
-/// What is to be done.
+/// Changes on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
-    /// What is there and is to go.
+    /// State to remove.
     pub gone: KernelState,
-    /// What is not there and is to come.
+    /// State to add.
     pub new: KernelState,
     /// Forwards of which open connections are to be cut: the VM had them, and is to have them no more, whether or not the
     /// table has them still.
     pub cut: BTreeSet<Element>,
 }
 
-/// What is to be changed so that a VM that is known to have had `kept` has `desired`, where `actual` is what there is. What
-/// is there besides, and was never this VM's, is somebody else's and stays, unless it stands in the place of what is
-/// desired.
+/// Returns the changes that bring a VM from its recorded state `kept` to `desired`, given the observed state `actual`.
+/// Observed state that was never this VM's is third-party and stays, unless it takes the place of desired state.
 pub fn reconcile(desired: &KernelState, kept: &KernelState, actual: &KernelState) -> Change {
     let mut gone = KernelState {
         elements: in_vain(&desired.elements, &kept.elements, &actual.elements),
@@ -50,13 +49,13 @@ pub fn reconcile(desired: &KernelState, kept: &KernelState, actual: &KernelState
     }
 }
 
-/// What is there, was the VM's, and is not to be any more.
+/// Returns the observed state that was the VM's and is no longer desired.
 fn in_vain<T: Ord + Clone>(desired: &BTreeSet<T>, kept: &BTreeSet<T>, actual: &BTreeSet<T>) -> BTreeSet<T> {
     actual.iter().filter(|there| kept.contains(there) && !desired.contains(there)).cloned().collect()
 }
 
 impl Change {
-    /// Whether there is nothing to do.
+    /// Returns true if there is nothing to change.
     pub fn is_nothing(&self) -> bool {
         self.gone.is_empty() && self.new.is_empty() && self.cut.is_empty()
     }

@@ -21,20 +21,20 @@ use crate::network::timeouts;
 use crate::paths::Paths;
 use crate::process::ToolError;
 
-/// What is believed of what there is.
+/// Source of the observed state.
 #[derive(Debug, Clone, Copy)]
 pub enum Basis<'a> {
-    /// What the ledger says, as long as the kernel does not contradict it. To look costs as much as there is.
+    /// The ledger, unless the kernel contradicts it. A listing takes time in proportion to all forwards.
     Ledger,
-    /// What was seen a moment ago.
+    /// A listing.
     Seen(&'a KernelState),
 }
 
-/// Gives a VM what it is to have, and takes away what else it was given. Where routes can't be had that it had not before, it
-/// gets the rest.
+/// Applies a VM's desired allocation, and removes the rest of its recorded one. If new routes are refused, the rest is
+/// applied.
 ///
 /// # Errors
-/// Where that can't be done.
+/// The allocation cannot be applied.
 pub fn apply_plan(
     object: &Object,
     desired: Allocation,
@@ -65,7 +65,7 @@ fn bring_to(
 ) -> Result<Done, Fault> {
     let before = ledger.of(object).cloned().unwrap_or_default();
     let (wanted, mut kept) = (KernelState::of(&desired), KernelState::of(&before.allocation));
-    // What others have as well is not this VM's to be taken away.
+    // State that other VMs share is not removed.
     kept.elements.retain(|element| match element {
         Element::Link(device) => !ledger.others_have_routes_to(object, device),
         Element::Within(_, address) => !ledger.others_have_forwards_to(object, *address),
@@ -101,13 +101,12 @@ fn bring_to(
         if !change.new.is_empty() {
             return Err(error.into());
         }
-        // What is only taken away is known already; what is kept says more than there is then, which does no harm.
+        // A removal is in the ledger already; a ledger with more than exists does no harm.
         done.warnings.push(format!("it can't be noted what is taken away: {error}"));
     }
     if let Err(fault) = put_in_place(object, &wanted, &kept, &change, ledger, tools, paths, &mut done) {
         if !matches!(fault, Fault::Unknown(_)) {
-            // The VM has what it had.
-            // Where only routes were refused, nothing else was begun.
+            // The VM keeps its previous allocation. If only routes were refused, nothing else was begun.
             let nothing_else = matches!(fault, Fault::Routes(_) | Fault::Answering { .. });
             ledger.note(object, Entry { incomplete: before.incomplete || !nothing_else, ..before.clone() });
         }
@@ -117,7 +116,7 @@ fn bring_to(
         _ = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) });
         return Err(fault);
     }
-    // What follows is of use only where time is left for it, and costs nothing else where it is not.
+    // The following steps matter only if time is left, and cost nothing otherwise.
     let traffic = desired.traffic();
     ledger.note(object, Entry { allocation: desired, incomplete: false });
     stop_proxying(ledger, paths, &mut done.warnings);
@@ -155,7 +154,7 @@ fn cut(change: &Change, deadline: Deadline, done: &mut Done) {
     }
 }
 
-/// What there is of what the VM is to have or has had.
+/// Returns the observed state of a VM's desired and recorded allocations.
 fn actual(
     wanted: &KernelState,
     kept: &KernelState,
@@ -200,7 +199,7 @@ fn put_in_place(
     let filled = if wanted.is_empty() && !is_shared {
         nft::transact(&table::removal(), tools)
     } else {
-        // What others have that are not settled either may contradict itself.
+        // Other VMs' incomplete entries may contradict themselves.
         let settled = || ledger.others(object).filter(|(_, entry)| !entry.incomplete);
         let others = || settled().flat_map(|(_, entry)| KernelState::of(&entry.allocation).elements).collect();
         fill(wanted, kept, change, is_shared, &others, tools)
@@ -235,7 +234,7 @@ fn undone(
         (tool_error @ (ToolError::Missing(_) | ToolError::NotStarted(_) | ToolError::Complained(..)), Ok(())) => {
             fault(tool_error)
         }
-        // What is not there has not done anything before.
+        // A tool that is absent has not changed anything before.
         (tool_error @ ToolError::Missing(_), Err(ToolError::Missing(_))) => fault(tool_error),
         (tool_error, _) => Fault::Unknown(tool_error),
     }
@@ -265,8 +264,8 @@ fn fill(
     others: &dyn Fn() -> BTreeSet<Element>,
     tools: &mut HostTools<'_>,
 ) -> Result<(), ToolError> {
-    // Where others have forwards the table is there, or nothing is done. Without a change it is made as it is to be: libvirt
-    // has been restarted, and whatever else may have been.
+    // If others have forwards, the table exists, or the transaction fails. Without a change it is rewritten whole:
+    // libvirt was restarted, and other programs may have been.
     let transaction = match is_shared && !change.is_nothing() {
         true => table::elements(&change.gone.elements, &wanted.elements),
         false => table::delta(&change.gone.elements, &wanted.elements),
@@ -285,7 +284,7 @@ fn fill(
     nft::transact(&table::whole(&all), tools)
 }
 
-/// What came of a transaction; nothing where nft refuses it, so that another one is worth a try.
+/// Returns the result of a transaction; `None` if nft refuses it, so that another one is worth a try.
 fn accepted(tools: &mut HostTools<'_>, transaction: &str) -> Option<Result<(), ToolError>> {
     match nft::transact(transaction, tools) {
         Err(ToolError::Complained(..)) => None,

@@ -7,7 +7,7 @@ use crate::process::ToolError;
 use crate::record::Quoted;
 use crate::state::StateError;
 
-/// What has been done.
+/// The changes that were made.
 #[derive(Debug, Default)]
 pub struct Done {
     /// Forwards that are there now, and were not the VM's before.
@@ -18,13 +18,13 @@ pub struct Done {
     pub added_routes: Vec<Route>,
     /// Routes that are gone.
     pub removed_routes: Vec<Route>,
-    /// How many open connections through forwards that are gone were cut.
+    /// Number of open connections deleted with their forwards.
     pub cut: usize,
-    /// Whether anything was not as it was to be.
+    /// True if anything was changed.
     pub changed: bool,
-    /// What of it could not be had, where the rest could.
+    /// The part that was refused, if the rest was applied.
     pub refused: Option<String>,
-    /// What went wrong on the way, without keeping the rest from being done.
+    /// Failures that did not prevent the rest.
     pub warnings: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl Done {
 /// Why a VM's network could not be brought to what it is to be. What was there before is there still.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// It could not be noted what was going to be done, so that nobody would have undone it.
+    /// The ledger cannot be written, so that nothing could undo the change later.
     #[error("what is given to VMs can't be noted, so nothing was changed: {0}")]
     Ledger(#[from] StateError),
     /// The table could not be changed.
@@ -64,9 +64,9 @@ pub enum Fault {
     /// A device can't be made to answer.
     #[error("{} can't be made to answer NDP for others, so nothing was changed: {error}; fix: name a device of this host with IPv6", Quoted::bytes(.device.as_bytes()))]
     Answering {
-        /// Which device.
+        /// The device.
         device: String,
-        /// What the kernel said.
+        /// The kernel's error.
         error: io::Error,
     },
 }

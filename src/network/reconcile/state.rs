@@ -22,12 +22,12 @@ pub struct KernelState {
     pub routes: BTreeSet<KernelRoute>,
     /// In the table of proxies.
     pub proxies: BTreeSet<Proxy>,
-    /// Those of `proxies` that somebody else put there, and who will take them away.
+    /// Those of `proxies` that others added, and delete.
     pub third_party: BTreeSet<Proxy>,
 }
 
 impl KernelState {
-    /// What a VM has where it has been given this.
+    /// Returns the state of an allocation.
     pub fn of(allocation: &Allocation) -> Self {
         let forwards = allocation.forwards.iter().flat_map(Element::of);
         // The set takes no prefix that is in another one, which covers it.
@@ -52,10 +52,10 @@ impl KernelState {
         }
     }
 
-    /// Observes everything of this program's, and the table as nft lists it.
+    /// Observes all state of this program, and the table as nft lists it.
     ///
     /// # Errors
-    /// Where nft or ip fails.
+    /// nft or ip fails.
     pub fn observe(tools: &mut HostTools<'_>) -> Result<(Self, Option<Listing>), ToolError> {
         let listing = table::list(tools)?;
         let routing = match Self::observe_routing(tools) {
@@ -70,7 +70,7 @@ impl KernelState {
     /// Observes this program's routes, and all proxies.
     ///
     /// # Errors
-    /// Where `ip` is absent or fails.
+    /// `ip` is absent or fails.
     pub fn observe_routing(tools: &mut HostTools<'_>) -> Result<Self, ToolError> {
         let mut seen = Self { routes: ip::routes(ROUTE_PROTOCOL, tools)?, ..Self::default() };
         for (proxy, protocol) in ip::proxies(tools)? {
@@ -85,20 +85,20 @@ impl KernelState {
     /// Adds its routes and proxies, one after another.
     ///
     /// # Errors
-    /// Where one is refused; then those before it are in place.
+    /// One is refused; those before it have been added.
     pub fn add_routes(&self, tools: &mut HostTools<'_>) -> Result<(), ToolError> {
         ip::add(&self.routes, &self.proxies, ROUTE_PROTOCOL, tools)
     }
 
-    /// Deletes its routes and proxies. What is absent already, with its device, is no error.
+    /// Deletes its routes and proxies. Those that are absent already, with their device, are no error.
     ///
     /// # Errors
-    /// Where `ip` is absent, or does not end.
+    /// `ip` is absent, or times out.
     pub fn delete_routes(&self, tools: &mut HostTools<'_>) -> Result<(), ToolError> {
         ip::delete(&self.routes, &self.proxies, ROUTE_PROTOCOL, tools)
     }
 
-    /// Whether there are none.
+    /// Returns true if it is empty.
     pub fn is_empty(&self) -> bool {
         self.elements.is_empty() && self.routes.is_empty() && self.proxies.is_empty()
     }
@@ -121,7 +121,7 @@ impl KernelState {
 fn proxies(route: &Route) -> impl Iterator<Item = Proxy> {
     let addresses = |device: &String| {
         let device = device.clone();
-        // Of IPv4, too, every address of the prefix: it is routed, not a network of its own.
+        // All addresses of an IPv4 prefix count, too: it is routed, not a network of its own.
         let (first, last) = (route.to.network(), route.to.broadcast());
         let all: Box<dyn Iterator<Item = IpAddr>> = match (first, last) {
             (IpAddr::V4(first), IpAddr::V4(last)) => {
