@@ -83,7 +83,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// From `first` to `last`, both included. None where one is 0 or they are the wrong way round.
+    /// Returns the ports from `first` to `last`, both included. `None` if one is 0 or they are in the wrong order.
     pub const fn new(first: u16, last: u16) -> Option<Self> {
         if first == 0 || first > last { None } else { Some(Self { first, last }) }
     }
@@ -98,17 +98,17 @@ impl Ports {
         self.last
     }
 
-    /// How many they are.
+    /// Returns their number.
     pub const fn count(self) -> u32 {
         self.last as u32 - self.first as u32 + 1
     }
 
-    /// Whether one of them is one of the others.
+    /// Returns true if the ranges overlap.
     pub const fn overlap(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 
-    /// Whether all of the others are among them.
+    /// Returns true if it contains the other range.
     pub const fn include(self, other: Self) -> bool {
         self.first <= other.first && other.last <= self.last
     }

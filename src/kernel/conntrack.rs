@@ -36,10 +36,10 @@ const CTA_PROTO_NUM: u16 = 1;
 const CTA_PROTO_SRC_PORT: u16 = 2;
 const CTA_PROTO_DST_PORT: u16 = 3;
 
-/// Lists the connections of which the mark has all bits of `mark`, or those of any mark where it is 0.
+/// Lists the connections whose mark has all bits of `mark`; with 0, all connections.
 ///
 /// # Errors
-/// Where the kernel does not answer.
+/// The kernel does not answer.
 pub(crate) fn list(mark: u32, deadline: Deadline, mut take: impl FnMut(Connection)) -> io::Result<()> {
     let mut request = vec![0; FAMILY];
     if mark != 0 {
@@ -54,11 +54,11 @@ pub(crate) fn list(mark: u32, deadline: Deadline, mut take: impl FnMut(Connectio
     })
 }
 
-/// Deletes connections, and returns how many, and the first that stays with its error, and how many do. One that has ended by
-/// itself meanwhile is neither.
+/// Deletes connections. Returns the numbers of deleted and failed ones, and the first failure. A connection that has
+/// ended by itself is neither.
 ///
 /// # Errors
-/// Where the kernel can't be asked.
+/// The kernel cannot be reached.
 pub(crate) fn delete(connections: &[Connection], deadline: Deadline) -> io::Result<Deleted<'_>> {
     let mut netlink = Netlink::open(NETFILTER, deadline.left())?;
     let mut deleted = Deleted { count: 0, failed: 0, first: None };
@@ -78,9 +78,9 @@ pub(crate) fn delete(connections: &[Connection], deadline: Deadline) -> io::Resu
 /// The result of deleting connections.
 #[derive(Debug)]
 pub(crate) struct Deleted<'a> {
-    /// How many were deleted.
+    /// Number of deleted connections.
     pub(crate) count: usize,
-    /// How many could not be.
+    /// Number of connections that could not be deleted.
     pub(crate) failed: usize,
     /// The first of those.
     pub(crate) first: Option<(&'a Connection, io::Error)>,
@@ -89,9 +89,9 @@ pub(crate) struct Deleted<'a> {
 /// A connection that is tracked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Connection {
-    /// As it was before anything was translated.
+    /// The direction of its first packet, before translation.
     pub(crate) original: Tuple,
-    /// As its answers are.
+    /// The direction of replies.
     pub(crate) reply: Tuple,
     pub(crate) mark: u32,
     /// The values that name it to the kernel, as they came.
@@ -99,7 +99,7 @@ pub(crate) struct Connection {
     family: u8,
 }
 
-/// Where packets come from and where they go to.
+/// Source and destination of packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tuple {
     pub(crate) protocol: Protocol,
@@ -113,7 +113,7 @@ impl Connection {
         Self { original, reply, mark, name: Vec::new(), family: 0 }
     }
 
-    /// What the kernel tells of a connection. None where it is neither of TCP nor of UDP.
+    /// Parses the kernel's message. Returns `None` for a protocol other than TCP and UDP.
     fn parse(body: &[u8]) -> Option<Self> {
         let family = *body.first()?;
         let all = body.get(FAMILY..)?;
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
     use crate::kernel::netlink::recorded::bytes;
 
-    // What Linux 6.18 told of connections through forwards from port 8080 or 8081.
+    // Messages of Linux 6.18 about connections through forwards from port 8080 or 8081.
     const UDP: &str = "02000000340001801400018008000100c633640708000200c63364011c0002800500010011000000060002009d9000000600\
         03001f910000340002801400018008000100c0a87a0a08000200c63364071c00028005000100110000000600020000500000\
         060003009d90000008000300000001aa080008000100000008000c006ae69af108000b0000000001080007000000001d";

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 /// The longest name that a network device can have, in bytes: Linux' `IFNAMSIZ` without the closing NUL.
 pub(crate) const MAXIMUM_NAME: usize = 15;
 
-/// Whether a network device can have this name (Linux' `dev_valid_name`).
+/// Returns true if a network device can have this name (Linux' `dev_valid_name`).
 pub(crate) fn is_device_name(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     let forbidden = |byte: &u8| matches!(byte, b'/' | b':' | b'\0' | b'\x0b') || byte.is_ascii_whitespace();
@@ -33,7 +33,7 @@ pub(crate) fn is_without_master(devices: &Path, name: &str) -> bool {
 /// The ports of a bridge with their numbers, lowest first. Nothing where the device is no bridge.
 ///
 /// # Errors
-/// Where they can't be read.
+/// The ports cannot be read.
 pub(crate) fn ports(device: &Path) -> io::Result<Option<Vec<(u32, String)>>> {
     let entries = match fs::read_dir(device.join("brif")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -58,10 +58,10 @@ pub(crate) fn hairpin_mode(devices: &Path, port: &str) -> Option<bool> {
     fs::read_to_string(file).ok().map(|value| value.trim() != "0")
 }
 
-/// Sets it. A device that is gone is no error.
+/// Sets a bridge port's hairpin mode. A device that no longer exists is no error.
 ///
 /// # Errors
-/// Where it exists and the kernel refuses.
+/// The device exists and the kernel refuses.
 pub(crate) fn set_hairpin_mode(devices: &Path, port: &str, enabled: bool) -> io::Result<()> {
     let Some(folder) = device(devices, port.as_ref()) else { return Ok(()) };
     match fs::write(folder.join("brport/hairpin_mode"), if enabled { "1" } else { "0" }) {

@@ -1,4 +1,4 @@
-//! What addresses are the host's own, and which it has its routes by: no route to a VM may take them away.
+//! Addresses of the host and of its gateways: no route to a VM may take them from the host.
 
 use std::fs;
 use std::io;
@@ -8,17 +8,17 @@ use crate::kernel::deadline::Deadline;
 use crate::kernel::netlink::{Netlink, attribute};
 use crate::paths::Paths;
 
-/// How a host's addresses are asked for (`include/uapi/linux/if_addr.h`): the message, what stands before its attributes
-/// (`struct ifaddrmsg`, in bytes), and the attributes.
+/// The request for a host's addresses (`include/uapi/linux/if_addr.h`): the message, the size of the header before its
+/// attributes (`struct ifaddrmsg`, in bytes), and the attributes.
 const RTM_GETADDR: u16 = 22;
 const IFADDRMSG: usize = 8;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 
-/// The addresses of this host (`RTM_GETADDR` of rtnetlink(7)), within the deadline.
+/// Lists the addresses of this host (`RTM_GETADDR` of rtnetlink(7)), within the deadline.
 ///
 /// # Errors
-/// Where the kernel does not tell them.
+/// The kernel does not list them.
 pub(crate) fn addresses(deadline: Deadline) -> io::Result<Vec<IpAddr>> {
     let mut addresses = Vec::new();
     // Routing is the part that has the number 0.

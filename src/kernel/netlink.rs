@@ -22,7 +22,7 @@ const NLMSG_DONE: u16 = 3;
 /// The two highest bits of an attribute's type say how its value is put (`NLA_F_NESTED`, `NLA_F_NET_BYTEORDER`).
 const NLA_TYPE_MASK: u16 = 0x3fff;
 
-/// That an attribute's value is attributes. The kernel insists on it where it parses strictly.
+/// Flag of an attribute that contains attributes. The kernel requires it for strictly parsed messages.
 const NLA_F_NESTED: u16 = 0x8000;
 
 /// The length of a message's header, in bytes: length, type, flags, sequence, port.
@@ -38,10 +38,10 @@ pub(crate) const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// resource.
 pub(crate) const FAMILY: usize = 4;
 
-/// What messages and attributes are aligned to, in bytes.
+/// Alignment of messages and attributes, in bytes.
 const ALIGNMENT: usize = 4;
 
-/// How much is received at a time, in bytes: the most that the kernel puts into one part of an answer (`netlink_dump`).
+/// Size of the receive buffer, in bytes: the largest part of a dump that the kernel sends (`netlink_dump`).
 const PART: usize = 32 << 10;
 
 /// The most that is read of one answer, in bytes: that of half a million sockets or connections.
@@ -59,21 +59,21 @@ pub(crate) struct Netlink {
 }
 
 impl Netlink {
-    /// A conversation that is over after `patience`.
+    /// Opens a socket whose requests all end after `patience`.
     ///
     /// # Errors
-    /// Where the kernel has no such part, or something (a security module) forbids it.
+    /// The kernel lacks the protocol, or a security module forbids it.
     pub(crate) fn open(part: impl Into<Option<Protocol>>, patience: Duration) -> io::Result<Self> {
         let socket =
             rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, part.into())?;
         Ok(Self { socket, end: Instant::now() + patience, sequence: 0, buffer: vec![0; PART] })
     }
 
-    /// Asks for all that there is of something, and hands out the body of each message that comes.
+    /// Dumps all objects of a kind, and passes the body of each message on.
     ///
     /// # Errors
-    /// Where the kernel refuses, or its answer does not end in time or within 128 MiB. What has been handed out by then is
-    /// not all. Where something was changed meanwhile so that it may be of two minds, it is `Interrupted`.
+    /// The kernel refuses, or its answer does not end in time or within 128 MiB; the bodies passed on are incomplete.
+    /// If a change during the dump may have made it inconsistent, the error is `Interrupted`.
     pub(crate) fn dump(&mut self, kind: u16, body: &[u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
         self.send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)?;
         let (mut read, mut is_torn) = (0, false);
@@ -95,10 +95,10 @@ impl Netlink {
         Err(io::Error::other("the kernel's answer does not end"))
     }
 
-    /// Tells the kernel to do something, and waits until it has.
+    /// Sends a request and waits for its acknowledgement.
     ///
     /// # Errors
-    /// Where it refuses, or does not say in time whether it did.
+    /// The kernel refuses, or does not acknowledge in time.
     pub(crate) fn tell(&mut self, kind: u16, body: &[u8]) -> io::Result<()> {
         self.send(kind, NLM_F_REQUEST | NLM_F_ACK, body)?;
         loop {
@@ -157,7 +157,7 @@ fn is_kernel(address: &SocketAddrAny) -> bool {
 
 /// A message as it is sent.
 fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
-    // What is sent are a few hundred bytes.
+    // Requests have a few hundred bytes.
     let length = u32::try_from(HEADER + body.len()).unwrap_or_default();
     let mut message = length.to_ne_bytes().to_vec();
     message.extend_from_slice(&kind.to_ne_bytes());
@@ -177,7 +177,7 @@ struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// What the kernel says at the end: nothing, or an error's number, negative.
+    /// Returns the result of an acknowledgement: success, or an error as a negative number.
     fn verdict(&self) -> io::Result<()> {
         match u32_at(self.body, 0).map_or(0, |code| code as i32) {
             code if code < 0 => Err(io::Error::from_raw_os_error(code.saturating_neg())),
@@ -222,7 +222,7 @@ pub(crate) fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
 
 /// Adds an attribute to a body.
 pub(crate) fn put(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    // What is sent are a few bytes.
+    // Values have a few bytes.
     let length = u16::try_from(ATTRIBUTE + value.len()).unwrap_or_default();
     body.extend_from_slice(&length.to_ne_bytes());
     body.extend_from_slice(&kind.to_ne_bytes());
@@ -252,7 +252,7 @@ pub(crate) fn be16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 #[cfg(test)]
 pub(crate) mod recorded {
-    /// What a kernel told, noted in digits.
+    /// Decodes a recorded message of a kernel from hexadecimal digits.
     pub(crate) fn bytes(digits: &str) -> Vec<u8> {
         let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
         (0..digits.len()).step_by(2).map(byte).collect()

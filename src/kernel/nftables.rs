@@ -48,7 +48,7 @@ const FORWARD: u32 = 2;
 /// The policy that drops (`NF_DROP`).
 const DROP: u32 = 0;
 
-/// How often it is asked again where something was changed while it answered.
+/// Maximum number of attempts while the ruleset changes during a dump.
 const TRIES: usize = 4;
 
 /// The family of a table.
@@ -68,7 +68,7 @@ pub(crate) struct Chain {
     pub(crate) family: Family,
     pub(crate) table: String,
     pub(crate) name: String,
-    /// Whether its policy is to drop.
+    /// True if its policy is drop.
     pub(crate) drops: bool,
 }
 
@@ -79,9 +79,9 @@ pub(crate) struct Rule {
     pub(crate) chain: String,
     /// By which number it is deleted.
     pub(crate) handle: u64,
-    /// What somebody has noted on it.
+    /// Its comment.
     pub(crate) comment: Option<Vec<u8>>,
-    /// What it does, one after another, for as long as what it asks holds.
+    /// Its expressions in order. Each one is evaluated if those before it match.
     pub(crate) expressions: Vec<Expression>,
 }
 
@@ -106,15 +106,15 @@ pub(crate) enum Expression {
     Other(Vec<u8>),
 }
 
-/// What becomes of a packet.
+/// Verdict on a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accept,
-    /// Whatever comes next.
+    /// Evaluation continues.
     GoOn,
     /// Another chain says it.
     Jump(String),
-    /// It goes no further, or somebody else decides.
+    /// The packet is dropped, or another program decides.
     Refuse,
 }
 
@@ -146,10 +146,10 @@ impl Family {
     }
 }
 
-/// Whether there is a table of this name.
+/// Returns true if a table of this name exists.
 ///
 /// # Errors
-/// Where the kernel does not tell.
+/// The kernel does not answer.
 pub fn has_table(family: Family, name: &str, deadline: Deadline) -> io::Result<bool> {
     let tables = ask(GET_TABLE, &request(family.number(), &[]), deadline, |body| {
         let is_it = *body.first()? == family.number() && text(body.get(FAMILY..)?, NFTA_TABLE_NAME)? == name;
@@ -158,18 +158,18 @@ pub fn has_table(family: Family, name: &str, deadline: Deadline) -> io::Result<b
     Ok(!tables.is_empty())
 }
 
-/// Every base chain for filtering at the forward hook.
+/// Lists every base chain of type filter at the forward hook.
 ///
 /// # Errors
-/// Where the kernel does not tell.
+/// The kernel does not answer.
 pub(crate) fn chains_at_forward(deadline: Deadline) -> io::Result<Vec<Chain>> {
     ask(GET_CHAIN, &request(0, &[]), deadline, Chain::parse)
 }
 
-/// The rules of a table, or of one chain of it, each chain's in their order. None where it has gone.
+/// Lists the rules of a table, or of one chain of it, in each chain's order. Returns none if it no longer exists.
 ///
 /// # Errors
-/// Where the kernel does not tell.
+/// The kernel does not answer.
 pub(crate) fn rules(family: Family, table: &str, chain: Option<&str>, deadline: Deadline) -> io::Result<Vec<Rule>> {
     let mut names = vec![(NFTA_RULE_TABLE, table)];
     names.extend(chain.map(|chain| (NFTA_RULE_CHAIN, chain)));
@@ -235,7 +235,7 @@ impl Expression {
     fn parse(expression: &[u8]) -> Self {
         let name = attribute(expression, NFTA_EXPR_NAME).map(unterminated).unwrap_or_default();
         let data = attribute(expression, NFTA_EXPR_DATA).unwrap_or_default();
-        // What is not as it should be is something else, and so nothing that is relied upon.
+        // A malformed expression is an unknown one, which no decision relies on.
         Self::of(name, data).unwrap_or_else(|| Self::Other(name.to_vec()))
     }
 
@@ -245,7 +245,7 @@ impl Expression {
         // The numbers are those of the expression's own attributes: NFTA_IMMEDIATE_DATA and so on.
         Some(match name {
             b"immediate" => Self::Verdict(Verdict::parse(attribute(attribute(data, 2)?, NFTA_DATA_VERDICT)?)?),
-            // It goes to the register that is the verdict.
+            // The destination register is the verdict.
             b"lookup" if number(data, 3)? == 0 => Self::VerdictMap,
             b"ct" => {
                 attribute(data, 1)?;

@@ -13,23 +13,23 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
 /// The bit of `NFNLGRP_NFTABLES`, 7 (`include/uapi/linux/netfilter/nfnetlink.h` of Linux).
 const NFTABLES: u32 = 1 << 6;
 
-/// How long it has to be quiet: a firewall that is loaded changes many things one after another.
+/// Time without a change that ends a wait: a firewall makes many changes in a row when it is loaded.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// The longest that quiet is waited for.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What the kernel announces of nftables.
+/// Monitor of nftables' changes.
 #[derive(Debug)]
 pub struct Watch {
     socket: OwnedFd,
 }
 
 impl Watch {
-    /// Begins to watch.
+    /// Starts the monitor.
     ///
     /// # Errors
-    /// Where the kernel has no nftables, or something forbids it.
+    /// The kernel has no nftables, or a security module forbids it.
     pub fn begin() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(NETFILTER))?;
@@ -37,11 +37,11 @@ impl Watch {
         Ok(Self { socket })
     }
 
-    /// Waits until something has changed and it has been quiet since. False where `ended` says so meanwhile, which it is asked
-    /// every second.
+    /// Waits for changes and the quiet time after them. Returns false if `ended`, which is called every second, returns
+    /// true.
     ///
     /// # Errors
-    /// Where nothing more can be heard.
+    /// The socket fails.
     pub fn wait(&self, ended: &mut dyn FnMut() -> bool) -> io::Result<bool> {
         while !self.is_news_within(Duration::from_secs(1))? {
             if ended() {
@@ -68,15 +68,15 @@ impl Watch {
         false
     }
 
-    /// Passes over what has been announced so far: it was of one's own making.
+    /// Discards all changes announced so far: this program made them.
     ///
     /// # Errors
-    /// Where nothing more can be heard.
+    /// The socket fails.
     pub fn forget(&self) -> io::Result<()> {
         let mut announcement = [0_u8; 4096];
         loop {
             match rustix::net::recv(&self.socket, &mut announcement[..], RecvFlags::empty()) {
-                // Where there were more than the kernel keeps, that is news enough.
+                // An overrun of the socket's buffer is a change, too.
                 Ok(_) | Err(Errno::INTR | Errno::NOBUFS) => {}
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(error) => return Err(error.into()),

@@ -26,15 +26,15 @@ pub(crate) struct Socket {
     /// Its address; the unspecified one where it takes what comes for any.
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
-    /// Whether it takes IPv4 besides its own family.
+    /// True if it accepts IPv4 besides its own family.
     pub(crate) takes_ipv4: bool,
     pub(crate) inode: u32,
 }
 
-/// Lists the sockets of a protocol that take packets from any sender, in this network namespace.
+/// Lists the sockets of a protocol that accept packets from any sender, in this network namespace.
 ///
 /// # Errors
-/// Where the kernel does not answer, or something (a security module) keeps it from answering.
+/// The kernel does not answer, or a security module forbids it.
 pub(crate) fn listening(protocol: Protocol, deadline: Deadline) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     for family in [AddressFamily::INET, AddressFamily::INET6] {
@@ -57,7 +57,7 @@ fn request(family: AddressFamily, protocol: Protocol) -> Vec<u8> {
 }
 
 impl Socket {
-    /// What the kernel tells of a socket (`struct inet_diag_msg`).
+    /// Parses the kernel's message about a socket (`struct inet_diag_msg`).
     fn parse(body: &[u8]) -> Option<Self> {
         let family = u16::from(*body.first()?);
         let address = match family {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::kernel::netlink::recorded::bytes;
 
-    // What Linux 6.18 told of two sockets of TCP that listen, the second for IPv6 only since it has an address of that.
+    // Messages of Linux 6.18 about two TCP sockets that listen, the second for IPv6 only since it has an IPv6 address.
     const ANY_ADDRESS: &str = "020a0000003600000000000000000000000000000000000000000000000000000000000000000000000000002e0000000000\
         000000000000000000008000000000000000bd330200050008000000000008000f00000000000c0015000100000000000000\
         0600160052000000";

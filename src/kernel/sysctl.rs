@@ -8,7 +8,7 @@ use crate::paths::Paths;
 /// Reads the value of a setting, without blanks around it.
 ///
 /// # Errors
-/// Where the kernel has no such setting, or it can't be read.
+/// The kernel has no such setting, or it cannot be read.
 pub(crate) fn read(paths: &Paths, name: &str) -> io::Result<String> {
     fs::read_to_string(paths.elsewhere("proc/sys").join(name)).map(|value| value.trim().to_owned())
 }
@@ -16,7 +16,7 @@ pub(crate) fn read(paths: &Paths, name: &str) -> io::Result<String> {
 /// Sets it to 1 or 0.
 ///
 /// # Errors
-/// Where the kernel has no such setting, or refuses.
+/// The kernel has no such setting, or refuses.
 pub(crate) fn switch(paths: &Paths, name: &str, on: bool) -> io::Result<()> {
     fs::write(paths.elsewhere("proc/sys").join(name), if on { "1" } else { "0" })
 }

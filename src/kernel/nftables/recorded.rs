@@ -1,4 +1,4 @@
-//! What Linux 6.18 told of chains and rules.
+//! Messages of Linux 6.18 about chains and rules.
 
 use super::{Chain, Rule};
 use crate::kernel::netlink::FAMILY;

@@ -31,7 +31,7 @@ pub struct Proxy {
 /// Lists the routes of a protocol (`ip route show proto`).
 ///
 /// # Errors
-/// Where `ip` is absent or fails.
+/// `ip` is absent or fails.
 pub fn routes(protocol: &str, tools: &mut impl Tools) -> Result<BTreeSet<KernelRoute>, ToolError> {
     let mut routes = BTreeSet::new();
     for family in FAMILIES {
@@ -41,10 +41,10 @@ pub fn routes(protocol: &str, tools: &mut impl Tools) -> Result<BTreeSet<KernelR
     Ok(routes)
 }
 
-/// Lists all neighbour proxies, each with the protocol of whoever added it.
+/// Lists all neighbour proxies, each with the protocol of the program that added it.
 ///
 /// # Errors
-/// Where `ip` is absent or fails.
+/// `ip` is absent or fails.
 pub fn proxies(tools: &mut impl Tools) -> Result<Vec<(Proxy, Option<String>)>, ToolError> {
     let mut proxies = Vec::new();
     for family in FAMILIES {
@@ -70,7 +70,7 @@ pub fn is_local(address: IpAddr, tools: &mut impl Tools) -> Result<bool, ToolErr
 /// Adds routes and proxies of this protocol, one after another.
 ///
 /// # Errors
-/// Where one is refused; then those before it are in place.
+/// One is refused; those before it have been added.
 pub fn add(
     routes: &BTreeSet<KernelRoute>,
     proxies: &BTreeSet<Proxy>,
@@ -83,7 +83,7 @@ pub fn add(
 /// Deletes routes and proxies of this protocol. One that is absent already, with its device, is no error.
 ///
 /// # Errors
-/// Where `ip` is absent, or does not end.
+/// `ip` is absent, or times out.
 pub fn delete(
     routes: &BTreeSet<KernelRoute>,
     proxies: &BTreeSet<Proxy>,

@@ -13,10 +13,10 @@ pub(crate) const CHAIN: &str = "FORWARD";
 /// The tables that have one (iptables(8)).
 pub(crate) const TABLES: [&str; 3] = ["filter", "mangle", "security"];
 
-/// How the tools wait for a lock that another of them holds, in seconds.
+/// Maximum wait of the tools for the lock of another one, in seconds.
 const WAIT: &str = "5";
 
-/// Where the rules are kept.
+/// The backend that keeps the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Nftables,
@@ -33,7 +33,7 @@ pub(crate) struct Table {
 
 /// Returns the tables that the older tools have loaded.
 pub(crate) fn legacy_tables(tools: &mut impl Tools) -> Vec<Table> {
-    // Of this thread's network, which a process' own need not be.
+    // The files of this thread's network namespace, which may differ from the process's.
     let files = [
         (Family::Ipv4, "/proc/thread-self/net/ip_tables_names"),
         (Family::Ipv6, "/proc/thread-self/net/ip6_tables_names"),
@@ -52,17 +52,17 @@ impl Table {
     /// Inserts a rule at the top of its chain at the forward hook.
     ///
     /// # Errors
-    /// Where the tool is absent or fails.
+    /// The tool is absent or fails.
     pub(crate) fn insert(&self, rule: &str, tools: &mut impl Tools) -> Result<(), ToolError> {
         let mut arguments = vec!["-w", WAIT, "-t", &self.name, "-I", CHAIN];
         arguments.extend(rule.split(' '));
         self.run("", &arguments, "", tools).map(drop)
     }
 
-    /// Lists it, or of it the chain at the forward hook only.
+    /// Lists the rules, or only those of the chain at the forward hook.
     ///
     /// # Errors
-    /// Where the tool is absent or fails.
+    /// The tool is absent or fails.
     pub(crate) fn list(&self, only_chain: bool, tools: &mut impl Tools) -> Result<Listing, ToolError> {
         let mut arguments = vec!["-w", WAIT, "-t", &self.name, "-S"];
         arguments.extend(only_chain.then_some(CHAIN));
@@ -70,11 +70,10 @@ impl Table {
         Ok(Listing::parse(&String::from_utf8_lossy(&said)))
     }
 
-    /// Changes it by these lines (iptables-restore(8)), all of them or none. In between no packet meets a chain that is half
-    /// changed.
+    /// Applies these lines (iptables-restore(8)), all of them or none. No packet meets a half-changed chain.
     ///
     /// # Errors
-    /// Where the tool is absent or fails.
+    /// The tool is absent or fails.
     pub(crate) fn restore(&self, lines: &str, tools: &mut impl Tools) -> Result<(), ToolError> {
         let input = format!("*{}\n{lines}COMMIT\n", self.name);
         self.run("-restore", &["-w", WAIT, "--noflush"], &input, tools).map(drop)
@@ -98,7 +97,7 @@ impl Table {
         let plain = self.tool();
         let answer = tools.run(&format!("{plain}-{}{suffix}", self.kind.name()), arguments, input);
         let Err(ToolError::Missing(missing)) = answer else { return answer };
-        // Where there is but one of them, it has no other name, and says which it is.
+        // If only one variant is installed, it has just the plain name; its version names the variant.
         let version = tools.run(plain, &["--version"], "").map_err(|_| ToolError::Missing(missing.clone()))?;
         let is_in_nftables = String::from_utf8_lossy(&version).contains("nf_tables");
         if is_in_nftables != (self.kind == Kind::Nftables) {
@@ -128,7 +127,7 @@ impl Kind {
 /// A table as `iptables -S` prints it.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// Whether the policy of the chain at the forward hook is to drop.
+    /// True if the policy of the chain at the forward hook is drop.
     pub(crate) drops: bool,
     /// The chains that are printed whole.
     pub(crate) chains: Vec<String>,
@@ -138,7 +137,7 @@ pub(crate) struct Listing {
 /// A rule of it.
 #[derive(Debug)]
 pub(crate) struct Rule {
-    /// As it is printed, without what adds it.
+    /// The rule as it is printed, without `-A`.
     pub(crate) text: String,
     pub(crate) words: Vec<String>,
 }

@@ -13,23 +13,23 @@ use crate::process::{Supervisor, ToolError};
 
 /// The programs and files of a host by which its network is seen and changed.
 pub trait Tools {
-    /// Returns what a program prints that reads `input`. It runs no longer than is left.
+    /// Runs a program with `input` on stdin, and returns its output. It is bounded by the time left.
     ///
     /// # Errors
-    /// Where it is not there, fails, or there is no time for it.
+    /// The program is absent, fails, or there is no time left for it.
     fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, ToolError>;
 
     /// Returns the content of a file of `/proc`.
     ///
     /// # Errors
-    /// Where it is not there, or can't be read.
+    /// The file is absent, or cannot be read.
     fn read(&mut self, path: &str) -> io::Result<String>;
 
     /// Returns when all has to be done.
     fn deadline(&self) -> Deadline;
 }
 
-/// Those of this host.
+/// The tools of this host.
 #[derive(Debug)]
 pub struct HostTools<'a> {
     supervisor: &'a mut Supervisor,
@@ -39,12 +39,12 @@ pub struct HostTools<'a> {
 }
 
 impl<'a> HostTools<'a> {
-    /// Those of this host, until the deadline, and each no longer than `longest`. A tool that does not end is killed after it.
+    /// Returns the tools of this host, until the deadline, each with a timeout of `longest` after which it is killed.
     pub const fn until(supervisor: &'a mut Supervisor, deadline: Deadline, longest: Duration) -> Self {
         Self { supervisor, deadline, longest }
     }
 
-    /// The same for a step that has its own limit.
+    /// Returns the same tools for a step with its own limit.
     pub fn within(&mut self, limit: Duration) -> HostTools<'_> {
         HostTools { deadline: self.deadline.within(limit), supervisor: self.supervisor, longest: self.longest }
     }

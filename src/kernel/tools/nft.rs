@@ -4,12 +4,12 @@ use super::Tools;
 use crate::kernel::nftables::{Family, has_table};
 use crate::process::ToolError;
 
-/// Lists a table; none where it is absent.
+/// Lists a table; none if it is absent.
 ///
 /// # Errors
-/// Where nft is absent or fails.
+/// nft is absent or fails.
 pub fn list(family: Family, table: &str, tools: &mut impl Tools) -> Result<Option<String>, ToolError> {
-    // Where the kernel does not answer, nft says why.
+    // If the kernel does not answer, nft's error has the reason.
     if has_table(family, table, tools.deadline()).is_ok_and(|exists| !exists) {
         return Ok(None);
     }
@@ -26,10 +26,10 @@ pub fn list_apart(family: Family, table: &str, transaction: &str, tools: &mut im
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Carries out a transaction.
+/// Runs a transaction.
 ///
 /// # Errors
-/// Where nft refuses it; then nothing has been changed.
+/// nft refuses it; nothing has been changed.
 pub fn transact(transaction: &str, tools: &mut impl Tools) -> Result<(), ToolError> {
     tools.run("nft", &["-f", "-"], transaction).map(drop)
 }
