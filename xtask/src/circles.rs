@@ -10,7 +10,7 @@ const CRATES: [&str; 4] = ["src", "benches/src", "xtask/src", "tests/testbed/src
 /// Returns every circle of imports in the project's crates, as the files that it consists of.
 ///
 /// # Errors
-/// Where a source file can't be read.
+/// A source file cannot be read.
 pub(crate) fn circles(root: &Path) -> Result<Vec<Vec<String>>, String> {
     let mut found = Vec::new();
     for folder in CRATES {
@@ -34,7 +34,7 @@ pub(crate) fn circles(root: &Path) -> Result<Vec<Vec<String>>, String> {
 /// Returns the imports of every module below `folder`, by their paths in the crate.
 ///
 /// # Errors
-/// Where a source file can't be read.
+/// A source file cannot be read.
 pub(crate) fn imports_of_files(folder: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
     let modules = modules(folder)?;
     let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
@@ -120,7 +120,7 @@ fn written_out(code: &str) -> Vec<String> {
     found
 }
 
-/// Whether a `use` statement with this before it imports: one that is public hands on.
+/// Returns true if a `use` statement with this visibility imports: a public one re-exports.
 fn is_private(before: &str) -> bool {
     let line = before.rsplit('\n').next().unwrap_or_default().trim();
     line.is_empty()

@@ -68,7 +68,7 @@ fn calls(verb: &Command) -> impl Iterator<Item = String> {
     std::iter::once(format!("`virt-hooks {}`", verb.get_name()))
 }
 
-/// What stands at a place of its own.
+/// Formats a positional argument.
 fn placed(positional: &Arg) -> String {
     let shown = format!("`{}`", value(positional));
     if positional.is_required_set() { shown } else { format!("[{shown}]") }

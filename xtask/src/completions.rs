@@ -35,8 +35,8 @@ fn one_name(text: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(text).replace(&wrong, &right).into_bytes()
 }
 
-/// What clap_complete leaves out for fish: the values of what stands at a place of its own, where no file stands, and the
-/// folder of `--root` before the verb.
+/// Completions that clap_complete omits for fish: the values of positional arguments, no files where no file is
+/// expected, and the folder of `--root` before the command.
 fn left_out(command: &Command) -> String {
     let mut lines =
         format!("complete -c {PROGRAM} -f\ncomplete -c {PROGRAM} -l root -r -f -a \"(__fish_complete_directories)\"\n");
@@ -58,8 +58,8 @@ fn left_out(command: &Command) -> String {
     lines
 }
 
-/// The same command line, with what each value is: a file, a folder, or nothing that a shell could know. Without it
-/// shells offer files where a VM's name belongs.
+/// Returns the command line with the type of each value: a file, a folder, or none that a shell could know. Without
+/// types, shells offer files for a VM's name.
 fn hinted(command: Command) -> Command {
     let command = command.mut_args(|argument| {
         let hint = hint(&argument);
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// What bash offers behind these words, of which the last is being typed.
+    /// Returns bash's completions after these words, of which the last is being typed.
     fn offered(words: &[&str]) -> Vec<String> {
         let script = format!(
             "compopt() {{ :; }}\n{}\nCOMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1))\n\

@@ -1,4 +1,4 @@
-//! What a verb's `--help` says below its options: paragraphs and examples.
+//! Text below the options of a command's `--help`: paragraphs and examples.
 
 /// A part of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub(crate) enum Part<'a> {
     Code(Vec<&'a str>),
 }
 
-/// How far examples are indented.
+/// Indentation of examples.
 const INDENTATION: &str = "  ";
 
 /// The parts of such a text: what is indented is to be typed, blank lines part paragraphs.

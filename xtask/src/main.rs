@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// What writes the files, for a person.
+/// The command that writes the files, for messages.
 const WRITE: &str = "make man";
 
 /// The page with the picture of the rooms.
@@ -54,10 +54,10 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every file that is made, by its path in the project, with what belongs into it.
+/// Returns every generated file, by its path in the project, with its content.
 ///
 /// # Errors
-/// Where the imports can't be drawn.
+/// The imports cannot be drawn.
 fn files(root: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
     let mut files = vec![
         ("man/virt-hooks.8".to_owned(), command_page::page().into_bytes()),

@@ -1,6 +1,6 @@
 //! A manual page in the `man` macros of roff, as groff and mandoc both take them (groff_man(7), mandoc's man(7)).
 
-/// How long a line of the source is, in bytes, where it can be folded.
+/// Maximum length of a line of the source, in bytes, if it can be folded.
 const WIDTH: usize = 80;
 
 /// The manual that a section is, as it stands above its pages.
@@ -50,7 +50,7 @@ impl Page {
         self.text(text);
     }
 
-    /// What command lines look like, one below the other: each of marked texts that stay in one line.
+    /// Adds the command lines, one below the other: each of marked texts that stay in one line.
     pub(crate) fn synopses(&mut self, calls: impl IntoIterator<Item = Vec<String>>) {
         self.line(".PD 0");
         for parts in calls {
@@ -68,7 +68,7 @@ impl Page {
         self.text(text);
     }
 
-    /// One more paragraph of the item before.
+    /// Adds another paragraph to the previous item.
     pub(crate) fn item_goes_on(&mut self, text: &str) {
         self.line(".IP");
         self.text(text);
@@ -140,8 +140,8 @@ fn escaped(text: &str) -> String {
         .collect()
 }
 
-/// The same in lines that fit a screen, for those who read the source. None but the last ends a sentence, since roff puts
-/// two blanks where a line does.
+/// Folds text to lines that fit a screen. Only the last line ends a sentence, since roff puts two blanks at the end of
+/// one that does.
 fn folded(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut ends_sentence = true;

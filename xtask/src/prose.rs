@@ -1,8 +1,8 @@
-//! What virt-hooks(8) says that no definition can: what the program is, what scripts can rely on, where things are.
+//! Prose of virt-hooks(8): what the program is, what scripts can rely on, and where its files are.
 
 use virt_hooks::paths::Paths;
 
-/// What the program is.
+/// Description of the program.
 pub(crate) const DESCRIPTION: [&str; 3] = [
     "At every step of a VM's life libvirt calls its hook, `/etc/libvirt/hooks/qemu`. virt-hooks is that program: it runs the \
      operator's own scripts from `/etc/libvirt/hooks/custom`, in order, each with a deadline, and logs what they print and \
@@ -15,7 +15,7 @@ pub(crate) const DESCRIPTION: [&str; 3] = [
      stderr.",
 ];
 
-/// How scripts are named, found and ordered.
+/// Names, places and order of scripts.
 pub(crate) const NAMES: [&str; 5] = [
     "`<operation>_<name>` in `/etc/libvirt/hooks/custom` runs at that operation, `all_<name>` at every one. The file must be \
      executable; a script that is not is logged and ignored. No ending is needed, and any executable will do.",
@@ -29,7 +29,7 @@ pub(crate) const NAMES: [&str; 5] = [
      that mends it; see `trust` in `virt-hooks.toml`(5).",
 ];
 
-/// What every script gets.
+/// Environment of scripts.
 pub(crate) const SURROUNDINGS: [(&str, &str); 6] = [
     (
         "arguments",
@@ -70,7 +70,7 @@ pub(crate) const VARIABLES: [(&str, &str); 7] = [
     ),
 ];
 
-/// What libvirt does meanwhile.
+/// Behaviour of libvirt while scripts run.
 pub(crate) const WAITING: [&str; 3] = [
     "libvirt waits until the last script of an event has ended, save for those with `wait = false`; meanwhile the VM neither \
      starts nor stops. A failure is logged, the scripts after it run, and the VM starts, unless `onFailure = \"abort\"` is \
@@ -81,7 +81,7 @@ pub(crate) const WAITING: [&str; 3] = [
     "On migrate and restore a script for which `filter = true` is set prints the VM's new XML.",
 ];
 
-/// What the log consists of.
+/// Content of the log.
 pub(crate) const LOG: [&str; 4] = [
     "One record a line: the time with milliseconds and offset, the level (`INFO`, `WARN`, `ERROR`), `qemu-hook[<process>]`, which is \
      the same in all records of an event, the VM, `<operation>/<sub-operation>`, the script (`-` where it is about none) and the \
@@ -92,7 +92,7 @@ pub(crate) const LOG: [&str; 4] = [
     "`virt-hooks install` gives the log to logrotate, unless something rotates it already.",
 ];
 
-/// What a message means, and what to do about it.
+/// Messages, their meanings and fixes.
 pub(crate) const DIAGNOSTICS: [(&str, &str); 12] = [
     (
         "nothing, for any VM",
@@ -171,13 +171,13 @@ pub(crate) const HOOK_EXIT: &str = "The hook itself ends with 0 whatever scripts
      failed on prepare, start, migrate or restore, so that libvirt refuses the operation, and with 2, without having run \
      anything, where it is called with fewer than four arguments.";
 
-/// What the command reads of the environment.
+/// Environment variables that the command reads.
 pub(crate) const ENVIRONMENT: [(&str, &str); 2] = [
     ("NO_COLOR", "Set to anything but nothing, there are no colours."),
     ("TERM", "Where it is `dumb`, there are no colours either."),
 ];
 
-/// What the environment can't do.
+/// Limits of the environment's influence.
 pub(crate) const NOT_IN_THE_ENVIRONMENT: &str =
     "Nothing in the environment moves any of the files above, since the hook runs as root. Only `--root` does.";
 

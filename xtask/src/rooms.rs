@@ -13,10 +13,10 @@ const END: &str = "<!-- end of rooms -->\n";
 /// Imports between rooms: each room with the rooms that it imports.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
-/// Returns the text of ARCHITECTURE.md with the picture as the imports are now.
+/// Returns the text of ARCHITECTURE.md with the picture of the present imports.
 ///
 /// # Errors
-/// Where a source file can't be read, the page has no place for the picture, or rooms import each other in a circle.
+/// A source file cannot be read, the page has no place for the picture, or rooms import each other in a circle.
 pub(crate) fn page(root: &Path, text: &str) -> Result<String, String> {
     let no_place = || format!("ARCHITECTURE.md has no lines {BEGIN:?} and {END:?}");
     let (before, rest) = text.split_once(BEGIN).ok_or_else(no_place)?;
