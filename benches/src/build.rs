@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::call::Failure;
 
-/// What is measured, and what it is measured against.
+/// The measured program, and the programs that it is compared with.
 pub(crate) struct Programs {
     /// The program.
     pub(crate) hook: PathBuf,
@@ -44,7 +44,7 @@ pub(crate) fn programs(folder: &Path, before: Option<PathBuf>) -> Result<Program
     Ok(Programs { hook, exit, empty: controls.join("empty"), spawn: controls.join("spawn"), before })
 }
 
-/// What a command prints, if it goes well.
+/// Returns the output of a command that succeeds.
 fn printed(command: &mut Command) -> Result<String, Failure> {
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{command:?}: {error}"))?;
     if !output.status.success() {

@@ -1,4 +1,4 @@
-//! One call of a program, timed as whoever calls it sees it: from before the spawn until it has been waited for.
+//! A timed call of a program: from before the spawn until it has been waited for.
 
 use std::error::Error;
 use std::fs::File;
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
-/// What went wrong, for a person.
+/// An error for a person.
 pub(crate) type Failure = Box<dyn Error>;
 
-/// What a pipe holds before its writer has to wait, in bytes, with room to spare (pipe(7)).
+/// Capacity of a pipe in bytes, with room to spare (pipe(7)).
 const PIPE: usize = 60 << 10;
 
-/// What scripts and programs find programs by.
+/// Search path of scripts and programs.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A call that can be made many times. As with libvirt, its standard input is a pipe that holds the domain's XML, and its

@@ -3,10 +3,10 @@
 /// The size of the XML of an ordinary event, in bytes.
 pub(crate) const XML: usize = 5 << 10;
 
-/// One as libvirt writes it.
+/// A domain as libvirt writes it.
 const DOMAIN: &str = include_str!("../../packaging/rehearsal.xml");
 
-/// What there can be more of.
+/// The part that is repeated.
 const DISK: &str = "    <disk type='file' device='disk'>
       <driver name='qemu' type='qcow2' cache='none'/>
       <source file='/var/lib/libvirt/images/3f0e7c1a-data.qcow2'/>

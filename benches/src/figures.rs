@@ -9,19 +9,19 @@ use crate::domain;
 use crate::host::{self, BEFORE, CUSTOM, EMPTY, EXIT, HOOK, LOG, SH, SPAWN};
 use crate::network;
 
-/// What libvirt passes before a VM starts.
+/// Arguments of libvirt before a VM starts.
 pub(crate) const START: [&str; 4] = ["i-2-10-VM", "start", "begin", "-"];
 
-/// What it passes once the VM runs: to the hook the same but for the names of its scripts.
+/// Arguments of libvirt once the VM runs; only the names of the scripts differ.
 const STARTED: [&str; 4] = ["i-2-10-VM", "started", "begin", "-"];
 
-/// What libvirt passes where a VM arrives.
+/// Arguments of libvirt when a VM arrives.
 pub(crate) const MIGRATE: [&str; 4] = ["i-2-10-VM", "migrate", "begin", "-"];
 
-/// How many bytes of XML a VM has that arrives.
+/// Size of the XML of a VM that arrives, in bytes.
 pub(crate) const LARGE_XML: usize = 20 << 10;
 
-/// How long a line is that a script prints, in bytes.
+/// Length of a line that a script prints, in bytes.
 const LINE: usize = 80;
 
 /// The imports that a hook in Python needs.
@@ -33,7 +33,7 @@ pub(crate) const PRINT: &[u8] = b"#!/bin/sh\nexec cat /tmp/lines\n";
 /// No limit, for whatever a script prints.
 pub(crate) const UNLIMITED: &str = "maxOutputBytes = 1000000000000\n";
 
-/// One figure's name, what it is in, and what it is to be, as it stands in `benches/figures`.
+/// A figure's name, unit and target, from `benches/figures`.
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
     unit: &'static str,
@@ -55,7 +55,7 @@ impl Figure {
         lines.map(figure).collect()
     }
 
-    /// Whether a measured value is as far as it is to be.
+    /// Returns true if a measured value reaches the target.
     pub(crate) fn is_reached(&self, value: f64) -> bool {
         if self.unit.ends_with("at least") { value >= self.reach } else { value <= self.reach }
     }
@@ -71,10 +71,10 @@ impl Figure {
     }
 }
 
-/// What was measured: the figures in their order, and what they were reckoned from.
+/// The measured figures in order, and the times that they are computed from.
 pub(crate) struct Measured {
     pub(crate) values: Vec<f64>,
-    /// What, and how long it took, in seconds.
+    /// Names, and times in seconds.
     pub(crate) times: Vec<(String, f64)>,
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn measure(turns: usize) -> Result<Measured, Failure> {
     note("migrate with a 20 KB domain", arrived);
 
     let python = Call::new("/usr/bin/python3", &["-c", IMPORTS], &xml);
-    // What comes right behind Python finds the processor's caches full of it; of ten events in a row most do not.
+    // A call right after Python's finds the processor's caches full of Python; most of ten events in a row do not.
     let mut events = Vec::new();
     let ten = &mut || {
         for _ in 0..10 {
@@ -160,7 +160,7 @@ pub(crate) fn beside(turns: usize) -> Result<[(&'static str, f64); 2], Failure> 
     Ok([("event without scripts", event), ("the same by the other build", before)])
 }
 
-/// What one script more costs, in seconds.
+/// Cost of one further script, in seconds.
 struct Further {
     event: f64,
     alone: f64,
@@ -187,7 +187,7 @@ pub(crate) fn spawned(scripts: Vec<String>, xml: &[u8]) -> Call<'_> {
     Call::new(SPAWN, &words, xml)
 }
 
-/// How much longer an event takes beside 10,000 files that are none of its business, in seconds.
+/// Returns the extra time of an event beside 10,000 unrelated files, in seconds.
 fn unrelated(turns: usize, event: &Call<'_>) -> Result<f64, Failure> {
     const ASIDE: &str = "/etc/libvirt/hooks/aside";
     host::unrelated_files(10_000)?;
@@ -210,7 +210,7 @@ pub(crate) fn output(turns: usize, event: &Call<'_>) -> Result<(f64, f64), Failu
     const APPENDED: &str = "/var/log/libvirt/appended";
     let cat = Call::new("/bin/sh", &["-c", "exec cat /tmp/lines >> /var/log/libvirt/appended"], &[]);
     let fresh = |call: &Call<'_>| {
-        // What the one wrote must not be written back to the disk while the other runs.
+        // The output of one must not be written back to the disk while the other runs.
         for file in [LOG, APPENDED] {
             File::options().write(true).create(true).truncate(true).open(file)?;
         }

@@ -1,4 +1,4 @@
-//! How cost grows: with scripts, with what they print, with the XML, with VMs at once.
+//! Growth of the cost: with scripts, their output, the size of the XML, and VMs at once.
 
 use std::fs;
 

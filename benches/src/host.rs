@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use crate::build::Programs;
 use crate::call::Failure;
 
-/// Where the hook's places are.
+/// Path of the hook.
 pub(crate) const HOOK: &str = "/etc/libvirt/hooks/qemu";
 pub(crate) const CUSTOM: &str = "/etc/libvirt/hooks/custom";
 pub(crate) const LOG: &str = "/var/log/libvirt/qemu-hook.log";
@@ -27,7 +27,7 @@ pub(crate) const SPAWN: &str = "/controls/spawn";
 /// Another build of the hook, if one was named.
 pub(crate) const BEFORE: &str = "/controls/before/qemu";
 
-/// What a script does that does nothing.
+/// A script that does nothing.
 pub(crate) const SH: &str = "#!/bin/sh\nexit 0\n";
 
 /// Moves this process into a host that has the hook, the controls and no scripts. What is written to `/out` there comes into

@@ -7,7 +7,7 @@ use crate::domain;
 use crate::figures::{LARGE_XML, MIGRATE, START, UNLIMITED, printing_script};
 use crate::host::{self, EMPTY, EXIT, HOOK, LOG};
 
-/// How many instructions the program itself takes for each of the main cases; nothing where there is no valgrind.
+/// Counts the program's own instructions in each of the main cases; `None` without valgrind.
 pub(crate) fn counts() -> Result<Option<Vec<(&'static str, u64)>>, Failure> {
     if !fs::exists("/usr/bin/valgrind")? {
         return Ok(None);

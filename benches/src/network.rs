@@ -15,33 +15,33 @@ use crate::call::{Call, Failure, in_turn};
 use crate::domain;
 use crate::host::HOOK;
 
-/// How many forwards of others there are.
+/// Numbers of other VMs' forwards.
 const OTHERS: [u32; 3] = [0, 1_000, 10_000];
 
-/// How many of them one VM has.
+/// Number of them that one VM has.
 const OF_ONE_VM: u32 = 100;
 
 const DECLARATIONS: &str = "/etc/libvirt/hooks/virt-hooks-network.toml";
 
-/// Where the hook keeps what VMs have been given.
+/// The hook's state folder.
 const STATE: &str = "/run/virt-hooks";
 
 /// The VM whose forward is applied and removed, and one that has none.
 const VM: &str = "i-2-10-VM";
 const UNDECLARED: &str = "i-2-11-VM";
 
-/// What a hook written by hand does for the same forward, with `-A` where the VM starts and `-D` where it stops: from outside,
-/// through whatever refuses, and from the guest itself. `-w` waits for whoever else has the lock.
+/// Commands of a hand-written hook for the same forward, with `-A` when the VM starts and `-D` when it stops: from
+/// outside, through chains that refuse, and from the guest itself. `-w` waits for the lock.
 const BY_HAND: &str = "\
 iptables -w -t nat $1 PREROUTING -d 198.51.100.1 -p tcp --dport 8080 -j DNAT --to-destination 192.168.122.10:80
 iptables -w $1 FORWARD -d 192.168.122.10 -p tcp --dport 80 -j ACCEPT
 iptables -w -t nat $1 POSTROUTING -s 192.168.122.10 -d 192.168.122.10 -p tcp --dport 80 -j MASQUERADE
 ";
 
-/// What something took, in seconds, beside each number of [`OTHERS`].
+/// Seconds that a step took, beside each number of [`OTHERS`].
 pub(crate) type Took = [f64; 3];
 
-/// What all of it took.
+/// Times of all steps.
 pub(crate) struct Measured {
     pub(crate) applied: Took,
     pub(crate) removed: Took,
@@ -52,7 +52,7 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// What, and how long it took, in seconds.
+    /// Returns the names of the steps, and their times in seconds.
     pub(crate) fn times(&self) -> Vec<(String, f64)> {
         let all = [
             ("a VM's forward applied", self.applied),
@@ -122,7 +122,7 @@ trait Network {
 /// A host on which others have forwards that are declared, applied and kept.
 struct Host {
     network: File,
-    /// Where its declarations and its state lie while calls are made elsewhere.
+    /// Place of its declarations and its state while calls are made elsewhere.
     declarations: PathBuf,
     state: PathBuf,
 }
@@ -155,7 +155,7 @@ impl Host {
         }
         host.time(&Call::new(HOOK, &[VM, "started", "begin", "-"], xml))?;
         let listed = printed("nft list map inet virt-hooks any4")?;
-        // What is measured must be there.
+        // The measured forwards must exist.
         let there = listed.matches(" : 192.168.").count();
         if there != others as usize + 1 {
             return Err(format!("{there} forwards are there and not {}: {listed}", others + 1).into());
@@ -168,7 +168,7 @@ impl Host {
 impl Network for Host {
     fn time(&self, call: &Call<'_>) -> Result<Duration, Failure> {
         fs::rename(&self.declarations, DECLARATIONS)?;
-        // What other events keep there is of no use to anybody.
+        // The state of other events is not needed.
         _ = fs::remove_dir_all(STATE);
         fs::rename(&self.state, STATE)?;
         setns(&self.network, CloneFlags::CLONE_NEWNET)?;
@@ -231,7 +231,7 @@ fn named(xml: &[u8], name: &str) -> Vec<u8> {
     String::from_utf8_lossy(xml).replace(VM, name).into_bytes()
 }
 
-/// What a line of words prints.
+/// Returns the output of a command line.
 fn printed(line: &str) -> Result<String, Failure> {
     let mut words = line.split(' ');
     let output = Command::new(words.next().unwrap_or_default()).args(words).output()?;

@@ -4,19 +4,19 @@ use std::fmt::Write;
 
 /// A plot.
 pub(crate) struct Plot {
-    /// What it shows.
+    /// Its title.
     pub(crate) title: &'static str,
-    /// What is on the horizontal axis.
+    /// The horizontal axis.
     pub(crate) across: &'static str,
-    /// How a number there is written.
+    /// Formats a number of that axis.
     pub(crate) label: fn(f64) -> String,
-    /// What is compared, ours first: what it is, and its points, in seconds.
+    /// The compared series, ours first: a name, and points in seconds.
     pub(crate) series: Vec<(&'static str, Vec<(f64, f64)>)>,
 }
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 400.0;
-/// What is left around the axes: left, right, top, bottom.
+/// Margins around the axes: left, right, top, bottom.
 const MARGINS: (f64, f64, f64, f64) = (70.0, 20.0, 70.0, 55.0);
 
 /// Readable on light and on dark.
@@ -92,7 +92,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// One on which all of `values` have a place, between the coordinates `from` and `to`.
+    /// Returns a scale for all of `values`, between the coordinates `from` and `to`.
     fn over(values: impl Iterator<Item = f64> + Clone, from: f64, to: f64) -> Self {
         let low = values.clone().fold(f64::INFINITY, f64::min).log10().floor();
         let high = values.fold(f64::MIN_POSITIVE, f64::max).log10().ceil().max(low + 1.0);
