@@ -1,4 +1,4 @@
-//! One call of a program on a host.
+//! A call of a program on a host.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -45,11 +45,11 @@ enum Stdin {
 pub struct Finished {
     /// Its exit code; none where a signal ended it.
     pub code: Option<i32>,
-    /// What it printed.
+    /// Its output.
     pub stdout: String,
-    /// What it said on stderr.
+    /// Its output on stderr.
     pub stderr: String,
-    /// How long it took, with the few milliseconds for its mounts.
+    /// Its run time, including a few milliseconds for its mounts.
     pub took: Duration,
 }
 
@@ -195,7 +195,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Whether it still runs.
+    /// Returns true if it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the call's state").is_none()
     }

@@ -26,19 +26,19 @@ pub use self::log::{Log, Record};
 pub use self::machine::{Machine, Reply};
 pub(crate) use self::preflight::preflight;
 
-/// How long anything that has to happen may take while other tests run.
+/// Timeout of anything that has to happen while other tests run.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where the host keeps its custom scripts.
+/// The host's folder of scripts.
 pub const CUSTOM: &str = "etc/libvirt/hooks/custom";
 
-/// Where the host keeps its settings.
+/// The host's settings file.
 pub const SETTINGS: &str = "etc/libvirt/hooks/virt-hooks.toml";
 
 /// The log.
 pub const LOG: &str = "var/log/libvirt/qemu-hook.log";
 
-/// What libvirt passes on stdin unless a test says otherwise.
+/// Default stdin of calls, as libvirt passes it.
 pub const XML: &str =
     "<domain type='kvm'>\n  <name>vm</name>\n  <uuid>5f2f9f0e-6b0c-4a57-a1c3-0d9a3c4c2f11</uuid>\n</domain>\n";
 
@@ -78,14 +78,14 @@ impl Host {
             let copied = Command::new("cp").arg(binary).arg(host.path(copy)).status().expect("cp");
             assert!(copied.success(), "{copy}");
         }
-        // It hides one that `make install` put on this machine.
+        // It hides a command that `make install` put on this machine.
         fs::hard_link(host.path("extra/bin/virt-hooks"), host.path("extra/sbin/virt-hooks")).expect("the command");
         host
     }
 
-    /// A host as above where the test is run by root, for tests of what belongs to others.
+    /// Returns a host if the test is run by root, for tests with files of other users.
     ///
-    /// Elsewhere it says that the test was left out, and where nothing may be left out, it fails.
+    /// Otherwise it prints that the test was skipped, and fails if no test may be skipped.
     pub fn or_leave_out(self) -> Option<Self> {
         if is_root() {
             return Some(self);
@@ -169,12 +169,12 @@ impl Host {
         Call::new(self, "/bin/bash", ["-c", commands])
     }
 
-    /// What is in the log.
+    /// Returns the log.
     pub fn log(&self) -> Log {
         Log::read(&self.path(LOG))
     }
 
-    /// What is in a file of the host, or nothing where there is none.
+    /// Returns the content of a file of the host, or an empty text if it is missing.
     pub fn read(&self, path: impl AsRef<Path>) -> String {
         String::from_utf8_lossy(&fs::read(self.path(path)).unwrap_or_default()).into_owned()
     }
@@ -191,7 +191,7 @@ impl Drop for Host {
     }
 }
 
-/// Whether the test may do everything.
+/// Returns true if the test runs as root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// What is in a log.
+/// Content of a log.
 #[derive(Debug)]
 pub struct Log {
     /// All of it.
@@ -17,7 +17,7 @@ pub struct Record {
     pub level: String,
     /// The script it is about, or `-`.
     pub script: String,
-    /// What it says.
+    /// Its message.
     pub message: String,
 }
 
@@ -31,7 +31,7 @@ impl Log {
         self.text.lines().filter_map(Record::read).collect()
     }
 
-    /// What is said of a script, in order.
+    /// Returns the messages about a script, in order.
     pub fn of(&self, script: &str) -> Vec<String> {
         let records = self.records().into_iter().filter(|record| record.script == script);
         records.map(|record| record.message).collect()

@@ -21,13 +21,13 @@ pub struct Machine {
 /// The end of a command on a machine.
 #[derive(Debug)]
 pub struct Reply {
-    /// It exited with 0.
+    /// True if it exited with 0.
     pub success: bool,
     /// Its output.
     pub stdout: String,
     /// Its errors.
     pub stderr: String,
-    /// How long it took.
+    /// Its run time.
     pub took: Duration,
 }
 
