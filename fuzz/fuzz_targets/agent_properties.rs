@@ -1,4 +1,4 @@
-//! Whatever bytes stand in agent.properties.
+//! Any bytes as agent.properties.
 #![no_main]
 
 #[path = "../../tests/properties/agent_properties.rs"]

@@ -1,4 +1,4 @@
-//! Whatever stands in a file of declarations, in a VM's metadata, or in a network's description.
+//! Any text as a file of declarations, a VM's metadata, or a network's description.
 #![no_main]
 
 #[path = "../../tests/properties/declarations.rs"]

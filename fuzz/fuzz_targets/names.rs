@@ -1,4 +1,4 @@
-//! Whatever arguments libvirt passes, and whatever files stand in custom/.
+//! Any arguments of libvirt, and any files in custom/.
 #![no_main]
 
 #[path = "../../tests/properties/names.rs"]

@@ -1,4 +1,4 @@
-//! Whatever line stands in the log.
+//! Any line as a record of the log.
 #![no_main]
 
 #[path = "../../tests/properties/records.rs"]

@@ -1,4 +1,4 @@
-//! Whatever stands in a settings file.
+//! Any text as a settings file.
 #![no_main]
 
 #[path = "../../tests/properties/settings.rs"]

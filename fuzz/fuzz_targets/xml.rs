@@ -1,4 +1,4 @@
-//! Whatever bytes come as a domain's XML.
+//! Any bytes as a domain's XML.
 #![no_main]
 
 #[path = "../../tests/properties/rewrite.rs"]
