@@ -137,7 +137,7 @@ impl Ledger {
     /// this process is killed while one of them changes something, it stays locked until that is done.
     ///
     /// # Errors
-    /// The lock cannot be had within `time`, or `interrupted` returns true.
+    /// The lock cannot be had within `timeout`, or `interrupted` returns true.
     pub fn lock(
         state: &Path,
         holder: &OsStr,
