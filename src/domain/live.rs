@@ -73,7 +73,7 @@ impl LiveXml {
     /// # Errors
     /// It cannot be written; the previous one stays.
     pub fn keep(&self, xml: &[u8]) -> Result<(), StateError> {
-        self.directory.keep(&self.name, xml)
+        self.directory.write(&self.name, xml)
     }
 
     /// Removes the XML.
@@ -81,6 +81,6 @@ impl LiveXml {
     /// # Errors
     /// It exists and cannot be removed.
     pub fn forget(&self) -> Result<(), StateError> {
-        self.directory.forget(&self.name)
+        self.directory.remove(&self.name)
     }
 }

@@ -49,7 +49,7 @@ impl Wait<'_> {
         let holder = [format!("{}\n", std::process::id()).as_bytes(), self.event.domain().as_bytes()].concat();
         let mut waits = false;
         loop {
-            let taken = lock.take(&holder).map_err(|error| not_started(&error))?;
+            let taken = lock.try_lock(&holder).map_err(|error| not_started(&error))?;
             let waited = begun.elapsed();
             if waited >= self.timeout {
                 let (limit, other) = (Seconds(self.timeout), if taken { String::new() } else { named(&lock) });

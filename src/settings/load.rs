@@ -54,13 +54,13 @@ fn take(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec
             return Vec::new();
         }
         Err(problem) => {
-            return vec![fall_back(problem, kept.directory.kept(name), settings)];
+            return vec![fall_back(problem, kept.directory.read_trusted(name), settings)];
         }
     };
     let mut problems = parse(&text, settings);
     if let Some(index) = problems.iter().position(|problem| problem.cost == Cost::File) {
         let problem = problems.swap_remove(index);
-        problems.push(fall_back(problem, kept.directory.kept(name), settings));
+        problems.push(fall_back(problem, kept.directory.read_trusted(name), settings));
     } else {
         kept.keep(name, text.as_bytes());
     }
@@ -75,10 +75,10 @@ struct Kept {
 
 impl Kept {
     fn keep(&self, name: &[u8], text: &[u8]) {
-        if self.keep == Keep::Valid && self.directory.kept(name).as_deref() != Some(text) {
+        if self.keep == Keep::Valid && self.directory.read_trusted(name).as_deref() != Some(text) {
             // Without it a later mistake costs more. That the state folder can't be written to is told where live XML is
             // kept.
-            _ = self.directory.keep(name, text);
+            _ = self.directory.write(name, text);
         }
     }
 
@@ -86,7 +86,7 @@ impl Kept {
     fn forget(&self, name: &[u8]) {
         if self.keep == Keep::Valid {
             // The copy need not exist.
-            _ = self.directory.forget(name);
+            _ = self.directory.remove(name);
         }
     }
 

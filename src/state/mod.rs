@@ -78,7 +78,7 @@ impl Directory {
     }
 
     /// Returns the content of `name`, up to a mebibyte, if it exists and nobody else can have written it.
-    pub fn kept(&self, name: &[u8]) -> Option<Vec<u8>> {
+    pub fn read_trusted(&self, name: &[u8]) -> Option<Vec<u8>> {
         self.read(name, MAXIMUM_KEPT).ok().flatten()
     }
 
@@ -89,7 +89,7 @@ impl Directory {
     /// The file exists and cannot be read, is longer than `most` bytes, or may have been written by another user.
     pub fn read(&self, name: &[u8], most: u64) -> Result<Option<Vec<u8>>, StateError> {
         let failed = |source: io::Error| StateError::File { file: self.path(name), source };
-        let folder = match checked(&self.folder) {
+        let folder = match open_checked(&self.folder) {
             Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
             folder => folder?,
         };
@@ -121,15 +121,15 @@ impl Directory {
     ///
     /// # Errors
     /// The folder cannot be used or the file cannot be written; the previous content stays.
-    pub fn keep(&self, name: &[u8], bytes: &[u8]) -> Result<(), StateError> {
-        self.keep_pieces(name, std::iter::once(bytes))
+    pub fn write(&self, name: &[u8], bytes: &[u8]) -> Result<(), StateError> {
+        self.write_pieces(name, std::iter::once(bytes))
     }
 
-    /// Writes these pieces to `name`, one after another, as [`Self::keep`] does.
+    /// Writes these pieces to `name`, one after another, as [`Self::write`] does.
     ///
     /// # Errors
-    /// As for [`Self::keep`].
-    pub fn keep_pieces<'a>(&self, name: &[u8], pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), StateError> {
+    /// As for [`Self::write`].
+    pub fn write_pieces<'a>(&self, name: &[u8], pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), StateError> {
         let folder = self.open()?;
         // Events of other domains do the same at the same time, each in its own process.
         let draft = format!(".{}", std::process::id());
@@ -154,7 +154,7 @@ impl Directory {
     ///
     /// # Errors
     /// The file exists and cannot be removed.
-    pub fn forget(&self, name: &[u8]) -> Result<(), StateError> {
+    pub fn remove(&self, name: &[u8]) -> Result<(), StateError> {
         let file = self.path(name);
         match rustix::fs::unlink(&file) {
             // A name too long for a file was never kept; without the folder, or with a file in its place, nothing was.
@@ -182,9 +182,9 @@ impl Directory {
     /// Opens the directory, which is made where it is missing.
     fn open(&self) -> Result<OwnedFd, StateError> {
         for folder in &self.above {
-            checked_or_made(folder)?;
+            open_or_create(folder)?;
         }
-        checked_or_made(&self.folder)
+        open_or_create(&self.folder)
     }
 }
 
@@ -200,7 +200,7 @@ impl Lock {
     ///
     /// # Errors
     /// The file system does not support locks.
-    pub fn take(&self, holder: &[u8]) -> io::Result<bool> {
+    pub fn try_lock(&self, holder: &[u8]) -> io::Result<bool> {
         match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => return Ok(false),
             taken => taken?,
@@ -215,7 +215,7 @@ impl Lock {
     ///
     /// # Errors
     /// The kernel refuses that.
-    pub fn bequeath(&self) -> io::Result<()> {
+    pub fn make_inheritable(&self) -> io::Result<()> {
         Ok(rustix::io::fcntl_setfd(&self.file, FdFlags::empty())?)
     }
 
@@ -250,26 +250,26 @@ fn make(folder: &Path) -> Result<(), StateError> {
 ///
 /// # Errors
 /// The folder is another kind of file, is owned by another user, or is accessible to others.
-pub fn usable(state: &Path) -> Result<(), StateError> {
+pub fn check(state: &Path) -> Result<(), StateError> {
     match open(state) {
         Err(Errno::NOENT) => Ok(()),
-        _ => checked(state).map(drop),
+        _ => open_checked(state).map(drop),
     }
 }
 
-/// Opens the state folder as [`checked`] does, and creates it if it is missing.
-fn checked_or_made(folder: &Path) -> Result<OwnedFd, StateError> {
-    match checked(folder) {
+/// Opens the state folder as [`open_checked`] does, and creates it if it is missing.
+fn open_or_create(folder: &Path) -> Result<OwnedFd, StateError> {
+    match open_checked(folder) {
         Err(StateError::Folder { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             make(folder)?;
-            checked(folder)
+            open_checked(folder)
         }
         checked => checked,
     }
 }
 
 /// Opens the state folder, if only the hook's user can have written to it.
-fn checked(folder: &Path) -> Result<OwnedFd, StateError> {
+fn open_checked(folder: &Path) -> Result<OwnedFd, StateError> {
     let failed = |error: Errno| StateError::Folder { folder: folder.to_owned(), source: error.into() };
     let opened = open(folder).map_err(failed)?;
     let status = rustix::fs::fstat(&opened).map_err(failed)?;

@@ -23,7 +23,7 @@ pub struct Pause {
 impl Pause {
     /// The pause that is in force, if one is.
     pub fn in_force(state: &Path) -> Option<Self> {
-        let kept = directory(state).kept(UNTIL)?;
+        let kept = directory(state).read_trusted(UNTIL)?;
         // An unreadable time still means that an operator began a pause.
         let seconds = std::str::from_utf8(&kept).ok().and_then(|text| text.trim().parse().ok());
         let until = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -36,7 +36,7 @@ impl Pause {
     /// The state folder cannot be written.
     pub fn begin(self, state: &Path) -> Result<(), StateError> {
         let text = self.until.map(|until| until.as_second().to_string()).unwrap_or_default();
-        directory(state).keep(UNTIL, text.as_bytes())
+        directory(state).write(UNTIL, text.as_bytes())
     }
 
     /// Ends the pause, if there is one.
@@ -44,11 +44,11 @@ impl Pause {
     /// # Errors
     /// The state folder cannot be written.
     pub fn end(state: &Path) -> Result<(), StateError> {
-        directory(state).forget(UNTIL)
+        directory(state).remove(UNTIL)
     }
 
     /// The file that it consists of.
-    pub fn place(state: &Path) -> PathBuf {
+    pub fn path(state: &Path) -> PathBuf {
         directory(state).path(UNTIL)
     }
 }

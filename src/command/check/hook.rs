@@ -49,7 +49,7 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
         HookFile::Ours => ours(paths, findings),
     }
     if let Some(pause) = Pause::in_force(paths.state()) {
-        let subject = Quoted::path(&Pause::place(paths.state())).to_string();
+        let subject = Quoted::path(&Pause::path(paths.state())).to_string();
         findings.stop(subject, format!("{pause}: no script runs at any event"), call(paths, "resume"));
     }
 }

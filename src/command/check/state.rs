@@ -7,7 +7,7 @@ use crate::state;
 use crate::trust::shell;
 
 pub(super) fn check(paths: &Paths, findings: &mut Findings) {
-    if state::usable(paths.state()).is_err() {
+    if state::check(paths.state()).is_err() {
         let message = "it is no folder of root's own that nobody else may write to: no live XML is kept for stopped and \
                        release, no exclusive script runs, and no pause holds";
         // What others may have written is not believed, so nothing is lost that would be of use.

@@ -117,7 +117,7 @@ impl FirstInstalled {
 
     /// Returns the installation that `install` recorded.
     pub(crate) fn kept(paths: &Paths) -> Option<Self> {
-        let kept = String::from_utf8(directory(paths).kept(STAMP)?).ok()?;
+        let kept = String::from_utf8(directory(paths).read_trusted(STAMP)?).ok()?;
         let mut lines = kept.lines();
         let at = UNIX_EPOCH.checked_add(Duration::from_millis(lines.next()?.parse().ok()?))?;
         let reloaded = lines.filter_map(|line| {
@@ -134,7 +134,7 @@ impl FirstInstalled {
     pub(crate) fn keep(&self, paths: &Paths) -> Result<(), StateError> {
         let at = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let reloaded: String = self.reloaded.iter().map(|(name, pid)| format!("{name} {pid}\n")).collect();
-        directory(paths).keep(STAMP, format!("{at}\n{reloaded}").as_bytes())
+        directory(paths).write(STAMP, format!("{at}\n{reloaded}").as_bytes())
     }
 
     /// Notes that a daemon was reloaded, or knew of the hook before.

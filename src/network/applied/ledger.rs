@@ -146,7 +146,7 @@ impl Ledger {
     ) -> Result<Lock, NotAlone> {
         let lock = Self::directory(state).lock(LOCK)?;
         let end = Instant::now() + timeout;
-        while !lock.take(holder.as_bytes()).map_err(NotAlone::Lock)? {
+        while !lock.try_lock(holder.as_bytes()).map_err(NotAlone::Lock)? {
             if Instant::now() >= end {
                 return Err(NotAlone::Held { seconds: timeout.as_secs(), holder: lock.holder() });
             }
@@ -155,7 +155,7 @@ impl Ledger {
             }
             std::thread::sleep(AGAIN);
         }
-        lock.bequeath().map_err(NotAlone::Lock)?;
+        lock.make_inheritable().map_err(NotAlone::Lock)?;
         Ok(lock)
     }
 
@@ -182,9 +182,9 @@ impl Ledger {
         let directory = Self::directory(state);
         // Unparsable entries alone are not kept.
         if self.ndp_proxy.is_empty() && self.entries().next().is_none() {
-            return directory.forget(NAME);
+            return directory.remove(NAME);
         }
-        directory.keep_pieces(NAME, self.pieces().iter().map(|piece| piece.as_bytes()))
+        directory.write_pieces(NAME, self.pieces().iter().map(|piece| piece.as_bytes()))
     }
 
     /// Returns the entry of a VM.

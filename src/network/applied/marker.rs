@@ -39,7 +39,7 @@ impl Marker {
     /// # Errors
     /// The marker cannot be created.
     pub fn put(&self) -> Result<(), StateError> {
-        if self.is_there() { Ok(()) } else { self.directory.keep(&self.name, b"") }
+        if self.is_there() { Ok(()) } else { self.directory.write(&self.name, b"") }
     }
 
     /// Removes it.
@@ -47,7 +47,7 @@ impl Marker {
     /// # Errors
     /// The marker exists and cannot be removed.
     pub fn take_away(&self) -> Result<(), StateError> {
-        self.directory.forget(&self.name)
+        self.directory.remove(&self.name)
     }
 }
 
