@@ -223,13 +223,13 @@ fn keep_live_xml(live_xml: &LiveXml, document: &Document, journal: &mut Journal)
     if document.bytes().is_empty() {
         return;
     }
-    if let Err(error) = live_xml.keep(document.bytes()) {
+    if let Err(error) = live_xml.write(document.bytes()) {
         journal.warn(None, format_args!("the live XML can't be kept for stopped and release: {error}"));
     }
 }
 
 fn forget_live_xml(live_xml: &LiveXml, journal: &mut Journal) {
-    if let Err(error) = live_xml.forget() {
+    if let Err(error) = live_xml.remove() {
         journal.warn(None, format_args!("the live XML of a VM that has ended can't be removed: {error}"));
     }
 }

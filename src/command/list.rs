@@ -205,7 +205,7 @@ fn reason(entry: &Entry) -> (Option<String>, Option<String>, Meaning) {
     match &entry.fate {
         Fate::Runs => (None, None, Meaning::Good),
         Fate::RunsUntrusted(fault) => {
-            let reason = format!("it runs since trust = \"warn\", although {}", fault.what());
+            let reason = format!("it runs since trust = \"warn\", although {}", fault.reason());
             (Some(reason), Some(fault.remedy()), Meaning::Warning)
         }
         Fate::Masked => only("it is switched off, by a link to /dev/null", Meaning::Faint),

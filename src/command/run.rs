@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
     journal.record(None, &Message::CalledByHand);
     journal.listen(Box::new(move |level, script, message| show(screen, level, script, message)));
-    let document = Document::unread(input);
+    let document = Document::new(input);
     let conclusion = hook::handle(&event, Occasion::Rehearsal, document, paths, &mut journal, Interruption::watch());
     let handed_back = conclusion.hand_back_xml(&mut journal);
     if let Some(fault) = journal.fault() {

@@ -56,7 +56,7 @@ pub(crate) fn text(file: &Path, judge: &Judge, most: u64) -> Result<Option<Strin
     match judge.inspect(file) {
         Ok(inspection) => {
             if let Some(fault) = inspection.fault {
-                return refuse(format!("it can't be trusted: {}", fault.what()), Some(fault.remedy()));
+                return refuse(format!("it can't be trusted: {}", fault.reason()), Some(fault.remedy()));
             }
         }
         Err(Unusable::Vanished) => return Ok(None),

@@ -62,7 +62,7 @@ struct Content {
 
 impl Document {
     /// A document of which nothing has been read yet.
-    pub const fn unread(input: Input) -> Self {
+    pub const fn new(input: Input) -> Self {
         Self { input, content: None, shared: None, original: None }
     }
 
@@ -91,7 +91,7 @@ impl Document {
     }
 
     /// Closes what copies are opened of until the next one, where descriptors are few.
-    pub fn let_go(&mut self) {
+    pub fn close_shared(&mut self) {
         self.shared = None;
     }
 

@@ -52,7 +52,7 @@ impl LiveXml {
     }
 
     /// Returns the path of the file, which need not exist.
-    pub fn place(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.directory.path(&self.name)
     }
 
@@ -60,11 +60,11 @@ impl LiveXml {
     pub fn file(&self) -> Option<PathBuf> {
         let real = self.real.as_ref().map(|real| real.path(&self.name));
         let is_file = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|status| status.is_file());
-        std::iter::once(self.place()).chain(real).find(is_file)
+        std::iter::once(self.path()).chain(real).find(is_file)
     }
 
     /// Returns true if exactly this XML is kept.
-    pub fn is(&self, xml: &[u8]) -> bool {
+    pub fn matches(&self, xml: &[u8]) -> bool {
         self.directory.read(&self.name, MAXIMUM_BYTES).is_ok_and(|kept| kept.is_some_and(|kept| kept == xml))
     }
 
@@ -72,7 +72,7 @@ impl LiveXml {
     ///
     /// # Errors
     /// It cannot be written; the previous one stays.
-    pub fn keep(&self, xml: &[u8]) -> Result<(), StateError> {
+    pub fn write(&self, xml: &[u8]) -> Result<(), StateError> {
         self.directory.write(&self.name, xml)
     }
 
@@ -80,7 +80,7 @@ impl LiveXml {
     ///
     /// # Errors
     /// It exists and cannot be removed.
-    pub fn forget(&self) -> Result<(), StateError> {
+    pub fn remove(&self) -> Result<(), StateError> {
         self.directory.remove(&self.name)
     }
 }

@@ -60,12 +60,12 @@ pub(super) fn weigh_tree(tree: &Document<'_>) -> Result<(), Unreadable> {
             above.pop();
         }
         // The innermost does not count: the tree does not tell whether it stood there as `<a></a>` or as `<a/>`, never open.
-        no_more(above.len(), MAXIMUM_DEPTH, Weight::Depth)?;
+        check_maximum(above.len(), MAXIMUM_DEPTH, Weight::Depth)?;
         above.push(node.id());
-        no_more(node.tag_name().name().len(), MAXIMUM_NAME, Weight::Names)?;
-        no_more(node.attributes().len(), MAXIMUM_ATTRIBUTES, Weight::Attributes)?;
+        check_maximum(node.tag_name().name().len(), MAXIMUM_NAME, Weight::Names)?;
+        check_maximum(node.attributes().len(), MAXIMUM_ATTRIBUTES, Weight::Attributes)?;
         for attribute in node.attributes() {
-            no_more(attribute.name().len(), MAXIMUM_NAME, Weight::Names)?;
+            check_maximum(attribute.name().len(), MAXIMUM_NAME, Weight::Names)?;
         }
     }
     Ok(())
@@ -91,7 +91,7 @@ pub(super) fn weigh(text: &str) -> Result<(), Unreadable> {
             Token::ProcessingInstruction { target, .. } if target.eq_ignore_ascii_case("xml") => return Err(here()),
             Token::ElementStart { local, .. } => {
                 (attributes, prefixed, has_default) = (0, 0, false);
-                no_more(local.len(), MAXIMUM_NAME, Weight::Names)?;
+                check_maximum(local.len(), MAXIMUM_NAME, Weight::Names)?;
             }
             Token::Attribute { prefix, local, value, .. } => {
                 attributes += 1;
@@ -107,23 +107,23 @@ pub(super) fn weigh(text: &str) -> Result<(), Unreadable> {
                 } else {
                     prefixed += usize::from(!prefix.is_empty());
                 }
-                no_more(local.len(), MAXIMUM_NAME, Weight::Names)?;
+                check_maximum(local.len(), MAXIMUM_NAME, Weight::Names)?;
             }
             Token::Text { text } if has_references && !are_characters(text.as_str()) => return Err(here()),
             Token::ElementEnd { end: ElementEnd::Open, .. } => depth += 1,
             Token::ElementEnd { end: ElementEnd::Close(..), .. } => depth = depth.saturating_sub(1),
             _ => {}
         }
-        no_more(depth, MAXIMUM_DEPTH, Weight::Depth)?;
-        no_more(attributes, MAXIMUM_ATTRIBUTES, Weight::Attributes)?;
-        no_more(prefixed, MAXIMUM_PREFIXED, Weight::Attributes)?;
-        no_more(namespaces, MAXIMUM_NAMESPACES, Weight::Namespaces)?;
-        no_more(namespace_bytes, MAXIMUM_NAMESPACE_BYTES, Weight::Namespaces)?;
+        check_maximum(depth, MAXIMUM_DEPTH, Weight::Depth)?;
+        check_maximum(attributes, MAXIMUM_ATTRIBUTES, Weight::Attributes)?;
+        check_maximum(prefixed, MAXIMUM_PREFIXED, Weight::Attributes)?;
+        check_maximum(namespaces, MAXIMUM_NAMESPACES, Weight::Namespaces)?;
+        check_maximum(namespace_bytes, MAXIMUM_NAMESPACE_BYTES, Weight::Namespaces)?;
     }
     Ok(())
 }
 
-const fn no_more(count: usize, most: usize, weight: Weight) -> Result<(), Unreadable> {
+const fn check_maximum(count: usize, most: usize, weight: Weight) -> Result<(), Unreadable> {
     if count > most { Err(Unreadable::TooHeavy(weight)) } else { Ok(()) }
 }
 

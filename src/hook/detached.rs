@@ -142,7 +142,7 @@ fn supervise(arguments: Vec<OsString>) -> ExitCode {
         settings,
         judge,
         live_xml,
-        document: &mut Document::unread(Input::Stdin),
+        document: &mut Document::new(Input::Stdin),
         document_asked_for: false,
         few_descriptors: super::scripts::few_descriptors(),
         occasion: Occasion::Background,

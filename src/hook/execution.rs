@@ -68,7 +68,7 @@ impl Runner<'_> {
             }
         }
         if self.few_descriptors {
-            self.document.let_go();
+            self.document.close_shared();
             self.journal.let_go();
         }
         let mut output = Output::of(settings.filter, self.operation);

@@ -31,10 +31,10 @@ pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf
     let mut problems = Vec::new();
     let (files, unread) = files(paths.settings(), &paths.settings_drop_ins());
     problems.extend(unread);
-    kept.forget_all_but(&files);
+    kept.remove_all_except(&files);
     for file in files {
         let taken = settings.rules.len();
-        let found = take(&file, judge, &kept, &mut settings);
+        let found = read_file(&file, judge, &kept, &mut settings);
         for rule in settings.rules.iter_mut().skip(taken) {
             rule.place.0.clone_from(&file);
         }
@@ -44,13 +44,13 @@ pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf
 }
 
 /// Takes what one file says into `settings`.
-fn take(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec<Problem> {
-    let name = &kept_name(file);
+fn read_file(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec<Problem> {
+    let name = &copy_name(file);
     let text = match text(file, judge, MAXIMUM_BYTES) {
         Ok(Some(text)) => text,
         Ok(None) => {
             // The main file is always among them.
-            kept.forget(name);
+            kept.remove(name);
             return Vec::new();
         }
         Err(problem) => {
@@ -62,7 +62,7 @@ fn take(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec
         let problem = problems.swap_remove(index);
         problems.push(fall_back(problem, kept.directory.read_trusted(name), settings));
     } else {
-        kept.keep(name, text.as_bytes());
+        kept.write(name, text.as_bytes());
     }
     problems
 }
@@ -74,7 +74,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn keep(&self, name: &[u8], text: &[u8]) {
+    fn write(&self, name: &[u8], text: &[u8]) {
         if self.keep == Keep::Valid && self.directory.read_trusted(name).as_deref() != Some(text) {
             // Without it a later mistake costs more. That the state folder can't be written to is told where live XML is
             // kept.
@@ -83,24 +83,24 @@ impl Kept {
     }
 
     /// Removes the kept copy of a file that the operator removed, so that a later error does not bring it back.
-    fn forget(&self, name: &[u8]) {
+    fn remove(&self, name: &[u8]) {
         if self.keep == Keep::Valid {
             // The copy need not exist.
             _ = self.directory.remove(name);
         }
     }
 
-    fn forget_all_but(&self, files: &[PathBuf]) {
+    fn remove_all_except(&self, files: &[PathBuf]) {
         for name in self.directory.names() {
-            if !files.iter().any(|file| kept_name(file) == name) {
-                self.forget(&name);
+            if !files.iter().any(|file| copy_name(file) == name) {
+                self.remove(&name);
             }
         }
     }
 }
 
 /// Under which name what a file says is kept: with its folder's, since a drop-in may be called like the main file.
-fn kept_name(file: &Path) -> Vec<u8> {
+fn copy_name(file: &Path) -> Vec<u8> {
     let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
     [folder.as_bytes(), b":", file.file_name().unwrap_or_default().as_bytes()].concat()
 }

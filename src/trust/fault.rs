@@ -36,7 +36,7 @@ pub enum Fault {
 
 impl Fault {
     /// Returns the reason without the fix.
-    pub fn what(&self) -> String {
+    pub fn reason(&self) -> String {
         match self {
             Self::Owner { path, uid, link } => {
                 let what = if *link { "link " } else { "" };
@@ -65,6 +65,6 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}; fix: {}", self.what(), self.remedy())
+        write!(formatter, "{}; fix: {}", self.reason(), self.remedy())
     }
 }

@@ -137,7 +137,7 @@ impl Judge {
             other => return Err(Unusable::NotAFile(named(other))),
         };
         if mode.intersects(Mode::SUID | Mode::SGID) {
-            walk.blame(Fault::SetId { path: walk.at.clone(), mode: mode.bits() });
+            walk.set_fault(Fault::SetId { path: walk.at.clone(), mode: mode.bits() });
         }
         Ok(Inspection { kind, fault: walk.fault, identity: Identity::of(&status) })
     }
@@ -180,7 +180,7 @@ impl Walk<'_> {
             }
             let (opened, found) = open(&here, &name).map_err(|error| self.missing(&name, error))?;
             if FileType::from_raw_mode(found.st_mode) == FileType::Symlink {
-                self.judge_link(&self.at.join(&name), &found);
+                self.check_link(&self.at.join(&name), &found);
                 self.links += 1;
                 if self.links > MAXIMUM_LINKS {
                     return Err(Unusable::Unseen(Errno::LOOP.into()));
@@ -200,7 +200,7 @@ impl Walk<'_> {
                 self.at.pop();
             } else {
                 self.at.push(&name);
-                self.judge(&self.at.clone(), &found);
+                self.check(&self.at.clone(), &found);
             }
             (here, status) = (opened, found);
         }
@@ -211,7 +211,7 @@ impl Walk<'_> {
         self.at = PathBuf::from("/");
         let (opened, status) =
             open(&rustix::fs::CWD, OsStr::new("/")).map_err(|error| Unusable::Unseen(error.into()))?;
-        self.judge(Path::new("/"), &status);
+        self.check(Path::new("/"), &status);
         Ok((opened, status))
     }
 
@@ -223,14 +223,14 @@ impl Walk<'_> {
         }
     }
 
-    fn judge_link(&mut self, path: &Path, status: &Stat) {
+    fn check_link(&mut self, path: &Path, status: &Stat) {
         // The mode of a symlink has no effect; the mode of its folder decides.
         if !self.is_above_root(path) && !self.judge.is_owner(status.st_uid) {
-            self.blame(Fault::Owner { path: path.to_owned(), uid: status.st_uid, link: true });
+            self.set_fault(Fault::Owner { path: path.to_owned(), uid: status.st_uid, link: true });
         }
     }
 
-    fn judge(&mut self, path: &Path, status: &Stat) {
+    fn check(&mut self, path: &Path, status: &Stat) {
         if self.is_above_root(path) {
             return;
         }
@@ -243,9 +243,9 @@ impl Walk<'_> {
         // In a sticky folder nobody can replace what is somebody else's.
         let sticky = kind == FileType::Directory && mode.contains(Mode::SVTX);
         if !self.judge.is_owner(status.st_uid) {
-            self.blame(Fault::Owner { path: path.to_owned(), uid: status.st_uid, link: false });
+            self.set_fault(Fault::Owner { path: path.to_owned(), uid: status.st_uid, link: false });
         } else if mode.intersects(Mode::WGRP | Mode::WOTH) && !sticky {
-            self.blame(Fault::Writable { path: path.to_owned(), mode: mode.bits() });
+            self.set_fault(Fault::Writable { path: path.to_owned(), mode: mode.bits() });
         }
     }
 
@@ -253,7 +253,7 @@ impl Walk<'_> {
         self.judge.root != path && self.judge.root.starts_with(path)
     }
 
-    fn blame(&mut self, fault: Fault) {
+    fn set_fault(&mut self, fault: Fault) {
         self.fault.get_or_insert(fault);
     }
 }

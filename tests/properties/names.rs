@@ -24,7 +24,7 @@ pub(crate) fn lead_nowhere_else(text: &[u8]) {
             assert_eq!(own.parent(), Some(paths.custom()), "a domain's folder stands in custom/");
             assert_eq!(own.file_name(), Some(event.domain()));
         }
-        let live = LiveXml::of(paths.state(), &event.object()).map(|live| live.place());
+        let live = LiveXml::of(paths.state(), &event.object()).map(|live| live.path());
         assert!(
             live.is_none_or(|place| place.parent() == Some(&paths.state().join("qemu/live"))),
             "its XML stands in live/"

@@ -49,7 +49,7 @@ fn of_entry(entry: &Entry, settings: &Settings, findings: &mut Findings) {
             findings.error(subject, format!("{}: it does not run {when}", unfit.what), &unfit.remedy);
         }
         Fate::RunsUntrusted(fault) => {
-            let message = format!("{}; it runs all the same {when}, since trust = \"warn\"", fault.what());
+            let message = format!("{}; it runs all the same {when}, since trust = \"warn\"", fault.reason());
             findings.warning(subject, message, fault.remedy());
         }
         Fate::LeftOut => {

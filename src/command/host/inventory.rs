@@ -198,7 +198,7 @@ impl Look<'_> {
                 return unfit("it is not executable".to_owned(), format!("chmod +x {}", shell(path)));
             }
             (Kind::Program, Some(fault)) if self.settings.trust == Trust::Strict => {
-                return unfit(format!("it can't be trusted: {}", fault.what()), fault.remedy());
+                return unfit(format!("it can't be trusted: {}", fault.reason()), fault.remedy());
             }
             (Kind::Program, _) => {}
         }

@@ -88,7 +88,7 @@ fn seed_one(host: &mut Host<'_>, uuid: &str) -> Result<bool, Missed> {
     let live_xml = LiveXml::of(host.paths.state(), &Object::domain(&name));
     let Some(live_xml) = live_xml.filter(|live_xml| live_xml.file().is_none()) else { return Ok(false) };
     if !host.dry_run {
-        live_xml.keep(&xml)?;
+        live_xml.write(&xml)?;
     }
     Ok(true)
 }

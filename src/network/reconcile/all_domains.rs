@@ -152,7 +152,7 @@ pub fn traffic(ledger: &Ledger) -> Traffic {
 impl Running {
     /// Returns true if its live XML is unchanged: it is still the same run of the VM.
     fn runs_still(&self, paths: &Paths) -> bool {
-        LiveXml::of(paths.state(), &self.object).is_some_and(|live| live.is(&self.xml))
+        LiveXml::of(paths.state(), &self.object).is_some_and(|live| live.matches(&self.xml))
     }
 }
 
