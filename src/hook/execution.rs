@@ -69,7 +69,7 @@ impl Runner<'_> {
         }
         if self.few_descriptors {
             self.document.close_shared();
-            self.journal.let_go();
+            self.journal.close();
         }
         let mut output = Output::of(settings.filter, self.operation);
         let mut allowance = Allowance::of(self.settings.max_output, self.settings.max_output);

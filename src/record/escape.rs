@@ -29,7 +29,7 @@ pub(super) fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
         }
         let foreign = other.iter().position(|&byte| is_plain(byte)).unwrap_or(other.len());
         let (escaped, after) = other.split_at(foreign);
-        escape_foreign(out, escaped);
+        escape_untrusted(out, escaped);
         rest = after;
     }
 }
@@ -63,7 +63,7 @@ const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'\\'
 }
 
-fn escape_foreign(out: &mut Vec<u8>, bytes: &[u8]) {
+fn escape_untrusted(out: &mut Vec<u8>, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
@@ -211,7 +211,7 @@ impl fmt::Display for Escaped<'_> {
 }
 
 /// Splits off a name, quoted or up to the next blank. It is returned with its escapes, the quotes left out.
-pub(super) fn take_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let Some(quoted) = text.strip_prefix(b"\"") else {
         return Some(text.split_at(text.iter().position(|&byte| matches!(byte, b' ' | b'"')).unwrap_or(text.len())));
     };

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::escape::{self, take_word, unescape};
+use super::escape::{self, split_word, unescape};
 use super::level::Level;
 use super::outcome::{Outcome, Seconds, Signal};
 
@@ -155,7 +155,7 @@ impl Name {
     }
 
     pub(super) fn read(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
-        let (name, rest) = take_word(text)?;
+        let (name, rest) = split_word(text)?;
         Some((unescape(name)?, rest))
     }
 }

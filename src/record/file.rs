@@ -16,10 +16,10 @@ const MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o755;
 
 /// Interval between two checks of an unfinished line that grows.
-const SETTLE: Duration = Duration::from_millis(5);
+const CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Initial number of checks of an unfinished line that grows.
-const LOOKS: u32 = 10;
+const MAXIMUM_CHECKS: u32 = 10;
 
 /// An open log.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct LogFile {
     /// A write of ours ended inside a record.
     torn: bool,
     /// Number of checks of an unfinished line that grows.
-    looks: u32,
+    checks: u32,
 }
 
 impl LogFile {
@@ -51,7 +51,7 @@ impl LogFile {
         if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        Ok(Self { file, torn: false, looks: LOOKS })
+        Ok(Self { file, torn: false, checks: MAXIMUM_CHECKS })
     }
 
     /// Returns true if this is still the file at `path`.
@@ -95,20 +95,20 @@ impl LogFile {
     ///
     /// The kernel shows a write that crosses a page before it is complete, so that an unfinished line may be another
     /// event's
-    /// record in the making. It counts as unfinished after [`LOOKS`] checks without growth.
+    /// record in the making. It counts as unfinished after [`MAXIMUM_CHECKS`] checks without growth.
     fn ends_inside_a_line(&mut self) -> bool {
         let mut before = None;
-        for _ in 0..self.looks {
+        for _ in 0..self.checks {
             let now = self.unfinished();
             if now.is_none() || now == before {
                 return now.is_some();
             }
             before = now;
-            thread::sleep(SETTLE);
+            thread::sleep(CHECK_INTERVAL);
         }
         // Somebody writes to it without a pause and without lines. That is not waited for again, and an empty line costs
         // less than a record.
-        self.looks = 0;
+        self.checks = 0;
         self.unfinished().is_some()
     }
 

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::escape::{enclose_into, escape_into, quote_into, take_word, unescape};
+use super::escape::{enclose_into, escape_into, quote_into, split_word, unescape};
 use super::level::Level;
 use super::message::Message;
 use crate::driver::{self, Driver};
@@ -145,10 +145,10 @@ impl<'a> Fields<'a> {
             return None;
         }
         let time = std::str::from_utf8(time).ok()?;
-        let (domain, rest) = take_name(rest, b" ")?;
-        let (operation, rest) = take_name(rest, b"/")?;
-        let (sub_operation, rest) = take_name(rest, b" ")?;
-        let (script, message) = take_name(rest, b": ")?;
+        let (domain, rest) = split_name(rest, b" ")?;
+        let (operation, rest) = split_name(rest, b"/")?;
+        let (sub_operation, rest) = split_name(rest, b" ")?;
+        let (script, message) = split_name(rest, b": ")?;
         let run = run.get(..run.len() - message.len())?;
         let script = (script.0 != NO_SCRIPT).then_some(script);
         Some(Self { time, level, run, driver, pid, domain, operation, sub_operation, script, message })
@@ -222,15 +222,15 @@ fn take_driver(text: &[u8]) -> Option<(&'static Driver, &[u8])> {
 }
 
 /// Splits off the process id and the `] ` behind it.
-fn take_pid(text: &[u8]) -> Option<(u32, &[u8])> {
+fn split_pid(text: &[u8]) -> Option<(u32, &[u8])> {
     let end = text.iter().take(11).position(|&byte| byte == b']')?;
     let (pid, rest) = text.split_at(end);
     Some((std::str::from_utf8(pid).ok()?.parse().ok()?, rest.strip_prefix(b"] ")?))
 }
 
 /// Splits off one field and the `end` behind it.
-fn take_name<'a>(text: &'a [u8], end: &[u8]) -> Option<(Name<'a>, &'a [u8])> {
-    let (word, rest) = take_word(text)?;
+fn split_name<'a>(text: &'a [u8], end: &[u8]) -> Option<(Name<'a>, &'a [u8])> {
+    let (word, rest) = split_word(text)?;
     if text.starts_with(b"\"") {
         return Some((Name(word), rest.strip_prefix(end)?));
     }

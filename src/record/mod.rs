@@ -31,7 +31,7 @@ use crate::driver::Event;
 
 /// Maximum size of output that is written at once, in bytes. Escapes and headings make short lines up to a hundred
 /// times longer.
-const ENOUGH: usize = 256 << 10;
+const BUFFER: usize = 256 << 10;
 
 /// Sees every record as it is made.
 pub type Listener = Box<dyn FnMut(Level, Option<&[u8]>, &str)>;
@@ -132,7 +132,7 @@ impl Journal {
         let mut records = std::mem::take(&mut self.records);
         let mut count = 0;
         for line in lines {
-            if records.len() >= ENOUGH {
+            if records.len() >= BUFFER {
                 self.append(&records, count);
                 records.clear();
                 count = 0;
@@ -152,7 +152,7 @@ impl Journal {
     }
 
     /// Closes the log until the next record, where descriptors are few.
-    pub fn let_go(&mut self) {
+    pub fn close(&mut self) {
         self.file = None;
     }
 
