@@ -42,14 +42,14 @@ pub(super) fn follow(arguments: &Arguments, filter: Filter, log: &Path) -> Resul
         arguments,
     };
     let mut files = Files::open(log, filter.files_from())?;
-    files.leave_unfinished_line();
+    files.exclude_unfinished_line();
     if !files.exist {
         let log = Quoted::path(log);
         _ = writeln!(std::io::stderr(), "virt-hooks: no log yet at {log}: no script has run; waiting for it");
     }
     let mut selection = Selection::new(files, filter)?;
     selection.last(arguments.lines.unwrap_or(BEFORE), &mut |line, fields| view.show(&line, fields))?;
-    let (current, mut filter, failures) = selection.into_rest(log);
+    let (current, mut filter, failures) = selection.into_follow(log);
     let mut current = match current {
         Some((file, at)) => Some(Tail::new(file, at, failures)?),
         None => None,
@@ -57,7 +57,7 @@ pub(super) fn follow(arguments: &Arguments, filter: Filter, log: &Path) -> Resul
     let mut previous: Option<Tail> = None;
     loop {
         view.out.flush()?;
-        if view.reader_has_gone() {
+        if view.is_output_closed() {
             return Ok(ExitCode::SUCCESS);
         }
         for tail in [&mut previous, &mut current].into_iter().flatten() {
@@ -84,7 +84,7 @@ impl View<'_> {
     }
 
     /// Waits for a moment, or until nobody reads what is shown any more.
-    fn reader_has_gone(&self) -> bool {
+    fn is_output_closed(&self) -> bool {
         let stdout = std::io::stdout();
         let mut poll = [PollFd::new(&stdout, PollFlags::empty())];
         match rustix::event::poll(&mut poll, Some(&PAUSE)) {
@@ -137,7 +137,7 @@ impl Tail {
             if !block.bytes.is_empty() {
                 self.within_a_line = !block.ends;
             }
-            if filter.takes_every_line() {
+            if filter.matches_every_line() {
                 block.lines().try_for_each(|line| view.show(&line, None))?;
                 continue;
             }

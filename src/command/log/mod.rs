@@ -40,7 +40,7 @@ pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         let log = Quoted::path(paths.log());
         _ = writeln!(std::io::stderr(), "virt-hooks: no log yet at {log}: no script has run");
     }
-    let what = form.of_what();
+    let what = form.subject();
     let mut out = BufWriter::with_capacity(show::BUFFER, std::io::stdout().lock());
     let screen = Screen::of_stdout();
     let mut selection = Selection::new(files, filter)?;
@@ -116,7 +116,7 @@ impl Form {
     }
 
     /// Returns the beginning of the message that nothing fits.
-    const fn of_what(&self) -> &'static str {
+    const fn subject(&self) -> &'static str {
         match self {
             Self::Records => "no record",
             Self::Timeline(_) => "no event in which a script ran",
@@ -166,7 +166,7 @@ fn timeline(
     };
     selection.all(&mut |_line, fields| {
         if let Some(fields) = fields {
-            events.take(fields);
+            events.add(fields);
         }
         while let Some(event) = events.next(false) {
             take(event, out)?;

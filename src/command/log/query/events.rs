@@ -13,7 +13,7 @@ use crate::record::outcome::Outcome;
 use crate::record::{Fields, Message, Quoted};
 
 /// Time without a record after which an event with no running script counts as over, in milliseconds.
-const SILENCE: i64 = 60 * 60 * 1000;
+const IDLE_LIMIT: i64 = 60 * 60 * 1000;
 
 /// Maximum number of events under way. The oldest one then counts as over.
 const UNDER_WAY: usize = 5_000;
@@ -115,8 +115,8 @@ impl Event {
         times.filter(|(_, took)| *took > 0).max_by_key(|(index, took)| (*took, std::cmp::Reverse(*index)))
     }
 
-    fn is_silent(&self, now: i64) -> bool {
-        now.saturating_sub(self.last) > SILENCE && !self.runs.iter().any(Run::is_open)
+    fn is_idle(&self, now: i64) -> bool {
+        now.saturating_sub(self.last) > IDLE_LIMIT && !self.runs.iter().any(Run::is_open)
     }
 
     fn run(&mut self, label: &[u8]) -> Option<&mut Run> {
@@ -173,8 +173,8 @@ pub(crate) struct Events {
 
 impl Events {
     /// Takes a record.
-    pub(crate) fn take(&mut self, fields: &Fields<'_>) {
-        self.rehearsals.take(fields);
+    pub(crate) fn add(&mut self, fields: &Fields<'_>) {
+        self.rehearsals.add(fields);
         let outcome = match fields.read_message() {
             Message::Started { .. } => None,
             Message::Outcome { outcome } => Some(outcome.into_owned()),
@@ -194,7 +194,7 @@ impl Events {
             }
         };
         if let Some(event) = self.of(fields.pid) {
-            if event.heading == heading && !event.is_silent(time) && take(event) {
+            if event.heading == heading && !event.is_idle(time) && take(event) {
                 return;
             }
             event.over = true;
@@ -213,7 +213,7 @@ impl Events {
     /// The next event that is over; at the log's end all are.
     pub(crate) fn next(&mut self, at_the_end: bool) -> Option<Event> {
         let first = self.events.front()?;
-        let over = at_the_end || first.over || first.is_silent(self.now) || self.events.len() > UNDER_WAY;
+        let over = at_the_end || first.over || first.is_idle(self.now) || self.events.len() > UNDER_WAY;
         let event = if over { self.events.pop_front() } else { None }?;
         if self.of_pid.get(&event.pid) == Some(&self.first) {
             self.of_pid.remove(&event.pid);

@@ -168,7 +168,7 @@ impl Failures {
     }
 
     /// Returns the state for reading on, with this file as the only one.
-    pub(crate) fn go_on_with(mut self, file: usize) -> Self {
+    pub(crate) fn continue_with(mut self, file: usize) -> Self {
         self.begun.retain(|(of, _offset)| std::mem::take(of) == file);
         Self { marks: vec![Marks::new()], shown: HashSet::new(), ..self }
     }

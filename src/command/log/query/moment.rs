@@ -17,7 +17,7 @@ pub(crate) const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const DISORDER: Duration = Duration::from_secs(600);
 
 /// Accepted forms of a time.
-const TAKEN: &str = "90s, 15m, 1h, 7d, 14:22, 2026-11-22, 2026-11-22T14:22 or 2026-11-22T14:22:44+01:00";
+const FORMS: &str = "90s, 15m, 1h, 7d, 14:22, 2026-11-22, 2026-11-22T14:22 or 2026-11-22T14:22:44+01:00";
 
 /// A time that records are compared with.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Moment {
             Some(time) => Ok(Self { time, told: None }),
             None => {
                 let text = Quoted::bytes(text.as_bytes());
-                Err(Failure::usage(format_args!("{option} {text} is no time; taken are {TAKEN}")))
+                Err(Failure::usage(format_args!("{option} {text} is no time; taken are {FORMS}")))
             }
         }
     }
@@ -76,7 +76,7 @@ impl Moment {
         let told = match &mut self.told {
             Some((of, told)) if of.as_slice() == offset => told,
             other => {
-                let told = told_at(self.time, offset).into_bytes();
+                let told = format_at(self.time, offset).into_bytes();
                 &mut other.insert((offset.try_into().unwrap_or_default(), told)).1
             }
         };
@@ -85,7 +85,7 @@ impl Moment {
 }
 
 /// A time as a record with this offset (`+01:00`) tells it, without the offset.
-fn told_at(time: Timestamp, offset: &[u8]) -> String {
+fn format_at(time: Timestamp, offset: &[u8]) -> String {
     let number = |digits: Option<&[u8]>| std::str::from_utf8(digits?).ok()?.parse::<i32>().ok();
     let (hours, minutes) = (number(offset.get(1..3)).unwrap_or(0), number(offset.get(4..6)).unwrap_or(0));
     let seconds = (hours * 60 + minutes) * 60 * if offset.first() == Some(&b'-') { -1 } else { 1 };

@@ -18,7 +18,7 @@ pub(crate) struct Rehearsals {
 
 impl Rehearsals {
     /// Takes a record, which may be the first of one.
-    pub(crate) fn take(&mut self, fields: &Fields<'_>) {
+    pub(crate) fn add(&mut self, fields: &Fields<'_>) {
         let first = fields.script.is_none() && fields.read_message() == Message::CalledByHand;
         if let Some(time) = first.then(|| millisecond(fields.time)).flatten() {
             self.begun.begin(self.event(fields), time);

@@ -57,22 +57,22 @@ impl Selection {
     }
 
     /// Returns the state to follow the log: its file, the position in bytes, and the runs under way.
-    pub(crate) fn into_rest(self, path: &Path) -> (Option<(File, u64)>, Filter, Failures) {
+    pub(crate) fn into_follow(self, path: &Path) -> (Option<(File, u64)>, Filter, Failures) {
         let last = self.files.count().saturating_sub(1);
-        let failures = self.failures.unwrap_or_default().go_on_with(last);
+        let failures = self.failures.unwrap_or_default().continue_with(last);
         (self.files.into_current(path), self.filter, failures)
     }
 
-    /// Shows `see` all lines that are asked for.
-    pub(crate) fn all(&mut self, see: &mut See<'_>) -> Result<(), Failure> {
+    /// Shows `show` all lines that are asked for.
+    pub(crate) fn all(&mut self, show: &mut See<'_>) -> Result<(), Failure> {
         if let Some(failures) = &mut self.failures {
             failures.again();
         }
-        (0..self.files.count()).try_for_each(|file| self.lines_of(file, see))
+        (0..self.files.count()).try_for_each(|file| self.lines_of(file, show))
     }
 
-    /// Shows `see` the last `count` of them. What they take in memory does not grow with their number.
-    pub(crate) fn last(&mut self, count: usize, see: &mut See<'_>) -> Result<(), Failure> {
+    /// Shows `show` the last `count` of them. What they take in memory does not grow with their number.
+    pub(crate) fn last(&mut self, count: usize, show: &mut See<'_>) -> Result<(), Failure> {
         let (first, mut superfluous) = if self.filter.failed {
             // The records to show from a file depend on the runs that are under way at its beginning.
             let mut lines = 0;
@@ -87,7 +87,7 @@ impl Selection {
         (first..self.files.count()).try_for_each(|file| {
             self.lines_of(file, &mut |line, fields| {
                 if superfluous == 0 {
-                    return see(line, fields);
+                    return show(line, fields);
                 }
                 superfluous -= usize::from(line.ends);
                 Ok(())
@@ -115,7 +115,7 @@ impl Selection {
     /// backwards, all of its lines count.
     fn count_back(&mut self, file: usize, count: usize) -> Result<(u64, usize), Failure> {
         let begin = self.begins.get(file).copied().unwrap_or(0);
-        let plain = self.files.plain(file).filter(|_| self.filter.takes_every_line());
+        let plain = self.files.plain(file).filter(|_| self.filter.matches_every_line());
         if let Some(found) = plain.and_then(|(log, size)| lines_back(log, size, count).ok()) {
             return Ok(found);
         }
@@ -127,13 +127,13 @@ impl Selection {
         Ok((begin, lines))
     }
 
-    /// Shows `see` the lines of one file that are asked for.
-    fn lines_of(&mut self, file: usize, see: &mut See<'_>) -> Result<(), Failure> {
+    /// Shows `show` the lines of one file that are asked for.
+    fn lines_of(&mut self, file: usize, show: &mut See<'_>) -> Result<(), Failure> {
         let begin = self.begins.get(file).copied().unwrap_or(0);
         let (filter, failures, suspects) = (&mut self.filter, &mut self.failures, self.suspects.as_ref());
-        if filter.takes_every_line() {
+        if filter.matches_every_line() {
             return self.files.read(file, begin, &mut |block| {
-                block.lines().try_for_each(|line| see(line, None))?;
+                block.lines().try_for_each(|line| show(line, None))?;
                 Ok(ControlFlow::Continue(()))
             });
         }
@@ -145,7 +145,7 @@ impl Selection {
                 if !failures.as_mut().is_none_or(|failures| failures.has(file, line.offset, fields)) {
                     return Ok(());
                 }
-                if filter.fits_time(fields) { see(line, Some(fields)) } else { Ok(()) }
+                if filter.fits_time(fields) { show(line, Some(fields)) } else { Ok(()) }
             })
         })
     }
@@ -177,13 +177,13 @@ impl Selection {
     }
 }
 
-/// Shows `see` the records in a block that are of the event and the script which are asked for, up to where no more can
+/// Shows `show` the records in a block that are of the event and the script which are asked for, up to where no more can
 /// fit.
 pub(crate) fn records(
     block: Block<'_>,
     filter: &mut Filter,
     suspects: Option<&Suspects>,
-    see: &mut dyn FnMut(&mut Filter, Line<'_>, &Fields<'_>) -> Result<(), Failure>,
+    show: &mut dyn FnMut(&mut Filter, Line<'_>, &Fields<'_>) -> Result<(), Failure>,
 ) -> Result<ControlFlow<()>, Failure> {
     let word = filter.word().cloned();
     let (mut with_word, mut every) = (None, None);
@@ -199,7 +199,7 @@ pub(crate) fn records(
             if filter.is_past(&fields) && !filter.failed {
                 return Ok(ControlFlow::Break(()));
             }
-            see(filter, line, &fields)?;
+            show(filter, line, &fields)?;
         }
     }
     Ok(ControlFlow::Continue(()))

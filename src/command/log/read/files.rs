@@ -47,15 +47,15 @@ struct LogFile {
 impl Files {
     /// Opens those that were written to at `since` or later, of the log at `path`.
     pub(crate) fn open(path: &Path, since: Option<SystemTime>) -> Result<Self, Failure> {
-        Self::open_and_tell(path, since, true)
+        Self::open_reporting(path, since, true)
     }
 
     /// Opens all of them once more.
     pub(crate) fn open_again(path: &Path) -> Result<Self, Failure> {
-        Self::open_and_tell(path, None, false)
+        Self::open_reporting(path, None, false)
     }
 
-    fn open_and_tell(path: &Path, since: Option<SystemTime>, tell: bool) -> Result<Self, Failure> {
+    fn open_reporting(path: &Path, since: Option<SystemTime>, tell: bool) -> Result<Self, Failure> {
         let mut all = Self { files: Vec::new(), exist: false, faulty: false, quiet: !tell };
         // Before it is looked what has been rotated: what moves meanwhile is seen once, not never.
         let current = open_current(path)?;
@@ -67,7 +67,7 @@ impl Files {
             match open(&rotated.path, OFlags::empty()) {
                 Ok((_, status)) if Some(identity(&status)) == own => {}
                 Ok((file, status)) => all.add(rotated.path, file, rotated.packing, status.len()),
-                Err(error) => all.tell(&rotated.path, &error.to_string()),
+                Err(error) => all.report_error(&rotated.path, &error.to_string()),
             }
         }
         if let Some((file, status)) = current {
@@ -81,7 +81,7 @@ impl Files {
     }
 
     /// Leaves out the end of the log where its newline is still to come.
-    pub(crate) fn leave_unfinished_line(&mut self) {
+    pub(crate) fn exclude_unfinished_line(&mut self) {
         let Some(file) = self.files.last_mut().filter(|file| file.packing.is_none()) else { return };
         let begin = file.size.saturating_sub(LONGEST);
         let mut end = Vec::new();
@@ -110,13 +110,13 @@ impl Files {
         Some((&file.file, file.size))
     }
 
-    /// Passes the file's blocks from `from` on, which begins a line, to `see`; compressed files are read from the
+    /// Passes the file's blocks from `from` on, which begins a line, to `show`; compressed files are read from the
     /// beginning. An error is reported on stderr, once, and the next file is read.
     pub(crate) fn read(
         &mut self,
         index: usize,
         from: u64,
-        see: &mut dyn FnMut(Block<'_>) -> Result<ControlFlow<()>, Failure>,
+        show: &mut dyn FnMut(Block<'_>) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
         let Some(file) = self.files.get(index) else { return Ok(()) };
         let mut fault = None;
@@ -126,7 +126,7 @@ impl Files {
                 loop {
                     match blocks.next() {
                         Ok(Some(block)) => {
-                            if see(block)?.is_break() {
+                            if show(block)?.is_break() {
                                 break;
                             }
                         }
@@ -143,13 +143,13 @@ impl Files {
         if let (Some(reason), Some(file)) = (fault, self.files.get_mut(index)) {
             if !std::mem::replace(&mut file.broken, true) {
                 let path = file.path.clone();
-                self.tell(&path, &reason);
+                self.report_error(&path, &reason);
             }
         }
         Ok(())
     }
 
-    fn tell(&mut self, path: &Path, reason: &str) {
+    fn report_error(&mut self, path: &Path, reason: &str) {
         self.faulty = true;
         if self.quiet {
             return;

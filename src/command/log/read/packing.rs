@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use crate::process::PATH;
 
 /// Maximum length of a tool's error that is reported, in bytes.
-const COMPLAINT: u64 = 300;
+const MAXIMUM_ERROR: u64 = 300;
 
 /// Compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +80,7 @@ impl Unpacked {
     fn end(&mut self) -> io::Result<()> {
         let mut complaint = Vec::new();
         if let Some(stderr) = self.program.stderr.take() {
-            stderr.take(COMPLAINT).read_to_end(&mut complaint)?;
+            stderr.take(MAXIMUM_ERROR).read_to_end(&mut complaint)?;
         }
         let status = self.program.wait()?;
         if status.success() {

@@ -64,7 +64,7 @@ impl Stats {
 
     /// Takes a record.
     pub(crate) fn count(&mut self, fields: &Fields<'_>) {
-        self.rehearsals.take(fields);
+        self.rehearsals.add(fields);
         let Some(outcome) = outcome(fields) else { return };
         if matches!(outcome, Outcome::HandedOver | Outcome::Ignored | Outcome::NotExecutable { .. }) {
             return;
