@@ -94,8 +94,7 @@ impl LogFile {
     /// Returns true if the last line is unfinished and not growing.
     ///
     /// The kernel shows a write that crosses a page before it is complete, so that an unfinished line may be another
-    /// event's
-    /// record in the making. It counts as unfinished after [`MAXIMUM_CHECKS`] checks without growth.
+    /// event's record in the making. It counts as unfinished after [`MAXIMUM_CHECKS`] checks without growth.
     fn ends_inside_a_line(&mut self) -> bool {
         let mut before = None;
         for _ in 0..self.checks {

@@ -1,8 +1,7 @@
 //! Parser of a file of declarations in TOML. A wrong table costs only itself.
 //!
 //! The file is split at its headers before it is parsed as TOML, so that even an unclosed quote ends at the next
-//! header.
-//! The tables of other VMs cost next to nothing at an event, however many there are.
+//! header. The tables of other VMs cost next to nothing at an event, however many there are.
 
 use std::ffi::OsStr;
 use std::ops::Range;

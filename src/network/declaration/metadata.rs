@@ -1,8 +1,7 @@
 //! Declarations in a VM's own `<metadata>`, which follow the VM to another host.
 //!
 //! libvirt keeps one outermost element of a namespace: several declarations are in a `<network>`, a single one may
-//! stand
-//! alone. Users who may edit a VM are not always root: nothing counts unless `[network]` allows VMs to claim it.
+//! stand alone. Users who may edit a VM are not always root: nothing counts unless `[network]` allows VMs to claim it.
 
 use std::fmt;
 

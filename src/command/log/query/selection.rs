@@ -177,8 +177,8 @@ impl Selection {
     }
 }
 
-/// Shows `show` the records in a block that are of the event and the script which are asked for, up to where no more can
-/// fit.
+/// Shows `show` the records in a block that are of the event and the script which are asked for, up to where no more
+/// can fit.
 pub(crate) fn records(
     block: Block<'_>,
     filter: &mut Filter,

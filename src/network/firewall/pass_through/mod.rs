@@ -1,10 +1,8 @@
 //! Acceptance of forwarded connections in third-party chains.
 //!
 //! A packet at the forward hook traverses every base chain there, and one refusal suffices: libvirt's own rules end in
-//! a
-//! REJECT, and firewalls drop unknown traffic. So each third-party chain that may refuse gets one rule at its top,
-//! which
-//! accepts the connections with this program's mark. Nothing else in the chain is changed.
+//! a REJECT, and firewalls drop unknown traffic. So each third-party chain that may refuse gets one rule at its top,
+//! which accepts the connections with this program's mark. Nothing else in the chain is changed.
 //!
 //! | the chain | how it is read | how the rule is inserted |
 //! |---|---|---|

@@ -35,15 +35,13 @@ pub(super) const ROOMS: [&str; 19] = [
 ];
 
 /// The table's rules, each after the name of its chain. `$mark` is [`MARK`], by which every table recognises a
-/// connection.
-/// `$local`, the next higher bit, marks a connection from the host itself or from behind a VM's own bridge: the VM
-/// would answer
-/// past the host, so its source becomes an address of the host.
-/// The rules are rewritten in every transaction that changes more than elements, so that no change by others survives.
+/// connection. `$local`, the next higher bit, marks a connection from the host itself or from behind a VM's own bridge:
+/// the VM would answer past the host, so its source becomes an address of the host. The rules are rewritten in every
+/// transaction that changes more than elements, so that no change by others survives.
 ///
-/// Marks are set before the translation, which ends the chain; they are removed again if no map has the packet.
-/// Only packets to this host match (`fib daddr type local`). Those to its loopback do not, since the kernel would not
-/// route them elsewhere.
+/// Marks are set before the translation, which ends the chain; they are removed again if no map has the packet. Only
+/// packets to this host match (`fib daddr type local`). Those to its loopback do not, since the kernel would not route
+/// them elsewhere.
 const RULES: [(&str, &str); 21] = [
     ("translate4", "ct mark set ct mark or $mark"),
     ("translate4", "dnat ip to meta l4proto . th dport map @any4"),
