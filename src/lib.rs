@@ -1,9 +1,8 @@
 //! `virt-hooks`: the hook of libvirt's drivers. It runs the operator's custom scripts at every step of a VM's life, supervised
 //! and logged.
 //!
-//! Data flows one way: an [event](driver::Event) has [`script`]s, a script has an [outcome](record::outcome::Outcome),
-//! which becomes a [`record`] and, all outcomes together, the [verdict](hook::verdict::Verdict) for libvirt. [`hook`]
-//! is that way, top to bottom.
+//! Data flows one way: an [event](driver::Event) has [`script`]s, a script has an [outcome](record::outcome::Outcome), which becomes a
+//! [`record`] and, all outcomes together, the [verdict](hook::verdict::Verdict) for libvirt. [`hook`] is that way, top to bottom.
 
 pub mod cloudstack;
 pub mod command;

@@ -140,7 +140,7 @@ impl<'a> Fields<'a> {
         let level = Level::ALL.into_iter().find(|level| rest.starts_with(padded(*level).as_bytes()))?;
         let run = rest.get(padded(level).len()..)?;
         let (driver, rest) = take_driver(run)?;
-        let (pid, rest) = take_pid(rest)?;
+        let (pid, rest) = split_pid(rest)?;
         if !is_time(time) {
             return None;
         }
