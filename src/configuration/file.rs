@@ -15,8 +15,7 @@ use super::value::Refusal;
 use crate::record::Escaped;
 use crate::trust::{Judge, Unusable, shell};
 
-/// The files that count, in their order: the main one, whether or not it is there, and the drop-ins. And what keeps the
-/// drop-ins from being known.
+/// Returns the files in order: the main one, even if missing, and the drop-ins. With the error of an unreadable folder.
 pub(crate) fn files(main: &Path, folder: &Path) -> (Vec<PathBuf>, Option<(PathBuf, Problem)>) {
     let mut files = vec![main.to_owned()];
     match drop_ins(folder) {
@@ -67,7 +66,7 @@ pub(crate) fn text(file: &Path, judge: &Judge, most: u64) -> Result<Option<Strin
             return refuse(unusable.to_string(), Some(format!("mv {word} {word}.old")));
         }
     }
-    // NONBLOCK, should a FIFO have taken its place since.
+    // NONBLOCK, since a FIFO may have replaced it.
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let mut bytes = Vec::new();
     let read = OpenOptions::new().read(true).custom_flags(flags).open(file).and_then(|opened| {

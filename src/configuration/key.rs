@@ -8,8 +8,7 @@ use toml::de::DeTable;
 use super::value::{Refusal, Value, nearest};
 use crate::record::Escaped;
 
-/// The manual page's words for a key. In backticks stands what is typed, in them and in `<>` what
-/// is to be replaced.
+/// Description of a key in the manual page. Backticks mark literal text, `<>` placeholders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
@@ -22,7 +21,7 @@ pub struct Entry {
     pub meaning: &'static str,
 }
 
-/// The value in force where a key is not given.
+/// Default value of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultValue {
     /// The behaviour of this value, in TOML.

@@ -1,4 +1,4 @@
-//! Files that operators write: a main one and drop-ins, in TOML, read only where nobody else could have changed them.
+//! Configuration files of operators: a main file and drop-ins, in TOML, read only if no other user can change them.
 
 mod file;
 mod key;

@@ -20,7 +20,7 @@ pub enum Cost {
     File,
 }
 
-/// Something in such a file that can't be taken as it stands.
+/// A problem in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Part of the file that it disables.
@@ -29,7 +29,7 @@ pub struct Problem {
     pub message: String,
     /// Its place, if it has one.
     pub place: Option<Place>,
-    /// The command that mends it, if there is one.
+    /// The command that fixes it, if there is one.
     pub remedy: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub struct Place {
 }
 
 impl Problem {
-    /// Records the problem of `file`, a file of `what`, with a picture of the place.
+    /// Records the problem of `file`, which is called `what`, with a picture of the place.
     pub fn record(&self, journal: &mut Journal, what: &str, file: &Path) {
         journal.error(None, format_args!("{what} {}: {self}", Quoted::path(file)));
         for line in self.place.iter().flat_map(Place::picture) {
@@ -73,7 +73,7 @@ impl Place {
         }
     }
 
-    /// The line and below it the carets, for a reader with a fixed-width font. Of a long line, what is around the place.
+    /// Returns the line and the carets below it, for a fixed-width font. A long line is cut around the place.
     pub fn picture(&self) -> [String; 2] {
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());

@@ -16,10 +16,10 @@ const SHOWN: usize = 60;
 /// Minimum similarity of a word to a known one for a suggestion.
 const ALIKE: f64 = 0.8;
 
-/// Why a value is refused, and where it stands.
+/// Place of a refused value, and the reason.
 pub(crate) type Refusal = (Range<usize>, String);
 
-/// Returns the known word that somebody who wrote `word` probably meant.
+/// Returns the known word that is most similar to `word`, if any is.
 pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let alike = |other: &str| strsim::jaro_winkler(&word.to_lowercase(), &other.to_lowercase());
     known.iter().copied().filter(|other| alike(other) >= ALIKE).max_by(|a, b| alike(a).total_cmp(&alike(b)))
@@ -30,7 +30,7 @@ pub(crate) fn matches(pattern: &Pattern, name: &OsStr) -> bool {
     pattern.matches(&name.to_string_lossy())
 }
 
-/// Returns a text that somebody wrote, shortened.
+/// Returns an operator's text, shortened.
 pub(crate) fn shown(text: &str) -> String {
     if text.len() > SHOWN { "so long a text".to_owned() } else { format!("\"{}\"", Escaped(text.as_bytes())) }
 }

@@ -66,7 +66,7 @@ impl Document {
         Self { input, content: None, shared: None, original: None }
     }
 
-    /// Reads the document, if that has not been done. A signal during the wait ends it where `interrupted` says so.
+    /// Reads the document, once. `interrupted` decides if a signal ends the wait.
     pub fn read(&mut self, interrupted: &mut dyn FnMut() -> bool) {
         if self.content.is_none() {
             self.content = Some(match std::mem::replace(&mut self.input, Input::Nothing) {
@@ -85,17 +85,17 @@ impl Document {
         self.content.as_ref().map(|content| content.bytes.as_slice()).unwrap_or_default()
     }
 
-    /// Why not all of the document could be read, if so.
+    /// Returns the reason why not all of the document could be read, if any.
     pub fn fault(&self) -> Option<&str> {
         self.content.as_ref()?.fault.as_deref()
     }
 
-    /// Closes what copies are opened of until the next one, where descriptors are few.
+    /// Closes the file that copies are opened from, to save a descriptor until the next copy.
     pub fn close_shared(&mut self) {
         self.shared = None;
     }
 
-    /// Puts another text in its place, for whatever comes after.
+    /// Replaces the text, for all later readers.
     pub fn replace(&mut self, bytes: Vec<u8>) {
         let replaced = self.content.replace(Content { bytes, fault: None });
         let before = replaced.map(|content| content.bytes).unwrap_or_default();
@@ -121,7 +121,7 @@ impl Document {
             Some(shared) => shared,
             None => sealed::file("domain.xml", self.bytes())?,
         };
-        // Opened anew, a descriptor has an offset of its own; a duplicate would share it.
+        // A reopened file has its own offset; a duplicated descriptor would share it.
         let path = format!("/proc/self/fd/{}", shared.as_raw_fd());
         let copy = match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(copy) => copy,
@@ -133,7 +133,7 @@ impl Document {
     }
 }
 
-/// Reads to the end, to [`MAXIMUM_BYTES`], until `patience` is over, or until `interrupted` says so.
+/// Reads until the end, [`MAXIMUM_BYTES`], the timeout, or `interrupted` returns true.
 fn read(input: &impl AsFd, patience: Duration, interrupted: &mut dyn FnMut() -> bool) -> Content {
     let mut content = Content::default();
     content.fault = read_into(&mut content.bytes, input, Instant::now() + patience, interrupted).err();

@@ -1,7 +1,7 @@
-//! The live XML: what libvirt said of a domain while it ran.
+//! The live XML of a domain, as libvirt passed it while the domain ran.
 //!
-//! At `stopped` and `release` libvirt passes the inactive XML, which knows no tap and no bridge any more. So the XML of
-//! `start`, `started` and `reconnect` is kept until the domain is released.
+//! At `stopped` and `release` libvirt passes the inactive XML, which has no taps and bridges. So the XML of `start`,
+//! `started` and `reconnect` is kept until the domain is released.
 
 use std::ffi::OsStr;
 use std::fs;

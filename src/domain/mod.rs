@@ -1,4 +1,4 @@
-//! The domain as libvirt describes it: the XML on the hook's stdin, and what is kept of it between events.
+//! The domain: its XML on the hook's stdin, and the copy that is kept between events.
 
 mod document;
 mod live;

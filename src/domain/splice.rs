@@ -7,7 +7,7 @@ use std::ops::Range;
 pub struct Edit {
     /// Position of the old value, in bytes, without its quotes.
     pub place: Range<usize>,
-    /// The new one, as it is meant: what XML would misread is written as a reference.
+    /// The new value, unescaped.
     pub value: String,
 }
 

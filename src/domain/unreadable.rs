@@ -1,11 +1,11 @@
-//! Why a text is not taken for a domain's XML.
+//! Reasons why a text is refused as a domain's XML.
 
 use std::fmt;
 
 /// The longest text that is parsed, in bytes: twice what libvirt's own messages can hold.
 pub const MAXIMUM_PARSED: usize = 8 << 20;
 
-/// Why a text is not taken for a domain's XML. No message repeats any of it, since it may hold passwords.
+/// The reason why a text is refused as a domain's XML. No message repeats any of it, since it may contain passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Longer than anything that libvirt passes.

@@ -51,15 +51,16 @@ pub(super) fn is_light(text: &str) -> bool {
         && !["xmlns", "xml:", "<?", "<!"].into_iter().any(has)
 }
 
-/// Refuses of the tree of a light text what [`weigh`] refuses of a text.
+/// Checks the tree of a light text as [`weigh`] checks a text.
 pub(super) fn weigh_tree(tree: &Document<'_>) -> Result<(), Unreadable> {
     let mut above: Vec<NodeId> = Vec::new();
     for node in tree.descendants().filter(Node::is_element) {
-        // In the order of the document, whatever is no parent of this one has ended.
+        // Nodes come in document order: an element that is not this one's parent has ended.
         while above.last().is_some_and(|last| node.parent().is_none_or(|parent| parent.id() != *last)) {
             above.pop();
         }
-        // The innermost does not count: the tree does not tell whether it stood there as `<a></a>` or as `<a/>`, never open.
+        // The innermost element does not count: the tree does not distinguish `<a></a>` from `<a/>`, which is never
+        // open.
         check_maximum(above.len(), MAXIMUM_DEPTH, Weight::Depth)?;
         above.push(node.id());
         check_maximum(node.tag_name().name().len(), MAXIMUM_NAME, Weight::Names)?;
@@ -71,7 +72,7 @@ pub(super) fn weigh_tree(tree: &Document<'_>) -> Result<(), Unreadable> {
     Ok(())
 }
 
-/// Refuses what would cost too much, and what breaks a rule that the tree does not look at.
+/// Refuses a text that would cost too much, or breaks a rule that the tree does not check.
 pub(super) fn weigh(text: &str) -> Result<(), Unreadable> {
     if [b'<', b'='].iter().any(|&mark| memchr::memchr_iter(mark, text.as_bytes()).count() > MAXIMUM_MARKS) {
         return Err(Unreadable::TooHeavy(Weight::Markup));
@@ -141,7 +142,7 @@ fn check_encoding(encoding: Option<StrSpan<'_>>, text: &str) -> Result<(), Unrea
 
 /// Returns true if all numeric references stand for characters that XML allows (XML 1.0, 2.2).
 fn are_characters(text: &str) -> bool {
-    // Nearly none has a reference, and to look for one byte is fast.
+    // References are rare, and a search for one byte is fast.
     memchr::memchr(b'&', text.as_bytes()).is_none()
         || text.split("&#").skip(1).all(|reference| {
             let digits = reference.split(';').next().unwrap_or_default();

@@ -45,7 +45,7 @@ pub struct Interface<'a> {
     pub target: Option<&'a str>,
 }
 
-/// An element of somebody else's in the domain's `<metadata>`.
+/// A third-party element in the domain's `<metadata>`.
 #[derive(Debug, Clone, Copy)]
 pub struct MetadataElement<'t, 'a> {
     node: Node<'t, 'a>,
@@ -94,7 +94,7 @@ impl<'a> DomainXml<'a> {
         metadata.flat_map(|metadata| metadata.children()).filter_map(move |node| MetadataElement::of(node, namespace))
     }
 
-    /// Its interfaces, in their order. What is called so elsewhere (in metadata, say) is none.
+    /// Returns its interfaces in order. Elements of that name elsewhere, as in metadata, do not count.
     pub fn interfaces(&self) -> impl Iterator<Item = Interface<'_>> {
         let devices = children(self.tree.root_element(), "devices");
         devices.flat_map(|devices| children(devices, "interface")).map(|interface| Interface {

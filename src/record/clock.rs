@@ -14,7 +14,7 @@ const LOCALTIME: &str = "/etc/localtime";
 /// The most that is read of it, in bytes. The largest zones have some 4 KiB.
 const MAXIMUM_BYTES: u64 = 256 << 10;
 
-/// Tells the time of records. The time zone is read when the first record is made, not before.
+/// Clock of records. The time zone is read with the first record.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     zone: Option<TimeZone>,
@@ -33,7 +33,7 @@ impl Clock {
     }
 }
 
-/// The time zone that records are told in: the host's, or UTC where it has none that can be read.
+/// Returns the time zone of records: the host's, or UTC if it has none that can be read.
 pub fn local_zone() -> TimeZone {
     read_local().unwrap_or(TimeZone::UTC)
 }

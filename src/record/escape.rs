@@ -48,7 +48,7 @@ pub(super) fn write_message(out: &mut Vec<u8>, message: &str) {
 
 /// Number of bytes at the start of `text` that need no escape.
 fn plain_at_the_start(text: &[u8]) -> usize {
-    // A look at all bytes of a block, without a way out at each, is a few instructions for the lot.
+    // Checking a whole block without an early exit compiles to a few vector instructions.
     let is_plain_block = |block: &&[u8]| block.iter().fold(true, |plain, &byte| plain & is_plain(byte));
     let before: usize = text.chunks(BLOCK).take_while(is_plain_block).map(<[u8]>::len).sum();
     let rest = text.get(before..).unwrap_or_default();
@@ -90,7 +90,7 @@ fn escape_byte(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
 }
 
-/// Characters beyond ASCII that would move a terminal's cursor, end a line, or hide or reorder what is around them.
+/// Returns true for a character beyond ASCII that would move a terminal's cursor, end a line, or hide or reorder text.
 fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -121,7 +121,7 @@ fn is_bare(name: &[u8]) -> bool {
         && name.utf8_chunks().all(|chunk| !chunk.valid().contains(char::is_whitespace))
 }
 
-/// Takes back what [`escape_into`] did; nothing where the text holds an escape that it never writes.
+/// Reverses [`escape_into`]. Returns `None` for an escape that it never writes.
 pub(super) fn unescape(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(first) = memchr::memchr(b'\\', text) else {
         return Some(Cow::Borrowed(text));

@@ -14,7 +14,7 @@ use super::outcome::{Outcome, Seconds, Signal};
 
 /// Appends a value as it is displayed.
 fn display(out: &mut Vec<u8>, value: impl Display) {
-    // A vector takes all of it.
+    // Writing to a vector cannot fail.
     _ = write!(out, "{value}");
 }
 
@@ -234,7 +234,7 @@ impl OfScript {
     }
 }
 
-/// The level, which stands at the beginning of the line and is taken from there.
+/// The level, which is read from the beginning of the line.
 pub(super) struct OfLine;
 
 impl OfLine {

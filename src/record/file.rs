@@ -12,7 +12,7 @@ use rustix::fs::{FileType, OFlags};
 /// The mode of a new log: root writes, its group reads.
 const MODE: u32 = 0o640;
 
-/// The mode of a new folder for it, the one that distributions give `/var/log/libvirt`.
+/// Mode of a new folder for it, as distributions create `/var/log/libvirt`.
 const FOLDER_MODE: u32 = 0o755;
 
 /// Interval between two checks of an unfinished line that grows.
@@ -105,8 +105,8 @@ impl LogFile {
             before = now;
             thread::sleep(CHECK_INTERVAL);
         }
-        // Somebody writes to it without a pause and without lines. That is not waited for again, and an empty line costs
-        // less than a record.
+        // Another program writes without a pause and without newlines. Waiting for it again is useless, and an empty
+        // line costs less than a record.
         self.checks = 0;
         self.unfinished().is_some()
     }

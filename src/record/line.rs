@@ -34,7 +34,7 @@ pub struct Heading<'a> {
 }
 
 impl Heading<'_> {
-    /// Appends what stands between the level and the script.
+    /// Appends the fields between the level and the script.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(format!("{}[{}] ", self.driver.log_tag, self.pid).as_bytes());
         quote_into(out, &self.domain);
@@ -45,7 +45,7 @@ impl Heading<'_> {
     }
 }
 
-/// Appends one side of `operation/sub-operation`. Both are what a caller passed, so either may hold a slash.
+/// Appends one side of `operation/sub-operation`. The caller chooses both, so either may contain a slash.
 fn quote_segment(out: &mut Vec<u8>, name: &[u8]) {
     if name.contains(&b'/') { enclose_into(out, name) } else { quote_into(out, name) }
 }
@@ -75,7 +75,7 @@ impl<'a> Record<'a> {
         out.push(b'\n');
     }
 
-    /// The record that stands on this line (with or without its newline); nothing where the line is somebody else's.
+    /// Parses a line, with or without its newline. Returns `None` for a line of another program.
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         Self::read(&Fields::split(line)?)
     }

@@ -128,7 +128,7 @@ kinds! {
             /// True if it has ended. A process in uninterruptible sleep cannot be ended.
             ended: bool,
         } => ["timed out after " (limit: Limit) ", " (ended: Ended) " after " (after: Milliseconds)]
-        /// The hook was told to end, and so it was ended.
+        /// A signal to the hook ended the script.
         Interrupted {
             /// The number of the signal to the hook.
             signal: i32,
@@ -144,7 +144,7 @@ kinds! {
         FilterRejected {
             /// Its run time.
             after: Duration,
-            /// Why.
+            /// The reason.
             reason: String,
         } => ["filter rejected, exited with 0 after " (after: Milliseconds) ": " (reason: Why)]
         /// The script runs in the background, and its outcome is recorded from there.
@@ -153,12 +153,12 @@ kinds! {
         Ignored => ["ignored, switched off"]
         /// The script could not be started, or was refused.
         NotStarted {
-            /// Why, and the fix, as it stands in a record.
+            /// The reason and the fix.
             reason: String,
         } => ["not started: " (reason: Why)]
         /// The script is not executable; the specification has it logged and ignored.
         NotExecutable {
-            /// The command that gives it one, as it stands in a record.
+            /// The command that makes it executable.
             remedy: String,
         } => ["not executable, so it is ignored; to have it run: " (remedy: Text)]
     }
@@ -203,7 +203,7 @@ kinds! {
             /// The running processes, and how they are ended.
             why: Cow<'a, str>,
         } => ["its " (limit: Limit) " are over; " (why: Why)]
-        /// The hook was told to end while a script ran.
+        /// The hook received a signal while a script ran.
         Interrupting {
             /// The number of the signal.
             signal: i32,
@@ -243,21 +243,21 @@ kinds! {
         XmlUnchanged => ["left the VM's XML as it was"]
         /// A script did not get its turn.
         Skipped {
-            /// Why.
+            /// The reason.
             why: Cow<'a, str>,
         } => ["skipped: " (why: Why)]
         /// The operation is refused.
         Refused {
             /// Its name.
             operation: Cow<'a, [u8]>,
-            /// Why.
+            /// The reason.
             why: Cow<'a, str>,
         } => [(operation: Name) " is refused, since " (why: Why)]
         /// An operator played the event: its first record.
         CalledByHand => ["called by hand, by virt-hooks run"]
         /// Scripts are paused.
         Paused {
-            /// Until when, if it has an end.
+            /// Its end, if it has one.
             until: Option<Cow<'a, str>>,
             /// The scripts that did not run.
             why: Cow<'a, str>,
@@ -280,7 +280,7 @@ kinds! {
         Lost {
             /// Their number.
             count: u64,
-            /// Why.
+            /// The reason.
             why: Cow<'a, str>,
         } => ["records lost before this one: " (count: Number) ", since " (why: Why)]
         /// A forward was added.
@@ -330,7 +330,7 @@ kinds! {
         } => ["cut open connections: " (count: Number)]
         /// A forward or a route was refused, or the change of the network failed.
         NetworkFailed {
-            /// Why.
+            /// The reason.
             why: Cow<'a, str>,
         } => ["networking: " (why: Why)]
         /// Anything else, for a person alone.
@@ -356,7 +356,7 @@ impl Outcome {
 }
 
 impl<'a> Message<'a> {
-    /// Appends it as it stands in a record. A note that reads like another kind stands behind a word of its own.
+    /// Appends the message. A note that reads like another kind follows a word of its own.
     pub fn write(&self, out: &mut Vec<u8>) {
         let Self::Note { text, .. } = self else { return self.write_row(out) };
         let begin = out.len();

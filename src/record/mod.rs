@@ -1,7 +1,7 @@
-//! The log: records of what happened at an event, one a line, that nothing can forge.
+//! The log: records of events, one a line, which no script can forge.
 //!
-//! The log is opened when the first record is written. A log that can't be opened or written to keeps nothing from
-//! running: they are counted, and the count is written first once that works again.
+//! The log is opened when the first record is written. A log that cannot be opened or written prevents nothing from
+//! running: lost records are counted, and the count is the first record once writing succeeds.
 
 mod clock;
 mod escape;
@@ -91,17 +91,17 @@ impl Journal {
         self.listener = Some(listener);
     }
 
-    /// Records a note on what happened.
+    /// Records a note of severity info.
     pub fn info(&mut self, script: Option<&[u8]>, text: impl Display) {
         self.note(Level::Info, script, text);
     }
 
-    /// Records a note that an operator should look at.
+    /// Records a note of severity warning.
     pub fn warn(&mut self, script: Option<&[u8]>, text: impl Display) {
         self.note(Level::Warn, script, text);
     }
 
-    /// Records a note on what went wrong.
+    /// Records a note of severity error.
     pub fn error(&mut self, script: Option<&[u8]>, text: impl Display) {
         self.note(Level::Error, script, text);
     }
@@ -124,7 +124,7 @@ impl Journal {
         self.append(&line, 1);
     }
 
-    /// Writes what a script printed, a record for each of `lines`, many of them in one `write`.
+    /// Writes the output of a script, a record for each of `lines`, many of them in one `write`.
     pub fn output<'a>(&mut self, script: &[u8], stream: Printed, lines: impl Iterator<Item = &'a [u8]>) {
         let mut start = self.start(Level::Info, Some(script));
         let message = start.len();
@@ -156,8 +156,8 @@ impl Journal {
         self.file = None;
     }
 
-    /// Writes what comes to the log that has taken this one's place, if one has. An event is short and finishes the file
-    /// that it began; who writes for longer outlives a rotation.
+    /// Reopens the log if it was rotated. An event is short and finishes the file that it began; a process that writes
+    /// for longer outlives a rotation.
     pub fn follow_rotation(&mut self) {
         if self.file.as_ref().is_some_and(|file| !file.is_at(&self.path)) {
             self.file = None;

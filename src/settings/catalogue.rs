@@ -180,7 +180,7 @@ pub(crate) fn on_failure(value: Value<'_>) -> Result<OnFailure, Refusal> {
     value.one_of(&[("continue", OnFailure::Continue), ("abort", OnFailure::Abort)])
 }
 
-/// Reads `filter`. With a wrong value, what the script prints is neither taken nor logged.
+/// Reads `filter`. With a wrong value, the output is neither used nor logged.
 fn filter(rule: &mut Rule, value: Value<'_>) -> Vec<Refusal> {
     let filter = value.boolean();
     rule.filter = Some(match &filter {

@@ -28,7 +28,7 @@ pub fn parse(text: &str, settings: &mut Settings) -> Vec<Problem> {
     problems.finish(Cost::Key)
 }
 
-/// Returns the hint for somebody who wrote `20 * 60`, as the reference hook has it.
+/// Returns the hint for a value such as `20 * 60`, which the reference hook accepts.
 fn arithmetic(place: &Place) -> Option<String> {
     let (key, value) = place.text.split_once('=')?;
     let value = value.split('#').next().filter(|value| value.contains('*'))?;

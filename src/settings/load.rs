@@ -24,7 +24,7 @@ pub enum Keep {
     Nothing,
 }
 
-/// The settings of a host, and what is wrong in which of the files.
+/// Returns the settings of a host, and their problems, each with its file.
 pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf, Problem)>) {
     let kept = Kept { directory: Directory::new(paths.state(), "settings"), keep };
     let mut settings = Settings::default();
@@ -43,7 +43,7 @@ pub fn load(paths: &Paths, judge: &Judge, keep: Keep) -> (Settings, Vec<(PathBuf
     (settings.of(paths.driver()), problems)
 }
 
-/// Takes what one file says into `settings`.
+/// Reads one file into `settings`.
 fn read_file(file: &Path, judge: &Judge, kept: &Kept, settings: &mut Settings) -> Vec<Problem> {
     let name = &copy_name(file);
     let text = match text(file, judge, MAXIMUM_BYTES) {
@@ -76,8 +76,8 @@ struct Kept {
 impl Kept {
     fn write(&self, name: &[u8], text: &[u8]) {
         if self.keep == Keep::Valid && self.directory.read_trusted(name).as_deref() != Some(text) {
-            // Without it a later mistake costs more. That the state folder can't be written to is told where live XML is
-            // kept.
+            // Without the copy a later error costs more. The error of an unwritable state folder is reported where live
+            // XML is written.
             _ = self.directory.write(name, text);
         }
     }
@@ -99,13 +99,13 @@ impl Kept {
     }
 }
 
-/// Under which name what a file says is kept: with its folder's, since a drop-in may be called like the main file.
+/// Returns the name of a file's copy, with its folder's name, since a drop-in may be called like the main file.
 fn copy_name(file: &Path) -> Vec<u8> {
     let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
     [folder.as_bytes(), b":", file.file_name().unwrap_or_default().as_bytes()].concat()
 }
 
-/// Takes what the file said when it was last valid, and says so.
+/// Uses the last valid copy of a file, and returns the problem with that consequence.
 fn fall_back(problem: Problem, kept: Option<Vec<u8>>, settings: &mut Settings) -> Problem {
     let kept = kept.and_then(|text| String::from_utf8(text).ok());
     let instead = match kept {

@@ -21,7 +21,7 @@ use crate::driver::{Driver, QEMU};
 /// Checks that a file has to pass to be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trust {
-    /// Nobody but root can have changed it; what others may change is refused.
+    /// Only root may be able to change it; other files are refused.
     #[default]
     Strict,
     /// A file that others may change is run, with a warning.
@@ -34,7 +34,7 @@ pub enum OnFailure {
     /// A record only.
     #[default]
     Continue,
-    /// On prepare, start, migrate and restore: the rest is skipped, and libvirt is told to refuse the operation.
+    /// On prepare, start, migrate and restore: the other scripts are skipped, and libvirt cancels the operation.
     Abort,
     /// What libvirt makes of a hook's exit code: the default of a hook that was kept.
     AsHook,
@@ -48,13 +48,13 @@ pub enum Filter {
     No,
     /// On migrate and restore it is; on the others it is dropped. It is never logged.
     Yes,
-    /// The settings say something that is neither: it is dropped, since it may be a domain's XML with its passwords.
+    /// The value is invalid: the output is dropped, since it may be a domain's XML with its passwords.
     Unclear,
     /// On migrate and restore it is; on the others it is logged: the default of a hook that was kept.
     AsHook,
 }
 
-/// Everything that the settings files say.
+/// The content of all settings files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Timeout of each script.
@@ -107,7 +107,7 @@ struct Rule {
     wait: Option<bool>,
 }
 
-/// A `[[script]]` table, for whoever looks for it.
+/// A `[[script]]` table, for `virt-hooks check`.
 #[derive(Debug, Clone, Copy)]
 pub struct Table<'a> {
     /// The file that it stands in.

@@ -18,7 +18,7 @@ use rustix::io::{Errno, FdFlags};
 use crate::driver::Driver;
 use crate::record::Quoted;
 
-/// Why something could not be kept or dropped.
+/// Errors of the state folder.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// A folder can't be made or opened.
@@ -29,7 +29,7 @@ pub enum StateError {
         /// The kernel's error.
         source: io::Error,
     },
-    /// A folder belongs to somebody else or others may write to it, so that it may hold anything.
+    /// The folder is owned by another user, or writable by others, so that its content is not trusted.
     #[error("the folder {0} belongs to somebody else or others may write to it, and is made anew once it is away; fix: mv {0} {0}.old", Quoted::path(.folder))]
     Untrusted {
         /// Its path.
@@ -45,7 +45,7 @@ pub enum StateError {
     },
 }
 
-/// The most that is read of what is kept, in bytes. Settings have no more, and live XML is read by scripts only.
+/// Maximum size of a file that is read, in bytes. Settings are not larger, and only scripts read live XML.
 const MAXIMUM_KEPT: u64 = 1 << 20;
 
 /// A directory of the state folder.
@@ -56,7 +56,7 @@ pub struct Directory {
     folder: PathBuf,
 }
 
-/// For the hook's user alone: what is kept may hold passwords.
+/// Accessible to the hook's user only: the files may contain passwords.
 const FOLDER_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
@@ -144,7 +144,7 @@ impl Directory {
             })
             .and_then(|()| Ok(rustix::fs::renameat(&folder, draft.as_str(), &folder, name)?));
         written.map_err(|source| {
-            // The draft is worth nothing, and the error worth telling is the first.
+            // The temporary file is useless, and the first error is the one to report.
             _ = rustix::fs::unlinkat(&folder, draft.as_str(), AtFlags::empty());
             StateError::File { file: self.path(name), source }
         })
@@ -222,7 +222,7 @@ impl Lock {
     /// Returns the holder's name from the file, up to half a kilobyte.
     pub fn holder(&self) -> Vec<u8> {
         let mut holder = vec![0; 512];
-        // Not known is not said.
+        // An unreadable holder is an empty one.
         let length = self.file.read_at(&mut holder, 0).unwrap_or_default();
         holder.truncate(length);
         holder

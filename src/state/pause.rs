@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use crate::record;
 use crate::state::{Directory, StateError};
 
-/// The file's name; what it holds is the end, in seconds since 1970, or nothing where there is none.
+/// Name of the file. It contains the end, in seconds since 1970, or is empty if there is none.
 const UNTIL: &[u8] = b"until";
 
 /// A pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
-    /// When it ends; never by itself where nothing is said.
+    /// Its end; `None` if only the operator ends it.
     pub until: Option<Timestamp>,
 }
 

@@ -9,7 +9,7 @@ use crate::record::Quoted;
 /// The reason why a file is not trusted, with the data of its fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Somebody else owns it.
+    /// Another user owns it.
     Owner {
         /// The file, link or folder.
         path: PathBuf,
@@ -51,7 +51,7 @@ impl Fault {
         }
     }
 
-    /// The command that mends it.
+    /// Returns the command that fixes it.
     pub fn remedy(&self) -> String {
         match self {
             Self::Owner { path, link, .. } => {

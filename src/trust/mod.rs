@@ -41,9 +41,9 @@ pub enum Kind {
 pub struct Inspection {
     /// Its kind.
     pub kind: Kind,
-    /// Why it can't be trusted, the first reason on the way to it, if there is one.
+    /// The first fault on its path, if any.
     pub fault: Option<Fault>,
-    /// By which it is known again.
+    /// Its identity, to recognise it later.
     pub identity: Identity,
 }
 
@@ -76,7 +76,7 @@ impl Identity {
     }
 }
 
-/// Why there is nothing at a path that could be run or read.
+/// The reason why a path has no file that could be run or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
     /// A folder.
@@ -237,10 +237,10 @@ impl Walk<'_> {
         let mode = Mode::from_raw_mode(status.st_mode);
         let kind = FileType::from_raw_mode(status.st_mode);
         if kind == FileType::CharacterDevice && is_null_device(status) {
-            // Everybody may write to it, and it says no more than that the script is masked.
+            // The null device is writable by everybody, and only marks the script as masked.
             return;
         }
-        // In a sticky folder nobody can replace what is somebody else's.
+        // In a sticky folder only the owner can replace a file.
         let sticky = kind == FileType::Directory && mode.contains(Mode::SVTX);
         if !self.judge.is_owner(status.st_uid) {
             self.set_fault(Fault::Owner { path: path.to_owned(), uid: status.st_uid, link: false });

@@ -1,7 +1,7 @@
-//! libvirt's daemon: whether it runs, since when, and whether it knows of the hook.
+//! libvirt's daemons: those that run, since when, and if they call the hook.
 //!
-//! libvirt looks for its hooks when it starts and when it is reloaded, and at no other time (src/util/virhook.c). A hook
-//! that came to an empty place since then is not called; one that took another's place is.
+//! libvirt searches its hooks when it starts and when it is reloaded, and at no other time (src/util/virhook.c). A hook
+//! that was installed to an empty path since then is not called; one that replaced another is.
 
 use std::fmt;
 use std::fs;
@@ -28,9 +28,9 @@ pub(crate) struct Daemon {
 /// Way to make a daemon load its hooks. Displays as its command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reload {
-    /// By systemd, which started it as this unit.
+    /// Reloads this systemd unit.
     Systemctl(&'static str),
-    /// By SIGHUP to this process.
+    /// Sends SIGHUP to this process.
     Signal(i32),
 }
 
@@ -103,8 +103,8 @@ impl FirstInstalled {
         Self::kept(paths).or_else(|| Self::by_its_traces(paths))
     }
 
-    /// A package that is upgraded puts a new file there. So a hook is taken to be there for as long as anything of it, or of
-    /// a hook before it: a warning too few does less harm than a wrong one.
+    /// An upgrade of the package replaces the file. So a hook counts as installed for as long as any trace of it, or of
+    /// a previous one: a missing warning does less harm than a wrong one.
     fn by_its_traces(paths: &Paths) -> Option<Self> {
         // `install` keeps live XML only where it has noted when the hook came. So this is from the hook itself.
         if !Directory::of(paths.state(), &QEMU, "live").names().is_empty() {

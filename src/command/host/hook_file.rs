@@ -17,7 +17,7 @@ use crate::record::{Escaped, Quoted};
 /// The most that is read of a script, in bytes.
 const MAXIMUM_SCRIPT: u64 = 1 << 20;
 
-/// The most that is looked through of a program, in bytes: one built for debugging has some 40 MiB.
+/// Maximum size of a program that is searched, in bytes: a debug build has some 40 MiB.
 const MAXIMUM_PROGRAM: u64 = 256 << 20;
 
 /// Size of a block that is searched, in bytes.
@@ -57,7 +57,7 @@ const USUAL_CUSTOM: &str = "/etc/libvirt/hooks/custom";
 pub(crate) enum HookFile {
     /// No file.
     Missing,
-    /// This program, of whatever version.
+    /// This program, in any version.
     Ours,
     /// Apache CloudStack's hook, as it is shipped or changed.
     CloudStack {
@@ -80,7 +80,7 @@ pub(crate) enum HookFile {
 /// A thing at the hook's place that is neither this program nor CloudStack's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Foreign {
-    /// A symlink, which may lead to this program all the same: whoever writes to it writes through it.
+    /// A symlink, even to this program: writing to the path would write to its target.
     Symlink(PathBuf),
     /// A folder.
     Folder,
@@ -109,7 +109,7 @@ impl fmt::Display for Foreign {
 }
 
 impl HookFile {
-    /// Looks at what lies there. A symlink is what it is, wherever it leads.
+    /// Inspects the path, without following a symlink.
     pub(crate) fn look(path: &Path) -> Self {
         let seen = fs::symlink_metadata(path).and_then(|status| {
             let kind = status.file_type();
@@ -135,7 +135,7 @@ impl HookFile {
         }
     }
 
-    /// Looks at what libvirt calls there: at what a symlink leads to.
+    /// Inspects the file that libvirt calls: the target of a symlink.
     pub(crate) fn called(path: &Path, root: &Path) -> Self {
         led_to(path, root).map_or(Self::Missing, |target| Self::look(&target))
     }

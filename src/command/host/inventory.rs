@@ -1,4 +1,4 @@
-//! Everything that lies in `custom/`, and what becomes of each: whether it runs, and why not.
+//! The entries of `custom/`, and the hook's decision about each.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -33,7 +33,7 @@ pub(crate) struct Entry {
     pub(crate) path: PathBuf,
     /// Its name in records: its path below `custom/`.
     pub(crate) label: Vec<u8>,
-    /// The VM in whose folder it lies.
+    /// The VM that owns its folder.
     pub(crate) domain: Option<OsString>,
     /// The operations that its name is for, if it is a script's.
     pub(crate) scope: Option<Scope>,
@@ -62,16 +62,16 @@ pub(crate) enum Fate {
     LeftOut,
 }
 
-/// Why a script can't run.
+/// The reason why a script does not run.
 #[derive(Debug)]
 pub(crate) struct Unfit {
     pub(crate) what: String,
-    /// The command that mends it.
+    /// The command that fixes it.
     pub(crate) remedy: String,
 }
 
 impl Inventory {
-    /// Looks at all of it, and changes nothing.
+    /// Lists the entries, without changing anything.
     pub(crate) fn take(paths: &Paths) -> Self {
         let judge = crate::command::judge(paths);
         let (settings, problems) = settings::load(paths, &judge, Keep::Nothing);

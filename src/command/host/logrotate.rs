@@ -32,7 +32,7 @@ const LEFT_BEHIND: [&str; 17] = [
     ".ucf-old",
 ];
 
-/// Directives whose commands go on until `endscript`.
+/// Directives that begin a script, which ends at `endscript`.
 const SCRIPTS: [&str; 5] = ["prerotate", "postrotate", "firstaction", "lastaction", "preremove"];
 
 /// Returns the path of the file, which need not exist.

@@ -1,8 +1,8 @@
-//! `--follow`: what is logged from now on, whatever is rotated meanwhile.
+//! `--follow`: shows new records, across rotations.
 //!
-//! Rotation renames the log, and events that are under way go on in the renamed file; or it copies the log and empties it. So
-//! the last file is read on beside the one that has taken its place, and one that has become shorter, or begins in
-//! another way than it did, is read from its beginning.
+//! Rotation renames the log, and events that are under way continue in the renamed file; or it copies and truncates the
+//! log. So the last file is read on beside its successor, and a file that has become shorter, or begins differently, is
+//! read from its beginning.
 
 use std::fs::{File, Metadata};
 use std::io::{BufWriter, Read, StdoutLock, Write};
@@ -83,7 +83,7 @@ impl View<'_> {
         Ok(show::line(&mut self.out, &self.screen, self.arguments.json, line, fields)?)
     }
 
-    /// Waits for a moment, or until nobody reads what is shown any more.
+    /// Waits 200 ms. Returns true if the output's reader has gone.
     fn is_output_closed(&self) -> bool {
         let stdout = std::io::stdout();
         let mut poll = [PollFd::new(&stdout, PollFlags::empty())];
@@ -117,7 +117,7 @@ impl Tail {
         self.file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
     }
 
-    /// Shows what has come since.
+    /// Shows the new lines.
     fn read_on(&mut self, filter: &mut Filter, view: &mut View<'_>) -> Result<(), Failure> {
         let size = self.file.metadata().map_err(unreadable)?.len();
         if size == self.at {

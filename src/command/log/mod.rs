@@ -1,4 +1,4 @@
-//! `virt-hooks log`: what ran.
+//! `virt-hooks log`: the log's records, timeline and statistics.
 
 mod arguments;
 mod follow;
@@ -28,7 +28,7 @@ use super::terminal::screen::Screen;
 use crate::paths::Paths;
 use crate::record::{Fields, Quoted};
 
-/// Shows what is asked for.
+/// Runs the command.
 pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     let (filter, form) = Form::of(arguments)?;
     if arguments.follow {
@@ -102,7 +102,7 @@ enum Form {
 }
 
 impl Form {
-    /// The form that is asked for, and which records are needed for it.
+    /// Returns the requested form, and the filter of the records that it needs.
     fn of(arguments: &Arguments) -> Result<(Filter, Self), Failure> {
         Ok(if arguments.timeline {
             let (filter, events) = Filter::of_events(arguments)?;
@@ -125,7 +125,7 @@ impl Form {
     }
 }
 
-/// Shows the records that are asked for, all or the last so many of them. Tells whether there is one.
+/// Shows the requested records, all or the last ones. Returns true if there is one.
 fn records(
     selection: &mut Selection,
     arguments: &Arguments,
@@ -144,7 +144,7 @@ fn records(
     Ok(found)
 }
 
-/// Draws the events that are asked for, all or the last so many of them. Tells whether there is one.
+/// Draws the requested events, all or the last ones. Returns true if there is one.
 fn timeline(
     selection: &mut Selection,
     asked: &EventFilter,

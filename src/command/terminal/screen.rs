@@ -67,7 +67,7 @@ impl Screen {
         Self { terminal, width, colour }
     }
 
-    /// A text in lines that fit, all but the first behind so many blanks. In a pipe it stays one line, for grep.
+    /// Wraps a text, and indents all lines but the first. In a pipe it stays one line, for grep.
     pub(crate) fn wrapped(&self, text: &str, indent: usize) -> String {
         let width = if self.terminal { self.width.saturating_sub(indent).max(20) } else { usize::MAX };
         let mut wrapped = String::new();
@@ -91,7 +91,7 @@ impl Screen {
         wrapped
     }
 
-    /// A text in the colour of what it means, where there are colours.
+    /// Returns a text in the colour of its meaning, on a screen with colours.
     pub(crate) fn paint<T: Display>(&self, meaning: Meaning, text: T) -> Painted<T> {
         Painted { style: self.colour.then(|| meaning.style()), text }
     }
@@ -118,7 +118,7 @@ pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// A text with blanks behind it, up to so many columns.
+/// Pads a text at its end to a width in columns.
 pub(crate) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
 }

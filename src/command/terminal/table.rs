@@ -1,4 +1,4 @@
-//! A table for people: columns as wide as what is in them, and notes below rows.
+//! Tables with columns as wide as their cells, and notes below rows.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ pub(crate) struct Column {
     right: bool,
     /// Priority on a narrow screen: the columns with the lowest number are dropped first.
     dropped: Option<u8>,
-    /// To how many columns what is in it may be cut.
+    /// Minimum width to which its cells may be cut.
     shortest: Option<usize>,
 }
 
@@ -53,7 +53,7 @@ enum Line<const N: usize> {
     Command(&'static str, String),
 }
 
-/// A text in a column, in the colour of what it means if it means something.
+/// A cell: a text and its meaning, if any, which decides its colour.
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) text: String,
@@ -71,22 +71,22 @@ impl<const N: usize> Table<N> {
         Self { columns, lines: Vec::new() }
     }
 
-    /// Adds a row, in the colour of what it means if it means something.
+    /// Adds a row in the colour of its meaning, if any.
     pub(crate) fn row(&mut self, cells: [String; N], meaning: Option<Meaning>) {
         self.lines.push(Line::Row(cells.map(Cell::from), meaning));
     }
 
-    /// Adds a row whose cells have colours of their own.
+    /// Adds a row of coloured cells.
     pub(crate) fn row_of(&mut self, cells: [Cell; N]) {
         self.lines.push(Line::Row(cells, None));
     }
 
-    /// Adds a line of its own about the row before.
+    /// Adds a note below the last row.
     pub(crate) fn note(&mut self, text: &str, meaning: Meaning) {
         self.lines.push(Line::Note(text.to_owned(), meaning));
     }
 
-    /// Adds a command about the row before, which stays on one line whatever the width: it is to be pasted.
+    /// Adds a command below the last row. It is not wrapped, so that it can be pasted.
     pub(crate) fn command(&mut self, heading: &'static str, command: &str) {
         self.lines.push(Line::Command(heading, command.to_owned()));
     }

@@ -1,15 +1,15 @@
-//! Text in so many columns.
+//! Padding and cutting of text by columns.
 
 use unicode_width::UnicodeWidthChar;
 
 use super::screen::columns;
 
-/// A text with blanks before it, up to so many columns.
+/// Pads a text at its beginning to a width in columns.
 pub(crate) fn right(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(columns(text))))
 }
 
-/// A text in no more than so many columns: what is too long is cut in its middle, since names differ at both ends.
+/// Cuts a text to a width in columns, in its middle, since names differ at both ends.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
@@ -20,7 +20,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     format!("{}…{}", begin.into_iter().collect::<String>(), end.into_iter().rev().collect::<String>())
 }
 
-/// A text in no more than so many columns: what is too long is cut at its end, where a sentence matters least.
+/// Cuts a text to a width in columns, at its end, where a sentence matters least.
 pub(crate) fn cut_end(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();

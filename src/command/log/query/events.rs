@@ -1,7 +1,7 @@
-//! The events that a log tells of, put together from its records.
+//! Events, put together from their records.
 //!
-//! No record says that an event is over. It is, as far as is shown, once its process id is another event's, or after a long
-//! time without a word of it.
+//! No record marks the end of an event. An event counts as over once its process id is another event's, or after a long
+//! time without a record.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -127,7 +127,7 @@ impl Event {
         if self.runs.len() < RUNS { self.runs.push(run) } else { self.more += 1 }
     }
 
-    /// Takes a script's start; false where that is another event's.
+    /// Adds the start of a script. Returns false if it is another event's.
     fn started(&mut self, label: &[u8], time: i64) -> bool {
         match self.run(label) {
             Some(run) if run.started || !run.background => return false,
@@ -140,7 +140,7 @@ impl Event {
         true
     }
 
-    /// Takes what became of a script; false where that is another event's.
+    /// Adds the outcome of a script. Returns false if it is another event's.
     fn ended(&mut self, label: &[u8], time: i64, outcome: &Outcome) -> bool {
         let took = outcome.milliseconds().unwrap_or(0);
         let began = time.saturating_sub_unsigned(took);
@@ -172,7 +172,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Takes a record.
+    /// Adds a record.
     pub(crate) fn add(&mut self, fields: &Fields<'_>) {
         self.rehearsals.add(fields);
         let outcome = match fields.read_message() {

@@ -15,7 +15,7 @@ use super::under_way::UnderWay;
 use crate::command::log::read::lines::Block;
 use crate::record::Fields;
 
-/// Tells runs apart: by process id, domain, operation and script.
+/// Identifies runs by process id, domain, operation and script.
 #[derive(Debug, Default)]
 struct RunIds {
     state: RandomState,
@@ -105,7 +105,7 @@ impl Failures {
         Self { marks: vec![Marks::new(); files], ..Self::default() }
     }
 
-    /// The first time: takes a record at this offset of this file.
+    /// First pass: marks the failed run that ends with the record at this offset of this file.
     pub(crate) fn mark(&mut self, file: usize, offset: u64, fields: &Fields<'_>) {
         match Stage::of(fields) {
             Stage::Other => {}
@@ -130,7 +130,7 @@ impl Failures {
         }
     }
 
-    /// The second time: whether a record is of a run that failed.
+    /// Second pass: returns true if no record in this range can be of a failed run.
     pub(crate) fn has(&mut self, file: usize, offset: u64, fields: &Fields<'_>) -> bool {
         let (word, bit) = place(offset);
         let marked = self.marks.get(file).and_then(|marks| marks.get(word)).is_some_and(|word| word & bit != 0);
@@ -148,7 +148,7 @@ impl Failures {
         }
     }
 
-    /// The second time: whether none of so many bytes from `offset` on can be of a run that failed.
+    /// Second pass: returns true if no record in this range can be of a failed run.
     pub(crate) fn none_within(&self, file: usize, offset: u64, length: usize) -> bool {
         let (first, last) = (place(offset).0, place(offset + length as u64).0);
         let marks = self.marks.get(file).map_or(&[][..], Vec::as_slice);

@@ -1,4 +1,4 @@
-//! `--since` and `--until`: what an operator says of a time, and how a record's own is compared with it.
+//! `--since` and `--until`: parses times, and compares them with those of records.
 
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +23,7 @@ const FORMS: &str = "90s, 15m, 1h, 7d, 14:22, 2026-11-22, 2026-11-22T14:22 or 20
 #[derive(Debug, Clone)]
 pub(crate) struct Moment {
     time: Timestamp,
-    /// The offset of the record last asked about, and this time as that record would tell it.
+    /// The offset of the last record, and this time in that offset.
     told: Option<([u8; 6], Vec<u8>)>,
 }
 
@@ -69,8 +69,8 @@ impl Moment {
         self.time.as_millisecond()
     }
 
-    /// Compares a record's time with this one, to the millisecond. Times of one offset compare as texts, so that it is
-    /// told anew only where the offset changes.
+    /// Compares a record's time with this one, to the millisecond. Times of one offset compare as texts, so that the
+    /// time is formatted only when the offset changes.
     pub(crate) fn compare(&mut self, record: &str) -> std::cmp::Ordering {
         let (local, offset) = record.as_bytes().split_at_checked(23).unwrap_or((b"", b""));
         let told = match &mut self.told {
@@ -84,7 +84,7 @@ impl Moment {
     }
 }
 
-/// A time as a record with this offset (`+01:00`) tells it, without the offset.
+/// Formats a time as a record with this offset (`+01:00`) does, without the offset.
 fn format_at(time: Timestamp, offset: &[u8]) -> String {
     let number = |digits: Option<&[u8]>| std::str::from_utf8(digits?).ok()?.parse::<i32>().ok();
     let (hours, minutes) = (number(offset.get(1..3)).unwrap_or(0), number(offset.get(4..6)).unwrap_or(0));

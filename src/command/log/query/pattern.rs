@@ -40,7 +40,7 @@ impl NamePattern {
         let mut longest = "";
         let mut rest = self.text.as_str();
         while !rest.is_empty() {
-            // A quote stands in a record with a backslash before it or not, which depends on what is around it.
+            // A quote may be escaped in a record, which depends on the text around it.
             let end = rest.find(['*', '?', '[', '"']).unwrap_or(rest.len());
             let (text, after) = rest.split_at(end);
             if text.len() > longest.len() {

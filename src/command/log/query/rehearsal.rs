@@ -17,7 +17,7 @@ pub(crate) struct Rehearsals {
 }
 
 impl Rehearsals {
-    /// Takes a record, which may be the first of one.
+    /// Adds a record, which may be the first of a rehearsal.
     pub(crate) fn add(&mut self, fields: &Fields<'_>) {
         let first = fields.script.is_none() && fields.read_message() == Message::CalledByHand;
         if let Some(time) = first.then(|| millisecond(fields.time)).flatten() {

@@ -31,11 +31,11 @@ pub(crate) struct Selection {
     begins: Vec<u64>,
 }
 
-/// A line that is shown, and its fields where it has been looked at them.
+/// Shows a line; the fields are those of a record that has been parsed.
 pub(crate) type See<'a> = dyn FnMut(Line<'_>, Option<&Fields<'_>>) -> Result<(), Failure> + 'a;
 
 impl Selection {
-    /// Looks at the files as far as is needed to know which lines are asked for.
+    /// Reads the files as far as necessary to select the lines.
     pub(crate) fn new(files: Files, filter: Filter) -> Result<Self, Failure> {
         let mut begins = vec![0; files.count()];
         if let Some(from) = filter.reads_from() {
@@ -63,7 +63,7 @@ impl Selection {
         (self.files.into_current(path), self.filter, failures)
     }
 
-    /// Shows `show` all lines that are asked for.
+    /// Passes all requested lines to `show`.
     pub(crate) fn all(&mut self, show: &mut See<'_>) -> Result<(), Failure> {
         if let Some(failures) = &mut self.failures {
             failures.again();
@@ -71,7 +71,7 @@ impl Selection {
         (0..self.files.count()).try_for_each(|file| self.lines_of(file, show))
     }
 
-    /// Shows `show` the last `count` of them. What they take in memory does not grow with their number.
+    /// Passes the last `count` requested lines to `show`. The memory does not grow with their number.
     pub(crate) fn last(&mut self, count: usize, show: &mut See<'_>) -> Result<(), Failure> {
         let (first, mut superfluous) = if self.filter.failed {
             // The records to show from a file depend on the runs that are under way at its beginning.
@@ -127,7 +127,7 @@ impl Selection {
         Ok((begin, lines))
     }
 
-    /// Shows `show` the lines of one file that are asked for.
+    /// Passes the requested lines of one file to `show`.
     fn lines_of(&mut self, file: usize, show: &mut See<'_>) -> Result<(), Failure> {
         let begin = self.begins.get(file).copied().unwrap_or(0);
         let (filter, failures, suspects) = (&mut self.filter, &mut self.failures, self.suspects.as_ref());
@@ -177,8 +177,7 @@ impl Selection {
     }
 }
 
-/// Shows `show` the records in a block that are of the event and the script which are asked for, up to where no more
-/// can fit.
+/// Passes the records of a block that match the event and the script to `show`, until no later one can match.
 pub(crate) fn records(
     block: Block<'_>,
     filter: &mut Filter,

@@ -42,7 +42,7 @@ impl Span {
     }
 }
 
-/// The time of a file's last record, which is looked for near its end.
+/// Returns the time of a file's last record, which is searched near its end.
 fn last_of(files: &mut Files, file: usize) -> Result<Option<String>, Failure> {
     let from = files.plain(file).map_or(0, |(_, size)| size.saturating_sub(END));
     let mut last = None;

@@ -38,7 +38,7 @@ impl<T> UnderWay<T> {
         self.new.get(&run).or_else(|| self.old.get(&run))
     }
 
-    /// Keeps those alone for which `keep` says so.
+    /// Removes those for which `keep` returns false.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
         self.new.retain(|_run, value| keep(value));
         self.old.retain(|_run, value| keep(value));

@@ -1,4 +1,4 @@
-//! The log's files, opened once and read as often as need be, whatever is rotated meanwhile.
+//! The log's files, opened once, so that every pass reads the same ones in spite of rotation.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -27,7 +27,7 @@ pub(crate) struct Files {
     files: Vec<LogFile>,
     /// There is a log, though it may have nothing of the time that is asked for.
     pub(crate) exist: bool,
-    /// Some of it could not be read, which has been told.
+    /// True if a file could not be read, which has been reported.
     pub(crate) faulty: bool,
     /// True if errors are not reported, since they have been.
     quiet: bool,
@@ -57,7 +57,7 @@ impl Files {
 
     fn open_reporting(path: &Path, since: Option<SystemTime>, tell: bool) -> Result<Self, Failure> {
         let mut all = Self { files: Vec::new(), exist: false, faulty: false, quiet: !tell };
-        // Before it is looked what has been rotated: what moves meanwhile is seen once, not never.
+        // The log is opened before its folder is listed, so that a rotation in between shows a file once, not never.
         let current = open_current(path)?;
         let identity = |status: &Metadata| (status.dev(), status.ino());
         let own = current.as_ref().map(|(_, status)| identity(status));
@@ -196,7 +196,7 @@ impl Read for Extent<'_> {
     }
 }
 
-/// The log itself, where there is one. The hook follows no symlink there, so what one leads to is not its log.
+/// Opens the log, if it exists. The hook follows no symlink there, so the target of one is not its log.
 pub(crate) fn open_current(path: &Path) -> Result<Option<(File, Metadata)>, Failure> {
     match open(path, OFlags::NOFOLLOW) {
         Ok(opened) => Ok(Some(opened)),

@@ -76,7 +76,7 @@ impl Unpacked {
         Ok(Self { program, output })
     }
 
-    /// The end of the program, with what it complained of.
+    /// Waits for the program, and returns its error.
     fn end(&mut self) -> io::Result<()> {
         let mut complaint = Vec::new();
         if let Some(stderr) = self.program.stderr.take() {

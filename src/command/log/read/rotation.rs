@@ -65,7 +65,7 @@ fn name_of(file_name: &OsStr, log_name: &OsStr) -> Option<(Name, Option<Packing>
     }
 }
 
-/// Oldest first: by what they are called where all are called in one way, since copying changes times; else by time.
+/// Sorts them, oldest first: by name if all are named in one way, since copying changes times; otherwise by time.
 fn in_order(mut files: Vec<Rotated>) -> Vec<Rotated> {
     let numbered = files.iter().filter(|file| matches!(file.name, Name::Numbered(_))).count();
     let alike = numbered == 0 || numbered == files.len();

@@ -1,4 +1,4 @@
-//! A bar over a time axis, in so many columns.
+//! Bars over a time axis.
 
 /// Blocks of one to seven eighths of a column, from its left.
 const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -6,8 +6,8 @@ const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 /// The right half of a column.
 const RIGHT_HALF: char = '▐';
 
-/// A bar from `begin` to `end` on an axis from 0 to `axis`, in exactly `width` columns. Whatever took no time is still
-/// to be seen; what is beyond the axis is not.
+/// Draws a bar from `begin` to `end` on an axis from 0 to `axis`, in exactly `width` columns. A bar has at least one
+/// part; the rest beyond the axis is cut.
 pub(crate) fn bar(begin: u64, end: u64, axis: u64, width: usize, blocks: bool) -> String {
     let parts = if blocks { 8 } else { 1 };
     let all = width * parts;

@@ -33,7 +33,7 @@ struct Object<'a> {
     duration_ms: Option<u64>,
 }
 
-/// Shows a record; nothing where the line is somebody else's.
+/// Prints a record.
 pub(crate) fn record(out: &mut dyn Write, fields: &Fields<'_>) -> io::Result<()> {
     let Some(record) = Record::read(fields) else { return Ok(()) };
     let outcome = outcome(fields);
@@ -70,7 +70,7 @@ pub(crate) fn print(out: &mut dyn Write, value: &impl Serialize) -> io::Result<(
     value.serialize(&mut serializer).map_err(io::Error::from)
 }
 
-/// JSON leaves alone what moves a terminal's cursor or turns its text around; escaped it means the same.
+/// Formatter that also escapes characters that move a terminal's cursor or reorder text.
 #[derive(Debug)]
 struct Printable;
 

@@ -27,8 +27,7 @@ pub(crate) fn line(
     }
 }
 
-/// Shows a line of the log as it stands there, but so that it can't play tricks on a terminal: records are safe as the hook
-/// writes them, and what others have written is escaped.
+/// Prints a line of the log, safe for a terminal: records are escaped by the hook, lines of other programs here.
 fn text(out: &mut dyn Write, screen: &Screen, line: &Line<'_>, fields: Option<&Fields<'_>>) -> io::Result<()> {
     let plain = is_plain(line.bytes);
     if plain && !screen.terminal && (fields.is_some() || !line.bytes.contains(&b'\\')) {
@@ -83,6 +82,6 @@ fn parts(text: &str) -> Option<[&str; 5]> {
 
 /// Returns true if all of it is printable ASCII.
 fn is_plain(text: &[u8]) -> bool {
-    // Without a way out of the loop, sixteen bytes are looked at at once.
+    // Without an early exit, sixteen bytes are checked at once.
     text.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))
 }

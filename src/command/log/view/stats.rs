@@ -62,7 +62,7 @@ impl Stats {
         Self { filter, rehearsals: Rehearsals::default(), scripts: HashMap::new(), others: Tally::default() }
     }
 
-    /// Takes a record.
+    /// Adds a record.
     pub(crate) fn count(&mut self, fields: &Fields<'_>) {
         self.rehearsals.add(fields);
         let Some(outcome) = outcome(fields) else { return };
@@ -83,7 +83,7 @@ impl Stats {
         }
     }
 
-    /// Shows a table, or with `json` an array, those first that took most time in all. Tells whether there is one.
+    /// Prints a table, or with `json` an array, sorted by total time. Returns true if there is a row.
     pub(crate) fn show(&self, out: &mut impl Write, screen: Screen, json: bool) -> io::Result<bool> {
         let text = |name: &[u8]| {
             if json { String::from_utf8_lossy(name).into_owned() } else { Quoted::bytes(name).to_string() }
@@ -136,13 +136,13 @@ impl Tally {
     }
 }
 
-/// A number, all but its first three digits cut off. So few different ones are there whatever the log holds.
+/// Truncates a number to its first three digits, which bounds how many different ones there are.
 fn three_digits(number: u64) -> u64 {
     let step = 10_u64.saturating_pow(number.checked_ilog10().unwrap_or(0).saturating_sub(2));
     number / step * step
 }
 
-/// The fewest columns in which a name is still told from others.
+/// Minimum width of a name column.
 const NAME_COLUMNS: usize = 24;
 
 fn table(rows: &[Row]) -> Table<8> {

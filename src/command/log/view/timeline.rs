@@ -15,16 +15,16 @@ use crate::record::outcome::Outcome;
 /// Duration from which an event is slow, in milliseconds.
 const SLOW: u64 = 1000;
 
-/// The shortest time axis, in milliseconds: what is shorter than that is all the same.
+/// Minimum length of the time axis, in milliseconds.
 const SHORTEST: u64 = 10;
 
-/// Below how many columns all is said in fewer words.
+/// Width of a screen below which texts are short, in columns.
 const NARROW: usize = 60;
 
 /// Width of a duration, except those of months.
 const DURATION: usize = 7;
 
-/// The most that a note takes, in columns.
+/// Maximum width of a note, in columns.
 const NOTE: usize = 24;
 
 /// Draws events.
@@ -56,7 +56,7 @@ struct Widths {
 }
 
 impl Timeline {
-    /// For this screen, in blocks where the locale has them.
+    /// Returns a timeline for this screen, in block characters if the locale has them.
     pub(crate) fn new(screen: Screen) -> Self {
         let blocks = is_utf8(|name| std::env::var_os(name));
         Self { screen, widths: Widths::of(screen.width), blocks, first: true }
@@ -114,7 +114,7 @@ impl Timeline {
         let operation = cut(&format!("{of}{operation}"), self.screen.width / 4);
         let gap = " ".repeat(widths.gap);
         let by_hand = if event.by_hand && !narrow { format!("{gap}by hand") } else { String::new() };
-        // The domain gets what the others leave, up to where the durations end.
+        // The domain gets the remaining columns, up to the end of the durations.
         let end = if narrow { self.screen.width } else { self.screen.width - widths.note - widths.gap };
         let others = columns(&time) + columns(&operation) + columns(&by_hand) + columns(took) + 3 * widths.gap;
         let domain = cut(&event.domain, end.saturating_sub(others).max(3));
@@ -186,7 +186,7 @@ impl Timeline {
 }
 
 impl Widths {
-    /// On a screen of so many columns. Names get a quarter, notes somewhat less, and bars what is left.
+    /// Returns the widths for a screen: a quarter for names, somewhat less for notes, the rest for bars.
     fn of(width: usize) -> Self {
         let narrow = width < NARROW;
         let (indent, gap, duration) = if narrow { (1, 1, DURATION - 1) } else { (2, 2, DURATION) };
