@@ -12,8 +12,8 @@ use super::address::Protocol;
 use super::deadline::Deadline;
 use super::netlink::{FAMILY, Netlink, attribute, attributes, be16_at, put, put_nested};
 
-/// The messages (`include/uapi/linux/netfilter/nfnetlink.h` and `nfnetlink_conntrack.h` of Linux): the part that tracks
-/// connections, then what is wanted of it.
+/// Messages of connection tracking (`include/uapi/linux/netfilter/nfnetlink.h` and `nfnetlink_conntrack.h` of Linux):
+/// the subsystem, then the request.
 const GET: u16 = 1 << 8 | 1;
 const DELETE: u16 = 1 << 8 | 2;
 
@@ -227,7 +227,7 @@ mod tests {
             assert_eq!(connection.to_string(), shown);
             assert_eq!(std::net::SocketAddr::from(connection.reply.source).to_string(), answers_come_from);
             assert_eq!(connection.mark, 0x0100_0000);
-            // The kernel is given the connection's name as it gave it: by the values that it told first and last.
+            // The kernel identifies the connection by its first tuple, its id and its zone.
             let request = connection.request();
             assert_eq!(request[..FAMILY], body[..FAMILY]);
             for kind in [CTA_TUPLE_ORIG, CTA_ID, CTA_ZONE] {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A moment by which something has to be done.
+/// Time by which an operation has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 

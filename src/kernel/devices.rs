@@ -42,7 +42,7 @@ pub(crate) fn ports(device: &Path) -> io::Result<Option<Vec<(u32, String)>>> {
     let mut ports = Vec::new();
     for entry in entries {
         let entry = entry?;
-        // A port that has just been taken out has no number any more.
+        // A port that was just removed has no number.
         let Some(number) = port_number(&entry.path())? else { continue };
         let name = entry.file_name().into_string().map_err(|_| io::Error::other("one has a name that is no UTF-8"))?;
         ports.push((number, name));

@@ -1,7 +1,7 @@
-//! Netlink (netlink(7)): how the kernel is asked for what no file shows, and told what no file takes.
+//! Netlink (netlink(7)): requests to the kernel for data and changes that no file offers.
 //!
-//! A message is a header and a body, and most of a body is attributes. What comes is taken apart here without trusting a
-//! length in it, and no answer is waited for, or read, without a bound.
+//! A message is a header and a body, and most of a body is attributes. Answers are parsed without trusting any length
+//! in them, and are bounded in time and size.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,7 +19,7 @@ const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 
-/// The two highest bits of an attribute's type say how its value is put (`NLA_F_NESTED`, `NLA_F_NET_BYTEORDER`).
+/// Mask without the two highest bits of an attribute's type, which are flags (`NLA_F_NESTED`, `NLA_F_NET_BYTEORDER`).
 const NLA_TYPE_MASK: u16 = 0x3fff;
 
 /// Flag of an attribute that contains attributes. The kernel requires it for strictly parsed messages.
@@ -34,7 +34,7 @@ const ATTRIBUTE: usize = 4;
 /// The message that asks for sockets (sock_diag(7)).
 pub(crate) const SOCK_DIAG_BY_FAMILY: u16 = 20;
 
-/// The length of what stands before the attributes in a message of netfilter (`struct nfgenmsg`), in bytes: family, version,
+/// Size of the header before the attributes in a message of netfilter (`struct nfgenmsg`), in bytes: family, version,
 /// resource.
 pub(crate) const FAMILY: usize = 4;
 
@@ -118,7 +118,7 @@ impl Netlink {
         Ok(())
     }
 
-    /// Receives the next part of an answer, and tells its length.
+    /// Receives the next part of an answer, and returns its length.
     fn receive(&mut self) -> io::Result<usize> {
         loop {
             let left = self.end.saturating_duration_since(Instant::now());
@@ -230,7 +230,7 @@ pub(crate) fn put(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
     body.resize(body.len().next_multiple_of(ALIGNMENT), 0);
 }
 
-/// Adds an attribute whose value is attributes to a body.
+/// Adds an attribute that contains attributes to a body.
 pub(crate) fn put_nested(body: &mut Vec<u8>, kind: u16, attributes: &[u8]) {
     put(body, kind | NLA_F_NESTED, attributes);
 }

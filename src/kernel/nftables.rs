@@ -1,8 +1,8 @@
-//! The chains and rules of nftables, whoever has made them, as the kernel tells them (`nf_tables` over netlink).
+//! Chains and rules of nftables from any program, read by netlink (`nf_tables`).
 //!
-//! `nft` tells them, too, in 5 to 10 ms a question, and reads every set of a table to tell one of its chains: half a second
-//! where somebody blocks 50,000 addresses (`time nft list chain inet firewalld filter_FORWARD`). This is asked at every
-//! event of a VM that has a forward.
+//! `nft` lists them, too, in 5 to 10 ms, and reads every set of a table for one of its chains: half a second with a set
+//! of 50,000 addresses (`time nft list chain inet firewalld filter_FORWARD`). They are read at every event of a VM with
+//! a forward.
 
 #[cfg(test)]
 pub(crate) mod recorded;
@@ -14,7 +14,7 @@ use rustix::net::netlink::NETFILTER;
 use crate::kernel::deadline::Deadline;
 use crate::kernel::netlink::{FAMILY, Netlink, attribute, attributes, put};
 
-/// The messages (`include/uapi/linux/netfilter/nf_tables.h` of Linux): the part that is nftables, then what is wanted.
+/// Messages of nftables (`include/uapi/linux/netfilter/nf_tables.h` of Linux): the subsystem, then the request.
 const GET_TABLE: u16 = 10 << 8 | 1;
 const GET_CHAIN: u16 = 10 << 8 | 4;
 const GET_RULE: u16 = 10 << 8 | 7;
@@ -62,7 +62,7 @@ pub enum Family {
     Inet,
 }
 
-/// A chain that is asked what becomes of packets at the forward hook.
+/// A base chain at the forward hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chain {
     pub(crate) family: Family,
@@ -77,7 +77,7 @@ pub(crate) struct Chain {
 pub(crate) struct Rule {
     /// In which chain of its table.
     pub(crate) chain: String,
-    /// By which number it is deleted.
+    /// Its handle, by which it is deleted.
     pub(crate) handle: u64,
     /// Its comment.
     pub(crate) comment: Option<Vec<u8>>,
@@ -88,19 +88,19 @@ pub(crate) struct Rule {
 /// A part of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Expression {
-    /// Ends the rule, and says what becomes of the packet.
+    /// Ends the rule with a verdict.
     Verdict(Verdict),
-    /// Looks a verdict up in a map.
+    /// Looks up a verdict in a map.
     VerdictMap,
     /// Loads something of the connection (`enum nft_ct_keys`).
     Connection(u32),
-    /// Masks what was loaded.
+    /// Applies a bit mask and XOR to the register.
     Mask(Vec<u8>, Vec<u8>),
-    /// Goes on if what was loaded equals this, or does not.
+    /// Compares the register with a value, for equality or inequality.
     Compare { equal: bool, value: Vec<u8> },
     /// Goes on if a match of iptables' is met.
     Match(Vec<u8>, Vec<u8>),
-    /// Does what a target of iptables' does.
+    /// Runs a target of iptables.
     Target(Vec<u8>),
     /// Something else, by its name.
     Other(Vec<u8>),
@@ -112,7 +112,7 @@ pub(crate) enum Verdict {
     Accept,
     /// Evaluation continues.
     GoOn,
-    /// Another chain says it.
+    /// Evaluation goes to another chain.
     Jump(String),
     /// The packet is dropped, or another program decides.
     Refuse,
@@ -174,7 +174,7 @@ pub(crate) fn rules(family: Family, table: &str, chain: Option<&str>, deadline: 
     let mut names = vec![(NFTA_RULE_TABLE, table)];
     names.extend(chain.map(|chain| (NFTA_RULE_CHAIN, chain)));
     let rules = ask(GET_RULE, &request(family.number(), &names), deadline, |body| {
-        // A kernel that does not know how to choose tells all of them.
+        // Older kernels ignore the filter and list all rules.
         let all = body.get(FAMILY..)?;
         let is_of_it = *body.first()? == family.number()
             && text(all, NFTA_RULE_TABLE)? == table
@@ -273,7 +273,8 @@ impl Verdict {
     }
 }
 
-/// The comment in what nft notes on a rule (`NFTNL_UDATA_RULE_COMMENT` of libnftnl): values, each with a type and a length.
+/// Parses the comment in a rule's user data (`NFTNL_UDATA_RULE_COMMENT` of libnftnl): values, each with a type and a
+/// length.
 fn comment(mut noted: &[u8]) -> Option<Vec<u8>> {
     while let [kind, length, rest @ ..] = noted {
         let (value, rest) = rest.split_at_checked(usize::from(*length))?;

@@ -1,5 +1,5 @@
-//! Watches for changes of the firewall: nftables announces each of them (nfnetlink, group `NFNLGRP_NFTABLES`), whoever made
-//! it: nft, iptables, firewalld, Docker, libvirt. What the older iptables (`iptables-legacy`) does nobody announces.
+//! Monitor of firewall changes. nftables announces those of every program (nfnetlink, group `NFNLGRP_NFTABLES`): nft,
+//! iptables, firewalld, Docker, libvirt. Legacy iptables announces none.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -56,7 +56,7 @@ impl Watch {
         Ok(!ended())
     }
 
-    /// Does nothing for so long. True where `ended` says meanwhile that it is to end.
+    /// Sleeps this long. Returns true if `ended` returns true in between.
     pub fn rests(&self, so_long: Duration, ended: &mut dyn FnMut() -> bool) -> bool {
         let end = Instant::now() + so_long;
         while Instant::now() < end {

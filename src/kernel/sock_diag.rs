@@ -12,8 +12,8 @@ use super::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, attribute, be16_at, u32_at};
 
 const INET_DIAG_SKV6ONLY: u16 = 11;
 
-/// The states of the sockets that take what nobody has talked to them about before, as a set of bits
-/// (`include/net/tcp_states.h` of Linux): LISTEN for TCP. One of UDP that is not connected counts as CLOSE.
+/// States of sockets that accept packets from new senders, as a bit set (`include/net/tcp_states.h` of Linux): LISTEN
+/// for TCP. An unconnected UDP socket is in CLOSE.
 const TCP_LISTENS: u32 = 1 << 10;
 const UDP_IS_UNCONNECTED: u32 = 1 << 7;
 
@@ -23,7 +23,7 @@ const SOCKET: usize = 72;
 /// A socket that takes packets from any sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Socket {
-    /// Its address; the unspecified one where it takes what comes for any.
+    /// Its address; unspecified for any.
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
     /// True if it accepts IPv4 besides its own family.

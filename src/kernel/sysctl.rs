@@ -21,10 +21,10 @@ pub(crate) fn switch(paths: &Paths, name: &str, on: bool) -> io::Result<()> {
     fs::write(paths.elsewhere("proc/sys").join(name), if on { "1" } else { "0" })
 }
 
-/// The ports from which the kernel gives one to a socket that asks for none, unless it is told otherwise (ip(7)).
+/// Default range of ephemeral ports (ip(7)).
 const EPHEMERAL: (u16, u16) = (32768, 60999);
 
-/// Returns the first and the last port that the kernel gives to sockets that ask for none.
+/// Returns the first and the last ephemeral port.
 pub(crate) fn ephemeral_ports() -> (u16, u16) {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut ends = range.split_whitespace().filter_map(|port| port.parse().ok());

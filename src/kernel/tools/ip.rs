@@ -57,7 +57,7 @@ pub fn proxies(tools: &mut impl Tools) -> Result<Vec<(Proxy, Option<String>)>, T
 /// Returns true if packets to this address are for the host itself (`ip route get`).
 ///
 /// # Errors
-/// Where `ip` is absent or fails.
+/// `ip` is absent or fails.
 pub fn is_local(address: IpAddr, tools: &mut impl Tools) -> Result<bool, ToolError> {
     match tools.run("ip", &["-o", "route", "get", &address.to_string()], "") {
         Ok(shown) => Ok(shown.starts_with(b"local ")),

@@ -40,7 +40,7 @@ pub(crate) fn legacy_tables(tools: &mut impl Tools) -> Vec<Table> {
     ];
     let mut tables = Vec::new();
     for (family, file) in files {
-        // Nobody who has not loaded the older tables has the file.
+        // The file is absent unless the legacy modules are loaded.
         let names = tools.read(file).unwrap_or_default();
         let names = names.lines().filter(|name| TABLES.contains(name));
         tables.extend(names.map(|name| Table { kind: Kind::Legacy, family, name: name.to_owned() }));
@@ -143,7 +143,7 @@ pub(crate) struct Rule {
 }
 
 impl Listing {
-    /// Reads what is printed.
+    /// Parses the output.
     pub(crate) fn parse(text: &str) -> Self {
         let mut listing = Self::default();
         for line in text.lines() {
