@@ -1,7 +1,8 @@
-//! The ledger: what this program applied for each VM. A removal follows the ledger, not the declarations of that time.
+//! The ledger: the allocations that this program applied. A removal follows the ledger, not the declarations of that
+//! time.
 //!
-//! It is written before a change, with the applied and the desired state together, and again after the change. Whatever
-//! ends the hook in between, the next one knows everything that may exist.
+//! It is written before a change, with the applied and the desired state together, and again after the change. If the
+//! hook is ended in between, the next one knows everything that may exist.
 
 mod entry;
 mod text;
@@ -33,7 +34,7 @@ const LOCK: &[u8] = b"lock";
 /// Interval between two attempts to lock.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// Why the ledger can't be had for oneself.
+/// Reason why the ledger cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAlone {
     /// There is no lock to be had.
@@ -42,10 +43,10 @@ pub enum NotAlone {
     /// The file system can't lock.
     #[error("the lock of what is given to VMs can't be taken: {0}")]
     Lock(std::io::Error),
-    /// This process was told to end.
+    /// A signal ended the wait.
     #[error("something else is changing what is given to VMs, and this process was told to end")]
     Interrupted,
-    /// Somebody has it.
+    /// Another process holds the lock.
     #[error("for {seconds} s something else has been changing what is given to VMs: {}", Quoted::bytes(.holder))]
     Held {
         /// Time that it waited.
@@ -61,7 +62,7 @@ pub enum NotAlone {
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     entries: BTreeMap<Object, Slot>,
-    /// Devices on which the host answers NDP for others since this program said so, and did not before.
+    /// Devices on which this program enabled the NDP proxy, which was off before.
     pub ndp_proxy: Vec<String>,
 }
 
@@ -113,7 +114,7 @@ impl Eq for Ledger {}
 pub struct ForwardsOfOthers<'a>(Vec<(Protocol, Ports, &'a Object, &'a str)>);
 
 impl<'a> ForwardsOfOthers<'a> {
-    /// The first that overlaps a forward, and whose it is.
+    /// Returns the first one that overlaps a forward, with its VM.
     pub fn overlapping(&self, wanted: &Forward) -> Option<(&'a Object, Forward)> {
         self.0
             .iter()
@@ -159,7 +160,7 @@ impl Ledger {
         Ok(lock)
     }
 
-    /// The ledger as it is kept. Where there is none, or none that can be trusted, nobody has been given anything.
+    /// Reads the ledger. A missing or untrusted one is empty.
     pub fn load(state: &Path) -> Self {
         Self::load_to_change(state).unwrap_or_default()
     }
@@ -192,7 +193,7 @@ impl Ledger {
         self.entries.get(object).and_then(Slot::known)
     }
 
-    /// Notes what a VM has been given; nothing, and it is forgotten.
+    /// Records a VM's allocation, or removes its entry if that is empty.
     pub fn note(&mut self, object: &Object, entry: Entry) {
         if entry.allocation == Allocation::default() {
             self.entries.remove(object);
@@ -202,7 +203,7 @@ impl Ledger {
         }
     }
 
-    /// Every VM that has been given something.
+    /// Returns the VMs with an allocation.
     pub fn entries(&self) -> impl Iterator<Item = (&Object, &Entry)> {
         self.entries.iter().filter_map(|(domain, slot)| Some((domain, slot.known()?)))
     }
@@ -269,7 +270,7 @@ impl Ledger {
         ndp_proxy.chain(self.entries.values().map(|slot| slot.text.as_str().into())).collect()
     }
 
-    /// Takes [`Ledger::text`] back. A line that can't be read is of no VM.
+    /// Parses [`Ledger::text`]. An unparsable line belongs to no VM.
     pub fn parse(text: &str) -> Self {
         let mut ledger = Self::default();
         let next = |from: usize| {

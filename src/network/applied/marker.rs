@@ -1,4 +1,4 @@
-//! A file for each VM that has been given something, so that the ledger need not be read for the others.
+//! Marker files of VMs with an allocation, so that the ledger need not be read for others.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::driver::Object;
 use crate::state::{Directory, StateError};
 
-/// A file by which it is known at once whether a VM has been given anything. Most have not, and the ledger is long.
+/// A file that exists if a VM has an allocation. Most have none, and the ledger is long.
 #[derive(Debug)]
 pub struct Marker {
     directory: Directory,
@@ -16,7 +16,7 @@ pub struct Marker {
 impl Marker {
     /// Returns the marker of this object.
     pub fn of(state: &Path, object: &Object) -> Self {
-        // libvirt takes no name with a slash, which would lead to another folder.
+        // libvirt refuses names with a slash, which would lead to another folder.
         let domain: Vec<u8> =
             object.name().as_bytes().iter().map(|byte| if *byte == b'/' { b'%' } else { *byte }).collect();
         // The ending keeps every domain apart from `.`, `..` and drafts.

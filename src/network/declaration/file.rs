@@ -19,14 +19,14 @@ use crate::configuration::{Cost, Problem, Problems, Refusal, Value, matches, nea
 use crate::record::Escaped;
 use crate::settings::on_failure;
 
-/// The longest text that is read as TOML at once, in bytes: one table, or a file that can't be divided. Read, it takes
-/// many times as much.
+/// Maximum length of a text that is parsed as TOML at once, in bytes: one table, or a file that cannot be split. The
+/// parsed form is many times larger.
 const MAXIMUM_PARSED: usize = 1 << 20;
 
 /// The tables that there are.
 const TABLES: [&str; 3] = ["forward", "route", "network"];
 
-/// All that a file declares, and what of it can't be taken.
+/// Returns all declarations of a file, and their problems.
 pub fn parse(text: &str, path: &Path) -> (Everything, Vec<Problem>) {
     let mut everything = Everything::default();
     let problems = take(text, path, None, &mut everything);
@@ -40,7 +40,7 @@ pub fn parse_for(text: &str, path: &Path, domain: &OsStr) -> (Declarations, Vec<
     (everything.of(domain), problems)
 }
 
-/// Takes what a file declares, for this VM or for all, over what other files said before.
+/// Adds the declarations of a file, for this VM or for all, to those of earlier files.
 pub(super) fn take(text: &str, path: &Path, domain: Option<&OsStr>, everything: &mut Everything) -> Vec<Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader =
@@ -50,7 +50,7 @@ pub(super) fn take(text: &str, path: &Path, domain: Option<&OsStr>, everything: 
         for section in sections(text) {
             let line = text.get(section.header.clone()).unwrap_or_default();
             let body = text.get(section.body.clone()).unwrap_or_default();
-            // Asked first, since nearly all are; [network] is nobody's.
+            // Checked first, since nearly all tables are another VM's; [network] applies to all.
             if line.starts_with("[[") && reader.is_plainly_for_another(body) {
                 continue;
             }
@@ -87,14 +87,14 @@ impl Reader<'_> {
         match plain.bytes().position(|byte| matches!(byte, b'*' | b'?' | b'[' | b']')) {
             None => plain != domain,
             Some(wild) => {
-                // Nearly every pattern begins with what tells it from most VMs.
+                // Nearly every pattern begins with a literal part that excludes most VMs.
                 !plain.get(..wild).is_some_and(|begin| domain.starts_with(begin))
                     || Pattern::new(plain).is_ok_and(|pattern| !pattern.matches(domain))
             }
         }
     }
 
-    /// Takes what stands at a header and below it, or before the first one.
+    /// Adds a header with its body, or the text before the first header.
     fn section(&mut self, place: Range<usize>, kind: Option<Header<'_>>) {
         let text = self.text.get(place.clone()).unwrap_or_default();
         let (span, why) = match read(text) {
@@ -117,7 +117,7 @@ impl Reader<'_> {
         self.problem((span, format!("{why}; {instead}")), place.start, Cost::Table);
     }
 
-    /// Takes a file that holds what may look like a header and be none.
+    /// Adds a file with text that may look like a header and be none.
     fn whole(&mut self) {
         match read(self.text) {
             Ok(root) => self.tables(root.get_ref(), 0),
@@ -130,7 +130,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes tables that TOML has read from `offset` on.
+    /// Adds tables that were parsed from `offset` on.
     fn tables(&mut self, root: &DeTable<'_>, offset: usize) {
         for (key, value) in root {
             let name = key.get_ref().as_ref();

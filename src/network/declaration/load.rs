@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    /// Puts a file below a root and tells its path.
+    /// Writes a file below a root, and returns its path.
     fn put(root: &Path, path: &str, text: &str) -> PathBuf {
         let file = root.join("etc/libvirt/hooks").join(path);
         fs::create_dir_all(file.parent().expect("a folder")).expect("made");

@@ -16,25 +16,25 @@ use crate::record::Escaped;
 /// The namespace of declarations in metadata.
 pub const NAMESPACE: &str = "urn:virt-hooks:network:1";
 
-/// The most declarations that are taken of one VM's metadata.
+/// Maximum number of declarations in a VM's metadata.
 const MAXIMUM_DECLARATIONS: usize = 64;
 
-/// The most ports that they may claim together, whatever `ports` allows: for each the kernel keeps an element.
+/// Maximum number of ports that they may claim together, whatever `ports` allows: the kernel keeps an element for each.
 const MAXIMUM_PORTS: u32 = 1024;
 
 /// The most sources that one of them may name.
 const MAXIMUM_SOURCES: usize = 256;
 
-/// A declaration in a VM's metadata that does not count, with whatever else it declares.
+/// A refused declaration in a VM's metadata, with all that it declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Its place.
     pub source: Source,
-    /// Why.
+    /// The reason.
     pub why: Why,
 }
 
-/// Why a declaration in a VM's metadata does not count.
+/// Reason why a declaration in a VM's metadata is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// The declaration is malformed.
@@ -51,13 +51,13 @@ pub enum Why {
     Proxy(String),
     /// It exceeds the maximum number of declarations.
     TooMany,
-    /// With it they are too many ports.
+    /// It exceeds the maximum number of ports.
     TooManyPorts,
 }
 
 impl Declarations {
-    /// Takes what the VM's metadata declares, if that counts at all, behind what files declare. What is refused of it is
-    /// handed back.
+    /// Adds the declarations of the VM's metadata, if the settings allow them, after those of files. Returns the
+    /// refused ones.
     pub fn take_metadata(&mut self, xml: &DomainXml<'_>) -> Vec<Refused> {
         if !self.rules.metadata {
             return Vec::new();
@@ -110,7 +110,7 @@ fn elements<'t, 'a>(xml: &'t DomainXml<'a>) -> impl Iterator<Item = MetadataElem
     })
 }
 
-/// The forward, if VMs may claim what it claims; of the families only for which they may.
+/// Returns the forward if VMs may claim it, limited to the families for which they may.
 fn allowed(forward: DeclaredForward, rules: &Rules) -> Result<DeclaredForward, Why> {
     if !rules.let_claim(forward.ports) {
         return Err(Why::Ports(forward.ports));
@@ -146,7 +146,7 @@ fn read(element: MetadataElement<'_, '_>, source: Source) -> Result<Declaration,
             return Err(why);
         }
         match text.split_ascii_whitespace().count() {
-            // No limit is said by leaving it out: an empty one is more likely a script's mistake.
+            // Leaving the key out means no limit: an empty value is more likely a script's mistake.
             0 => return Err(format!("\"{name}\" is empty: leave it out to let everybody connect")),
             many if many > MAXIMUM_SOURCES => {
                 return Err(format!("\"{name}\" has {many} prefixes, and at most {MAXIMUM_SOURCES} are read"));

@@ -46,7 +46,7 @@ pub enum Source {
         /// Number of the declaration there, from 1.
         number: usize,
     },
-    /// Nobody knows where: a file can't be read, and the VM has it.
+    /// An unreadable file; the VM has the forward from before.
     Unread,
 }
 
@@ -61,7 +61,7 @@ pub struct DeclaredForward {
     pub listen: Option<IpAddr>,
     /// The host's ports.
     pub ports: Ports,
-    /// The VM's address; what libvirt's network reserves for it where it is none.
+    /// The VM's address; `None` for the one that libvirt's network reserves for it.
     pub to: Option<IpAddr>,
     /// The VM's port for the first of `ports`; the same where it is none.
     pub to_port: Option<u16>,
@@ -103,7 +103,7 @@ pub enum Declaration {
 pub struct Everything {
     /// The tables that are valid, those of a file in the order in which they stand.
     pub tables: Vec<Table>,
-    /// For which VMs the tables are that are refused, as far as that can be told.
+    /// VMs of the refused tables, as far as known.
     pub refused: Vec<Vec<Pattern>>,
     /// The rules for all of them.
     pub rules: Rules,
@@ -145,7 +145,7 @@ impl DeclaredForward {
         self.to.or(self.listen).map(|address| Family::of(&address))
     }
 
-    /// Returns the packets that it takes.
+    /// Returns the packets that it claims.
     pub fn claim(&self) -> Claim<'_> {
         let claim = match self.listen.filter(|listen| !listen.is_unspecified()) {
             Some(listen) => Claim::at(self.protocol, listen, self.ports),
@@ -154,7 +154,7 @@ impl DeclaredForward {
         claim.from(&self.from)
     }
 
-    /// Whether anything can be forwarded in this family.
+    /// Returns true if it can forward in this family.
     pub fn is_of(&self, family: Family) -> bool {
         let sources = self.from.is_empty() || self.from.iter().any(|from| Family::of(&from.addr()) == family);
         sources && self.family().is_none_or(|own| own == family)

@@ -1,4 +1,4 @@
-//! `[network]`: what holds for all declarations, and what VMs may claim by their own metadata.
+//! `[network]`: settings of all declarations, and limits of VMs' metadata.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::kernel::address::Ports;
 use crate::settings::OnFailure;
 
-/// The `[network]` table: what holds for all declarations.
+/// The `[network]` table, which applies to all declarations.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
     /// Consequence if a VM's declarations cannot be applied: a record, or a veto at `start`.

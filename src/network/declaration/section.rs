@@ -90,7 +90,7 @@ pub(super) fn plain_domain(body: &str) -> Option<&str> {
         if let Some(value) = value_of_domain(line) {
             return in_quotes(value);
         }
-        // The next lines may be within a table of its own.
+        // The next lines may be within an inline table.
         if memchr::memchr(b'{', line).is_some() {
             return None;
         }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::{DeclaredForward, DeclaredRoute};
 use crate::kernel::address::Protocol;
 
-/// A `[[forward]]` for the VMs of these patterns, without the keys that say what holds without them.
+/// Formats a `[[forward]]` for the VMs of these patterns, without keys that have default values.
 pub fn forward_as_toml(domains: &[String], forward: &DeclaredForward) -> String {
     let mut table = Table::of("forward", domains);
     if forward.protocol != Protocol::default() {
@@ -49,7 +49,7 @@ impl Table {
     }
 
     fn line(&mut self, key: &str, value: impl fmt::Display) {
-        // A String takes whatever is written to it.
+        // Writing to a String cannot fail.
         _ = writeln!(self.0, "{key} = {value}");
     }
 

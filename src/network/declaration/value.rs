@@ -1,6 +1,6 @@
-//! Values of declarations, wherever they stand: as TOML or as attributes in a VM's metadata.
+//! Values of declarations, in TOML or as attributes in a VM's metadata.
 //!
-//! Each function tells why a value can't be taken, in words that follow its key: `must be ..., not ...`.
+//! Each function returns the reason of a refusal in words that follow the key: `must be ..., not ...`.
 
 use std::net::IpAddr;
 
@@ -153,7 +153,7 @@ fn address(text: &str) -> Result<IpAddr, String> {
     Ok(address)
 }
 
-/// Refuses what is nobody's own address.
+/// Refuses an address that is not one host's.
 fn one_hosts(address: IpAddr) -> Result<(), String> {
     let what = match address {
         _ if address.is_multicast() => "a multicast address",

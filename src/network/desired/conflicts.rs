@@ -28,7 +28,7 @@ const MAXIMUM_ELEMENTS: usize = 1 << 16;
 /// beyond.
 const MAXIMUM_WITH_SOURCES: usize = 1 << 12;
 
-/// The plan for a VM with this XML, on a host where others have what the ledger says.
+/// Plans a VM with this XML, given the allocations in the ledger.
 pub fn plan(
     object: &Object,
     declarations: &Declarations,
@@ -75,7 +75,7 @@ pub fn plan(
 }
 
 impl Plan {
-    /// Adds what nobody else has.
+    /// Adds the forwards that conflict with no other.
     fn add_forwards(
         &mut self,
         forwards: &[(Forward, Source)],
@@ -101,8 +101,8 @@ impl Plan {
         self.faults.extend(refused.iter().map(|(source, message)| Unplanned::of(source, message.clone())));
     }
 
-    /// Keeps what the VM has, as far as nothing else is planned in its place: where a file can't be read, nothing is closed
-    /// for that.
+    /// Keeps the VM's recorded allocation, unless something else is planned in its place: an unreadable file closes no
+    /// forward.
     fn keep(&mut self, has: Allocation) {
         for forward in has.forwards {
             if !self.forwards.iter().any(|(planned, _)| planned.overlaps(&forward)) {
@@ -137,10 +137,11 @@ impl Plan {
     }
 }
 
-/// The taps that need hairpin mode: those that `kept` says were given it, and those that have it from nobody.
+/// Returns the taps that need hairpin mode: those in `kept`, on which this program enabled it, and those on which it is
+/// off.
 ///
-/// With `br_netfilter` (Docker loads it) a frame is translated while it is still the bridge's. One from a guest to a forward of
-/// its own then has to leave by the port that it came in by, and a bridge sends nothing back there without that mode.
+/// With `br_netfilter` (Docker loads it) a frame is translated while the bridge still has it. A frame from a guest to
+/// its own forward then leaves by the port that it came in by, which a bridge forbids without that mode.
 fn hairpin_taps(interfaces: &[Interface<'_>], kept: &BTreeSet<String>, paths: &Paths) -> BTreeSet<String> {
     let asks = |name: &str| sysctl::read(paths, name).is_ok_and(|value| value == "1");
     if !["net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"].into_iter().any(asks) {
@@ -173,7 +174,7 @@ struct Elements {
 }
 
 impl Elements {
-    /// Why they are too many with this one, if so.
+    /// Returns the reason if there are too many elements with this forward.
     fn too_many_with(&mut self, forward: &Forward) -> Option<String> {
         let count = forward.ports.count() as usize * forward.from.len().max(1);
         self.all += count;

@@ -25,7 +25,7 @@ pub struct Network {
     pub forward_mode: Option<String>,
     /// Its own addresses, each with the length of its subnet's prefix.
     pub addresses: Vec<IpNet>,
-    /// The addresses that it gives to certain guests only.
+    /// Addresses reserved for certain guests.
     pub reservations: Vec<Reservation>,
 }
 
@@ -46,7 +46,7 @@ pub struct Reservation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mac([u8; 6]);
 
-/// Why a network can't be known.
+/// Reason why a network cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unknown {
     /// There is no such network.
@@ -91,7 +91,7 @@ const FOLDERS: [&str; 2] = ["run/libvirt/network", "etc/libvirt/qemu/networks"];
 
 impl Networks for ThisHostsNetworks<'_> {
     fn network(&self, name: &str) -> Result<Network, Unknown> {
-        // The name comes from a VM's XML and must not lead to another folder. libvirt takes no such name either.
+        // The name comes from a VM's XML and must not lead to another folder. libvirt refuses such names, too.
         if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
             return Err(Unknown::NoSuch);
         }
@@ -137,7 +137,7 @@ impl Network {
         let value = |node: Option<Node<'_, '_>>, name: &str| text(node?, name).map(str::to_owned);
         let mut read = Self {
             bridge: value(child(network, "bridge"), "name"),
-            // A `<forward>` that says no more is a NAT (libvirt, `docs/formatnetwork`).
+            // The default mode of a `<forward>` is NAT (libvirt, `docs/formatnetwork`).
             forward_mode: child(network, "forward").map(|forward| text(forward, "mode").unwrap_or("nat").to_owned()),
             ..Self::default()
         };
@@ -179,7 +179,7 @@ fn text<'t>(node: Node<'t, '_>, name: &str) -> Option<&'t str> {
     attribute(node, name).map(|attribute| attribute.value())
 }
 
-/// An `<ip>`'s own address, with the length that it says or, as libvirt has it, the one of its class or 64.
+/// Returns the address of an `<ip>`, with its prefix or, as in libvirt, that of its class or 64.
 fn own_address(ip: Node<'_, '_>) -> Option<IpNet> {
     let address: IpAddr = text(ip, "address")?.parse().ok()?;
     let length = match (text(ip, "prefix"), text(ip, "netmask"), address) {

@@ -1,7 +1,7 @@
-//! The services of this host that listen on a port which a forward would take away from them.
+//! Services of this host whose port a forward would take over.
 //!
-//! The kernel's socket diagnosis (sock_diag(7), `inet_diag`) tells every socket with its address; whose it is, the
-//! processes' descriptors tell.
+//! The kernel's socket diagnosis (sock_diag(7), `inet_diag`) lists the sockets with their addresses; the processes'
+//! descriptors show their owners.
 
 use std::fmt;
 use std::io;
@@ -17,12 +17,12 @@ use crate::network::timeouts;
 use crate::process::{processes, sockets};
 use crate::record::Quoted;
 
-/// The sockets of one protocol on which services of this host wait for whoever comes.
+/// Sockets of one protocol on which services of this host accept packets from any sender.
 #[derive(Debug)]
 pub struct Listeners {
     protocol: Protocol,
     sockets: Vec<Socket>,
-    /// The first and the last port that the kernel gives to sockets that ask for none.
+    /// First and last ephemeral port.
     ephemeral: (u16, u16),
 }
 
@@ -48,9 +48,9 @@ impl Listeners {
         Ok(Self { protocol, sockets: listening(protocol, deadline)?, ephemeral: sysctl::ephemeral_ports() })
     }
 
-    /// Returns the service, if there is one, that would get nothing any more if these ports were forwarded. One that listens
-    /// on nothing but a loopback address would get what it got before, since forwards leave that alone. Its program is looked
-    /// for, which takes a while, where a deadline for that is given.
+    /// Returns the service, if any, that would no longer receive packets if these ports were forwarded. Services on
+    /// loopback addresses only are unaffected. With a deadline, its program is searched, which takes up to half a
+    /// second.
     pub fn occupant(&self, forward: &Forward, deadline: Option<Deadline>) -> Option<Occupant> {
         let in_the_way = self.sockets.iter().filter(|socket| self.is_in_the_way(socket, forward));
         let Socket { address, port, inode, .. } = *in_the_way.min_by_key(|socket| (socket.port, socket.address))?;
@@ -78,7 +78,7 @@ impl Listeners {
     }
 }
 
-/// Returns true if what is sent to this address goes to one host, and not always to the one that sends it.
+/// Returns true if packets to this address go to one host, which need not be the sender.
 fn is_one_hosts(address: IpAddr) -> bool {
     !(address.is_loopback() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST))
 }

@@ -1,4 +1,4 @@
-//! The plan for a domain: the allocation that it is to have, and what of its declarations has no effect.
+//! The plan for a domain: its desired allocation, and its declarations without effect.
 
 use std::collections::BTreeSet;
 use std::fmt;

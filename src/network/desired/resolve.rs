@@ -22,7 +22,7 @@ use crate::network::desired::reserved::Reserved;
 use crate::record::Escaped;
 use crate::trust::shell;
 
-/// Why a VM gets nothing of a declaration.
+/// Reason why a declaration of a VM has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// The VM has no interface that the host can reach it by.
@@ -35,18 +35,18 @@ pub enum Reason {
         /// The family, if only one is concerned.
         family: Option<Family>,
     },
-    /// A network that could have reserved its address can't be looked up.
+    /// The network that could have reserved its address cannot be read.
     UnknownNetwork {
         /// Its name.
         network: String,
-        /// Why not.
+        /// The reason.
         why: String,
     },
     /// No address is reserved for it.
     NotReserved {
         /// The network that could reserve one.
         network: String,
-        /// For which of its MAC addresses.
+        /// The MAC address of the interface.
         mac: Mac,
         /// The family, if only one is concerned.
         family: Option<Family>,
@@ -76,7 +76,7 @@ pub enum Reason {
     },
 }
 
-/// Resolves what is declared for the VM `domain`, which has these interfaces.
+/// Resolves the declarations for the VM `domain`, which has these interfaces.
 pub fn resolve(
     declarations: &Declarations,
     domain: &OsStr,
@@ -121,13 +121,13 @@ pub fn resolve(
     plan
 }
 
-/// The device through which the host reaches what is behind an interface, if there is one.
+/// Returns the device through which the host reaches the guest behind an interface, if there is one.
 fn link<'a>(interface: &'a Interface<'_>) -> Option<&'a str> {
     // The others lead past the host: a macvtap's device (`direct`) is on the host's own card, `hostdev` is a card,
     // `user` is a program.
     let reaches = matches!(interface.kind, Some("network" | "bridge" | "ethernet"));
     let device = interface.bridge.as_ref().map(|bridge| bridge.text).or(interface.target);
-    // Others can be had of the kernel, but stand for something else in what nft and ip are told. libvirt's are not among them.
+    // The kernel accepts other names, but nft and ip give some characters a meaning. libvirt's names are plain.
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-+@".contains(&byte));
     device.filter(|device| reaches && is_device_name(OsStr::new(device)) && is_plain(device))
 }
@@ -137,7 +137,7 @@ struct Addresses<'a> {
     domain: &'a OsStr,
     interfaces: &'a [Interface<'a>],
     networks: &'a dyn Networks,
-    /// The networks that have been looked up.
+    /// Networks that were read.
     known: BTreeMap<&'a str, Result<Network, Unknown>>,
     /// Addresses reserved for the VM, once they were needed.
     reserved: Option<Vec<IpAddr>>,
@@ -168,7 +168,7 @@ impl<'a> Addresses<'a> {
         self.reserved.as_deref().unwrap_or_default()
     }
 
-    /// Why nothing is reserved for the VM in this family, or in any.
+    /// Returns the reason why no address is reserved for the VM in this family, or in any.
     fn why_none(&mut self, family: Option<Family>) -> Reason {
         for (name, mac) in self.attachments() {
             let network = name.to_owned();
@@ -273,7 +273,7 @@ impl fmt::Display for Reason {
                     Family::Ipv4 => (format!("mac='{mac}'"), ""),
                     Family::Ipv6 => (format!("id='0:3:0:1:{mac}'"), " and id what the guest asks with"),
                 };
-                // Without it libvirt takes the first one.
+                // libvirt's default is the first one.
                 let parent = if *index == 0 { String::new() } else { format!(" --parent-index {index}") };
                 let (name, word) = (Escaped(network.as_bytes()), shell(Path::new(network)));
                 write!(

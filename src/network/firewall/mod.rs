@@ -1,5 +1,4 @@
-//! The rules of this program: a table of its own in nftables, and one rule in each third-party chain that may refuse what is
-//! forwarded.
+//! This program's rules: its nftables table, and one rule in each third-party chain that may refuse forwarded packets.
 
 pub mod mark;
 pub mod pass_through;

@@ -44,11 +44,11 @@ pub struct DomainResult {
 /// Result of all VMs.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// For each VM that has something or is to have it.
+    /// Results of all VMs with a recorded or a desired allocation.
     pub vms: Vec<DomainResult>,
     /// The table was not as this program makes it, and has been made anew.
     pub mended: bool,
-    /// In how many chains of others there was no rule, or not at the top, that lets through what is given. Now there is.
+    /// Number of third-party chains whose rule was missing or not at the top, and is inserted now.
     pub opened: usize,
     /// Number of third-party chains that may still refuse forwards.
     pub in_the_way: usize,
@@ -194,7 +194,7 @@ impl Applied {
         Ok(())
     }
 
-    /// Takes from VMs that don't run what they were given. It comes first: others may be waiting for it.
+    /// Removes the allocations of VMs that do not run. This comes first, since other VMs may be waiting for them.
     fn take_from_the_others(
         &mut self,
         running: &[Running],
@@ -214,7 +214,7 @@ impl Applied {
         Ok(())
     }
 
-    /// Gives VMs that run what is declared for them.
+    /// Applies the declarations of running VMs.
     fn give(
         &mut self,
         running: &[&Running],
@@ -230,7 +230,7 @@ impl Applied {
             if desired.is_empty() && faults.is_empty() && ledger.of(&vm.object).is_none() {
                 continue;
             }
-            // The VM's own hook, should it end now, takes away its live XML first and looks for the marker then.
+            // If the VM's own hook ends it now, it removes the live XML first and checks the marker then.
             let marker = Marker::of(paths.state(), &vm.object);
             let had_marker = marker.is_there();
             if !desired.is_empty() && (marker.put().is_err() || !vm.runs_still(paths)) {
@@ -276,8 +276,8 @@ impl Applied {
         self.vms.iter().any(|vm| vm.object == *object && !vm.faults.is_empty())
     }
 
-    /// Notes what became of a VM, which had the one and has the other now. To see it all anew after each VM would take as long
-    /// as there are VMs.
+    /// Updates the observed state after one VM. Observing all of it again after each VM would take time in proportion
+    /// to their number.
     fn note(
         &mut self,
         vm: DomainResult,
@@ -302,7 +302,8 @@ impl Applied {
         Ok(())
     }
 
-    /// Takes away what belongs to no VM: the table is this program's alone, and so are routes of its number.
+    /// Deletes rules and routes of no VM: the table is this program's alone, and so are routes with its protocol
+    /// number.
     fn sweep(&mut self, ledger: &Ledger, seen: &KernelState, tools: &mut HostTools<'_>) -> Result<(), ToolError> {
         let mut all = KernelState::default();
         for (_, entry) in ledger.entries() {

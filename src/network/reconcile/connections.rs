@@ -1,5 +1,5 @@
-//! The open connections of forwards. The kernel would translate them on for as long as they last, whatever has become of the
-//! rules: those through a deleted forward are deleted, and those that a new forward would have taken.
+//! Open connections of forwards. The kernel translates them for as long as they last, even without the rule: those
+//! through a deleted forward are deleted, and those that a new forward should have.
 
 use std::io;
 
@@ -24,7 +24,7 @@ const AT_A_TIME: usize = 10_000;
 pub fn cut<'a>(forwards: impl IntoIterator<Item = &'a Forward>, deadline: Deadline) -> io::Result<usize> {
     let forwards: Vec<&Forward> = forwards.into_iter().collect();
     let mut cut = 0;
-    // The mark alone is no reason to ask the kernel, which takes a while where it tracks many.
+    // A connection list takes long on a host with many connections, so that the mark alone is no reason for it.
     while !forwards.is_empty() {
         let through = |connection: &Connection| forwards.iter().any(|forward| went_through(connection, forward));
         let found = found(MARK, deadline, through).map_err(|error| {

@@ -46,7 +46,7 @@ pub(super) fn stop_proxying(ledger: &mut Ledger, paths: &Paths, warnings: &mut V
         if used.contains(&device) {
             ledger.ndp_proxy.push(device);
         } else if let Err(error) = sysctl::switch(paths, &proxy_ndp(&device), false) {
-            // A device that is gone answers nobody.
+            // A device that no longer exists needs no change.
             if error.kind() != io::ErrorKind::NotFound {
                 warnings.push(format!("{} answers NDP for others still: {error}", Quoted::bytes(device.as_bytes())));
             }
@@ -54,7 +54,7 @@ pub(super) fn stop_proxying(ledger: &mut Ledger, paths: &Paths, warnings: &mut V
     }
 }
 
-/// Has the VM's taps give back what comes by them, or do so no more.
+/// Enables or disables hairpin mode of the VM's taps.
 pub(super) fn set_hairpin(before: &Allocation, now: Option<&Entry>, paths: &Paths, done: &mut Done) {
     let nothing = BTreeSet::new();
     let now = now.map_or(&nothing, |entry| &entry.allocation.hairpin_taps);

@@ -1,5 +1,4 @@
-//! Brings one VM's part of the host's network to what it is to be, step by step, each of which is taken back where a later
-//! one fails.
+//! Applies one VM's allocation step by step. A failed step undoes those before it.
 
 use std::collections::BTreeSet;
 
@@ -83,7 +82,7 @@ fn bring_to(
     };
     let marker = Marker::of(paths.state(), object);
     if !done.changed && (matches!(basis, Basis::Seen(_)) || desired.is_empty()) {
-        // A run that was ended before it changed anything may have left it; where it stays it costs a look at each event.
+        // A run that was ended before its first change may have left it; left here, it costs a read at each event.
         if ledger.of(object).is_none() {
             marker.take_away()?;
         }
@@ -112,7 +111,7 @@ fn bring_to(
         }
         stop_proxying(ledger, paths, &mut done.warnings);
         let is_nothing = ledger.of(object).is_none();
-        // Should that fail, what is kept says that the VM may have both.
+        // If that fails, the ledger has both states of the VM.
         _ = ledger.keep(paths.state()).and_then(|()| if is_nothing { marker.take_away() } else { Ok(()) });
         return Err(fault);
     }
@@ -140,7 +139,7 @@ fn bring_to(
     Ok(done)
 }
 
-/// Cuts open connections through what the VM has no more.
+/// Deletes open connections through the VM's deleted forwards.
 fn cut(change: &Change, deadline: Deadline, done: &mut Done) {
     if change.cut.is_empty() {
         return;
@@ -221,7 +220,7 @@ fn moved(change: &Change) -> BTreeSet<KernelRoute> {
     change.gone.routes.iter().filter(is_new).cloned().collect()
 }
 
-/// Takes back what was done to routes before something failed, and tells what has become of it all.
+/// Undoes the changes of routes before a failure, and returns the error with the result.
 fn undone(
     tool_error: ToolError,
     fault: impl FnOnce(ToolError) -> Fault,
@@ -246,7 +245,7 @@ pub fn leave_third_party(tools: &mut HostTools<'_>) -> Vec<String> {
         .unwrap_or_else(|refusal| vec![format!("rules of this program's may still be in others' chains: {refusal}")])
 }
 
-/// Sees to it that no other table refuses what is given.
+/// Lets the traffic pass third-party chains, and returns warnings.
 pub fn pass_third_party(traffic: Traffic, tools: &mut HostTools<'_>) -> Vec<String> {
     pass_through::put(tools, traffic).unwrap_or_else(|refusal| {
         vec![format!(
@@ -255,7 +254,7 @@ pub fn pass_third_party(traffic: Traffic, tools: &mut HostTools<'_>) -> Vec<Stri
     })
 }
 
-/// Changes the table: by what is to be changed as far as is known, else by what is seen, else anew.
+/// Changes the table: by the difference to the recorded state, else to the observed one, else as a whole.
 fn fill(
     wanted: &KernelState,
     kept: &KernelState,

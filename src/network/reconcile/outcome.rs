@@ -29,7 +29,7 @@ pub struct Done {
 }
 
 impl Done {
-    /// Takes in what was done to the same VM just before.
+    /// Adds an earlier change of the same VM.
     pub fn follow(&mut self, before: Self) {
         self.opened.extend(before.opened);
         self.closed.extend(before.closed);
@@ -41,7 +41,7 @@ impl Done {
     }
 }
 
-/// Why a VM's network could not be brought to what it is to be. What was there before is there still.
+/// Reason why a VM's network could not be changed. Its previous state remains.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The ledger cannot be written, so that nothing could undo the change later.
@@ -55,7 +55,7 @@ pub enum Fault {
     /// Routes could not be put in place.
     #[error("the routes could not be put in place, so nothing was changed: {0}; to see what is there: ip route show")]
     Routes(ToolError),
-    /// A program did not tell whether it has changed anything.
+    /// A tool timed out, and may or may not have made the change.
     #[error(
         "{0}, so that it is not known what has been changed; that is looked into at the VM's next event, or by: virt-hooks \
          network apply"

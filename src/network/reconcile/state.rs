@@ -9,8 +9,8 @@ use crate::network::allocation::{Allocation, Route};
 use crate::network::firewall::table::{self, Element, Listing};
 use crate::process::ToolError;
 
-/// The number by which this program's routes and proxies are known to the kernel (`ip route show proto 118`); Linux assigns none
-/// above 99 but to well-known daemons (`include/uapi/linux/rtnetlink.h`), and 118 to nobody.
+/// Protocol number of this program's routes and proxies (`ip route show proto 118`). Linux assigns numbers above 99
+/// only to well-known daemons (`include/uapi/linux/rtnetlink.h`), and 118 to none.
 const ROUTE_PROTOCOL: &str = "118";
 
 /// Things of the kernel's that belong to VMs.
@@ -22,7 +22,7 @@ pub struct KernelState {
     pub routes: BTreeSet<KernelRoute>,
     /// In the table of proxies.
     pub proxies: BTreeSet<Proxy>,
-    /// Those of `proxies` that others added, and delete.
+    /// Proxies that others added, and will delete.
     pub third_party: BTreeSet<Proxy>,
 }
 
@@ -30,7 +30,7 @@ impl KernelState {
     /// Returns the state of an allocation.
     pub fn of(allocation: &Allocation) -> Self {
         let forwards = allocation.forwards.iter().flat_map(Element::of);
-        // The set takes no prefix that is in another one, which covers it.
+        // The set refuses a prefix within another one, which covers it.
         let is_covered =
             |route: &Route| allocation.routes.iter().any(|other| other.to != route.to && other.to.contains(&route.to));
         let routed = allocation.routes.iter().filter(|route| !is_covered(route)).map(|route| Element::Routed(route.to));
@@ -110,7 +110,7 @@ impl KernelState {
         self.proxies.retain(|proxy| !others.proxies.contains(proxy));
     }
 
-    /// Takes in others.
+    /// Adds another state.
     pub fn extend(&mut self, others: Self) {
         self.elements.extend(others.elements);
         self.routes.extend(others.routes);

@@ -7,6 +7,6 @@ use crate::network::allocation::Allocation;
 pub struct Entry {
     /// All that it may have.
     pub allocation: Allocation,
-    /// A change was begun and not brought to its end: of what is given some may be missing.
+    /// True if a change was interrupted: some of the allocation may be missing.
     pub incomplete: bool,
 }

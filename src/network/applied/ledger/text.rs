@@ -17,7 +17,7 @@ pub(super) fn first_word(text: &str) -> Option<(&str, &str)> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// The lines that say what a VM has been given.
+/// Formats a VM's allocation.
 pub(super) fn lines(object: &Object, Entry { allocation, incomplete }: &Entry) -> String {
     let mut text = String::new();
     let state = if *incomplete { "unsettled" } else { "settled" };
@@ -90,7 +90,7 @@ pub(super) fn route(text: &str) -> Option<Route> {
     Some(Route { to, device, proxy })
 }
 
-/// A name in one word: what is no letter, digit, `.` or `_` stands as `%` and two hexadecimal digits.
+/// Escapes a name to one word: any byte but letters, digits, `.` and `_` becomes `%` and two hexadecimal digits.
 pub(super) fn escaped(name: &[u8]) -> String {
     name.iter().fold(String::with_capacity(name.len()), |mut text, &byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_') {

@@ -16,7 +16,7 @@ fn ports(text: &str, domain: &str) -> Vec<String> {
     of(text, domain).0.forwards.iter().map(|forward| forward.ports.to_string()).collect()
 }
 
-/// The problems, as they are told.
+/// Returns the problems as messages.
 fn told(text: &str) -> Vec<String> {
     all(text).1.iter().map(ToString::to_string).collect()
 }
@@ -215,7 +215,7 @@ fn a_network_table_that_is_broken_lets_vms_claim_nothing_and_opens_no_gate() {
     let broken = "[network]\nports = [80\nonFailure = \"abort\"   # a veto\nmetadata = true\n";
     assert_eq!(take(broken, Path::new("g"), None, &mut everything).len(), 1);
     assert_eq!(everything.rules, Rules { on_failure: OnFailure::Abort, ..Rules::default() });
-    // A wrong value claims nothing either, whatever an earlier file said.
+    // A wrong value allows no claim, even if an earlier file does.
     let mut everything = Everything::default();
     _ = take(&format!("[network]\n{before}"), Path::new("f"), None, &mut everything);
     assert_eq!(take("[network]\nports = [\"x\", 80]\nmetadata = 1\n", Path::new("g"), None, &mut everything).len(), 2);

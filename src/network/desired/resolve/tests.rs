@@ -76,7 +76,7 @@ fn without_an_address_the_reserved_ones_of_the_families_that_are_meant_are_taken
         ("port = 80\nlisten = \"203.0.113.7\"", vec!["tcp 203.0.113.7:80 to 192.168.122.10:80"]),
         ("port = 80\nlisten = \"0.0.0.0\"", vec!["tcp port 80 to 192.168.122.10:80"]),
         ("port = 80\nlisten = \"::\"", vec!["tcp port 80 to [fd00:122::10]:80"]),
-        // Nobody but these: not everybody over IPv6.
+        // Only these sources: not everybody over IPv6.
         ("port = 80\nfrom = \"10.0.0.0/8\"", vec!["tcp port 80 to 192.168.122.10:80 from 10.0.0.0/8"]),
         (
             "port = 80\nfrom = [\"10.0.0.0/8\", \"fd00::/8\"]",

@@ -30,11 +30,11 @@ pub(super) enum Owner {
 /// State of this program's rules in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// One rule, at the top.
+    /// A single rule, at the top.
     Guarded,
     /// None.
     Bare,
-    /// A rule that is not at the top, or not the only one, or that somebody has changed.
+    /// A rule that is not at the top, not the only one, or changed by another program.
     Displaced,
 }
 

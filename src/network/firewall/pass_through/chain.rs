@@ -127,8 +127,8 @@ impl Chain {
         Some(Table { kind: Kind::Nftables, family, name: self.table.clone() })
     }
 
-    /// Its rules. In tables of iptables' that are for something else than refusing also those of the chains that it may
-    /// lead to: what they are for is not to be skipped without need.
+    /// Returns its rules. In iptables tables other than filter, those of the chains that it jumps to as well, so that
+    /// their rules are not bypassed without need.
     fn rules(&self, deadline: Deadline) -> std::io::Result<Vec<Rule>> {
         nftables::rules(self.family, &self.table, (!self.is_for_other_things()).then_some(&self.name), deadline)
     }
@@ -137,13 +137,13 @@ impl Chain {
         self.iptables().is_some() && self.table != "filter"
     }
 
-    /// Puts the rule at the top, then takes away those that are there.
+    /// Inserts the rule at the top, then deletes the existing ones.
     pub(super) fn put(&self, instead: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
         match self.iptables() {
             None => self.put_by_nft(instead, tools),
             Some(table) => match table.insert(&legacy::rule(), tools) {
                 Ok(()) => self.take_away(instead, tools),
-                // Somebody writes rules of nftables and calls his chain so.
+                // A third party may have written native nftables rules in a chain of that name.
                 Err(ToolError::Complained(_, why)) if why.contains("incompatible") => self.put_by_nft(instead, tools),
                 // Unless a container has brought its own, and will call it again.
                 Err(ToolError::Missing(_)) if !self.has_parts_of_iptables => self.put_by_nft(instead, tools),
@@ -158,7 +158,7 @@ impl Chain {
         nft::transact(&(put + &self.deletions(instead)?), tools)
     }
 
-    /// Takes these rules out of it. nft can, whoever has put them, by their numbers, which are given to no other rule.
+    /// Deletes these rules. nft can delete any rule by its handle, which is never reused.
     pub(super) fn take_away(&self, own: &[Own], tools: &mut impl Tools) -> Result<(), ToolError> {
         if own.is_empty() {
             return Ok(());
@@ -194,12 +194,12 @@ impl Chain {
     }
 }
 
-/// The rule: whatever family it is about, since the mark is only on what this program forwards.
+/// Returns the rule. It fits every family, since only this program's connections have the mark.
 fn rule() -> String {
     format!("ct mark and {MARK:#010x} == {MARK:#010x} accept comment \"{COMMENT}\"")
 }
 
-/// A name as nft takes it. It takes no other, whatever the kernel may have.
+/// Checks that nft accepts a name; the kernel allows more.
 fn word(name: &str) -> Result<&str, ToolError> {
     let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'\\');
     if name.bytes().all(is_of_word) && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {

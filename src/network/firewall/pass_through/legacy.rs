@@ -1,4 +1,4 @@
-//! Chains of iptables as it was before it kept them in nftables, and what is common to both.
+//! Chains of legacy iptables, and code common to both kinds of iptables.
 
 use super::rule::{COMMENT, Own, Refuses, Rules};
 use crate::kernel::tools::Tools;
@@ -51,8 +51,8 @@ pub(super) fn read_all(tools: &mut impl Tools) -> Vec<(Table, Result<Rules, Tool
 }
 
 fn read(table: &Table, tools: &mut impl Tools) -> Result<Rules, ToolError> {
-    // In the table that is for refusing, whatever leads to another chain may end there. The others are mostly for something
-    // else, which is not to be skipped without need: all of them is read.
+    // In the filter table, any jump may end in a refusal. Other tables mostly serve other purposes and should not be
+    // bypassed without need, so all of their rules are read.
     let listing = table.list(table.name == "filter", tools)?;
     let own = listing.rules.iter().filter(|rule| rule.chain() == Some(CHAIN)).enumerate();
     let own = own.filter_map(|(place, rule)| own_rule(place, rule)).collect();
@@ -66,12 +66,12 @@ pub(super) fn insertion(instead: &[Own]) -> String {
 
 /// Returns the lines that delete these rules.
 ///
-/// By its words a rule is found wherever it stands, and the first of those that say the same is as good as any.
+/// A rule is deleted by its text, wherever it is; of equal ones the first is as good as any.
 pub(super) fn deletions(own: &[Own]) -> String {
     own.iter().map(|own| format!("-D {}\n", own.name)).collect()
 }
 
-/// The rule, as iptables takes and prints it.
+/// Returns the rule as iptables accepts and prints it.
 pub(super) fn rule() -> String {
     format!("-m connmark --mark {MARK:#x}/{MARK:#x} -m comment --comment {COMMENT} -j ACCEPT")
 }

@@ -31,7 +31,7 @@ use crate::process::ToolError;
 /// The most chains of others that are dealt with. A host has a handful.
 const MAXIMUM_CHAINS: usize = 64;
 
-/// The chains of others at the forward hook, as they are at a moment.
+/// A snapshot of the third-party chains at the forward hook.
 #[derive(Debug, Default)]
 pub struct ThirdPartyChains {
     base_chains: Vec<BaseChain>,
@@ -108,7 +108,7 @@ pub fn put(tools: &mut impl Tools, traffic: Traffic) -> Result<Vec<String>, Tool
         .filter_map(|base_chain| put_one(base_chain, tools).err().map(|refusal| (base_chain, refusal)))
         .collect();
     let mut told: Vec<String> = chains.unseen().map(str::to_owned).collect();
-    // Meanwhile the chain may have gone, or somebody else has put the rule.
+    // The chain may have been deleted since, or another process may have inserted the rule.
     let now = if refused.is_empty() { ThirdPartyChains::default() } else { ThirdPartyChains::look(tools)? };
     for (base_chain, refusal) in refused {
         if now.missing(traffic).any(|still| still.is(base_chain)) {

@@ -28,7 +28,7 @@ pub enum Refuses {
 pub(super) struct Own {
     /// Number of rules before it.
     pub(super) place: usize,
-    /// By what it is removed: a number, or its words.
+    /// Its key for removal: a handle, or its text.
     pub(super) name: String,
     /// True if it is exactly this program's rule.
     pub(super) is_whole: bool,

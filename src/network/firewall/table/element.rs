@@ -1,4 +1,4 @@
-//! The elements of the table: what a forward, a route and a bridge come to in its maps and sets.
+//! Elements of the table's maps and sets: those of forwards, routes and bridges.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,14 +8,14 @@ use ipnet::IpNet;
 use crate::kernel::address::{Ports, Protocol};
 use crate::network::allocation::Forward;
 
-/// By what a forwarded packet is known.
+/// Key of a forwarded packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
-    /// By its port, whichever address of the host it is for.
+    /// The port, on any address of the host.
     Any(Protocol, u16),
-    /// By the address of the host, too.
+    /// The port on one address of the host.
     Listen(Protocol, IpAddr, u16),
-    /// By where it comes from, too; the address of the host is a single one or all of them.
+    /// The source as well; on one address of the host, or all of them.
     From(Protocol, IpNet, u16, IpNet),
 }
 
@@ -40,7 +40,8 @@ pub enum Element {
     Routed(IpNet),
     /// A bridge or tap to which a route leads.
     Link(String),
-    /// A bridge or tap behind which a VM is, and the VM's address: what comes by it for that has to come back by the host.
+    /// A bridge or tap with a VM behind it, and the VM's address: packets from the device to the address have to return
+    /// through the host.
     Within(String, IpAddr),
 }
 
@@ -68,7 +69,7 @@ impl Element {
         Some(Forward { protocol, listen, ports, to: to.ip(), to_port: to.port(), from })
     }
 
-    /// Its place in the table, which only one can have; none where that is all there is to it.
+    /// Returns its place in the table, which only one element can have; `None` for a set's element.
     pub const fn place(&self) -> Option<Place> {
         match self {
             Self::Forward { key, to } => Some(Place { key: *key, is_ipv4: to.is_ipv4() }),
@@ -105,7 +106,7 @@ impl Element {
         match self {
             Self::Forward { key, .. } => key.to_string(),
             Self::Routed(prefix) => shown(prefix),
-            // No quote is in it: `resolve` takes no such name.
+            // `resolve` refuses names with quotes.
             Self::Link(name) => format!("\"{name}\""),
             Self::Within(name, address) => format!("\"{name}\" . {address}"),
         }

@@ -15,13 +15,13 @@ pub struct Listing {
     pub elements: BTreeSet<Element>,
     /// Number of connections through each forward, as counted by nft.
     pub connections: BTreeMap<Element, u64>,
-    /// The text without elements: maps, sets, chains and rules, for comparison with what it was.
+    /// The text without elements: maps, sets, chains and rules, for comparison.
     pub frame: String,
-    /// Elements that are of no such kind: somebody else put them there.
+    /// Elements of other kinds, which a third party added.
     pub foreign: Vec<String>,
 }
 
-/// Reads what `nft list table inet virt-hooks` prints. What can't be read in it is no element.
+/// Parses the output of `nft list table inet virt-hooks`. Unparsable parts are not elements.
 pub fn read(text: &str) -> Listing {
     let mut listing = Listing::default();
     let mut room = "";

@@ -6,7 +6,7 @@ use crate::network::firewall::mark::MARK;
 
 /// Its maps and sets with their types, and its chains with their hooks.
 ///
-/// Each line leaves alone what is there as it says (nft(8), `add`).
+/// `add` leaves an existing object unchanged (nft(8)).
 pub(super) const ROOMS: [&str; 19] = [
     "add table inet virt-hooks",
     "add map inet virt-hooks any4 { type inet_proto . inet_service : ipv4_addr . inet_service; counter; }",
@@ -27,7 +27,7 @@ pub(super) const ROOMS: [&str; 19] = [
     // Just before the place of others' destination NAT (-100), by number, since nft 1.0.6 knows no name for it at output.
     "add chain inet virt-hooks prerouting { type nat hook prerouting priority -105; policy accept; }",
     "add chain inet virt-hooks output { type nat hook output priority -105; policy accept; }",
-    // Just behind it, where what has been translated has its new address.
+    // Right after it, where translated packets have their new addresses.
     "add chain inet virt-hooks translated { type filter hook prerouting priority -99; policy accept; }",
     // Behind connection tracking (-200), and before anything that may refuse.
     "add chain inet virt-hooks routed { type filter hook prerouting priority -150; policy accept; }",
@@ -76,7 +76,7 @@ const RULES: [(&str, &str); 21] = [
     ("postrouting", "ct mark and $both == $both ct status dnat masquerade"),
 ];
 
-/// Writes the rules, in place of whatever rules its chains have.
+/// Writes the rules, which replace all in the chains.
 pub(super) fn rules(text: &mut String) {
     let both = MARK | MARK << 1;
     let values = [("$mark", MARK), ("$local", MARK << 1), ("$both", both), ("$neither", !both)];

@@ -6,16 +6,16 @@ use std::fmt::Write;
 use super::element::Element;
 use super::rules::{ROOMS, rules};
 
-/// Takes the table away, if it is there. Nothing of it is left.
+/// Returns the transaction that deletes the table, if it exists.
 pub fn removal() -> String {
     // nft fails to delete a table that does not exist.
     "add table inet virt-hooks\ndelete table inet virt-hooks\n".to_owned()
 }
 
-/// Takes `gone` out of the table and puts `wanted` into it, which may be there already. What is gone must be there: where
-/// it is not, or something else is in the place of what is wanted, nothing is done.
+/// Returns the transaction that deletes `gone` from the table and adds `wanted`, which may exist. It fails if an
+/// element of `gone` is absent, or another value is in the place of a wanted one.
 ///
-/// The table with its maps, chains and rules is made as it is to be, whatever became of it.
+/// It creates or restores the table with its maps, chains and rules.
 pub fn delta<'a>(gone: impl IntoIterator<Item = &'a Element>, wanted: impl IntoIterator<Item = &'a Element>) -> String {
     let mut text = rooms();
     rules(&mut text);
@@ -39,7 +39,7 @@ pub fn elements<'a>(
     text
 }
 
-/// Makes the table anew with these elements, whatever is there.
+/// Returns the transaction that recreates the table with these elements.
 pub fn whole(elements: &BTreeSet<Element>) -> String {
     let mut text = removal();
     text.push_str(&delta([], elements));
