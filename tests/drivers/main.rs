@@ -1,6 +1,5 @@
 //! The hooks of libvirt's drivers other than qemu: the same program, under the driver's name.
 
-
 mod input;
 mod isolation;
 mod matrix;
