@@ -71,7 +71,7 @@ pub fn main(driver: &'static Driver, arguments: Vec<OsString>) -> ExitCode {
     let occasion = if session::is_one() { Occasion::Session } else { Occasion::Call };
     panic::never_fails_a_vm(&paths, &event, std::process::id());
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
-    let document = Document::unread(if driver.dump.is_some() { Input::Stdin } else { Input::Nothing });
+    let document = Document::new(if driver.dump.is_some() { Input::Stdin } else { Input::Nothing });
     let conclusion = handle(&event, occasion, document, &paths, &mut journal, interruption);
     // It is no veto: whatever libvirt got, it takes or refuses itself.
     _ = conclusion.hand_back_xml(&mut journal);

@@ -27,7 +27,7 @@ impl Request {
     /// The state directory is not writable, or the supervisor has ended.
     pub(crate) fn send(paths: &Paths, pid: i32, supervisor: i32) -> Result<Self, StopError> {
         let request = Self(directory(paths), pid.to_string());
-        request.0.keep(request.1.as_bytes(), b"")?;
+        request.0.write(request.1.as_bytes(), b"")?;
         let supervisor = rustix::process::Pid::from_raw(supervisor).ok_or(StopError::Ended)?;
         rustix::process::kill_process(supervisor, STOP).map_err(|_errno| StopError::Ended)?;
         Ok(request)
@@ -37,7 +37,7 @@ impl Request {
 impl Drop for Request {
     fn drop(&mut self) {
         // Left behind, it does nothing without a signal.
-        _ = self.0.forget(self.1.as_bytes());
+        _ = self.0.remove(self.1.as_bytes());
     }
 }
 

@@ -62,7 +62,7 @@ fn ours(paths: &Paths, findings: &mut Findings) {
         let message = "it is not executable, and libvirt passes it over without a word";
         findings.stop(&hook, message, format!("chmod 0755 {}", shell(&place)));
     } else if let Ok(Inspection { fault: Some(fault), .. }) = crate::command::judge(paths).inspect(&place) {
-        let message = format!("{}: whoever that is can run anything as root", fault.what());
+        let message = format!("{}: whoever that is can run anything as root", fault.reason());
         findings.error(&hook, message, fault.remedy());
     }
     // What can't be read is told elsewhere, where it matters.

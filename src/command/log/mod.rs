@@ -80,7 +80,7 @@ pub(super) fn failed_today(paths: &Paths) -> Result<Failed, Failure> {
     let (mut failed, mut rehearsals) = (Failed::default(), Rehearsals::default());
     selection.all(&mut |_line, fields| {
         let Some(fields) = fields else { return Ok(()) };
-        rehearsals.take(fields);
+        rehearsals.add(fields);
         let Some(outcome) = outcome(fields) else { return Ok(()) };
         let name = fields.script.and_then(|script| script.read()).unwrap_or_default();
         if runs.fits(fields, &name, &outcome) && !rehearsals.has(fields) {

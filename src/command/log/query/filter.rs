@@ -83,7 +83,7 @@ impl Filter {
     }
 
     /// Returns true if every line matches, lines of other programs too.
-    pub(crate) const fn takes_every_line(&self) -> bool {
+    pub(crate) const fn matches_every_line(&self) -> bool {
         let any = self.domain.is_some() || self.script.is_some() || self.operation.is_some() || self.driver.is_some();
         !(any || self.since.is_some() || self.until.is_some() || self.failed || self.only_records)
     }
