@@ -136,8 +136,8 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn ask_libvirt(driver: &Driver, name: &OsStr) -> Result<Input, Failure> {
-    let Some(dump) = driver.dump else { return Ok(Input::Nothing) };
-    let xml = virsh::ask_of(driver, [OsStr::new(dump), OsStr::new("--"), name]).map_err(|why| {
+    let Some([dump, option]) = driver.dump else { return Ok(Input::Nothing) };
+    let xml = virsh::ask_of(driver, [OsStr::new(dump), OsStr::new(option), name]).map_err(|why| {
         let object = driver.object;
         let mend = format!("give a {object} that libvirt has, or its XML by --xml FILE (--xml /dev/null for none)");
         Failure::failed(format_args!("the XML of {} can't be had: {why}; {mend}", Quoted::name(name)))

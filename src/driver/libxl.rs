@@ -13,7 +13,7 @@ pub static LIBXL: Driver = Driver {
     uri: "xen:///system",
     object: "VM",
     harm: "it would kill the running VM",
-    dump: Some("dumpxml"),
+    dump: Some(["dumpxml", "--domain"]),
     envelope: None,
     has_networking: false,
     event_timeout: None,

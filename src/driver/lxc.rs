@@ -12,7 +12,7 @@ pub static LXC: Driver = Driver {
     uri: "lxc:///system",
     object: "container",
     harm: "it would kill the running container",
-    dump: Some("dumpxml"),
+    dump: Some(["dumpxml", "--domain"]),
     envelope: None,
     has_networking: false,
     event_timeout: None,

@@ -41,8 +41,8 @@ pub struct Driver {
     pub object: &'static str,
     /// The effect of a failure at an operation whose exit code ends what runs.
     pub harm: &'static str,
-    /// The command of virsh that prints an object's XML; none where there is no XML, on stdin neither.
-    pub dump: Option<&'static str>,
+    /// The command of virsh that prints an object's XML, with the option for its name; none where there is no XML, on stdin neither.
+    pub dump: Option<[&'static str; 2]>,
     /// The element in which its hook gets an object's XML, if there is one around it.
     pub envelope: Option<&'static str>,
     /// The hook does network tasks for its domains: CloudStack's bridges, declared forwards and routes.

@@ -12,7 +12,7 @@ pub static NETWORK: Driver = Driver {
     uri: "network:///system",
     object: "network",
     harm: "it would destroy the running network",
-    dump: Some("net-dumpxml"),
+    dump: Some(["net-dumpxml", "--network"]),
     envelope: Some("hookData"),
     has_networking: false,
     event_timeout: None,

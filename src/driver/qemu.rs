@@ -13,7 +13,7 @@ pub static QEMU: Driver = Driver {
     uri: "qemu:///system",
     object: "VM",
     harm: "it would kill the running VM",
-    dump: Some("dumpxml"),
+    dump: Some(["dumpxml", "--domain"]),
     envelope: None,
     has_networking: true,
     event_timeout: None,
