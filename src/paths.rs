@@ -92,6 +92,15 @@ impl Paths {
         self.hook.with_file_name(self.driver.folder)
     }
 
+    /// Returns where VFIO-Tools' helper looks for the scripts of an event: none where a name is no file name.
+    pub fn tree(&self, domain: &OsStr, operation: &OsStr, sub_operation: &OsStr) -> Option<PathBuf> {
+        let names = [domain, operation, sub_operation];
+        names
+            .iter()
+            .all(|name| is_file_name(name.as_bytes()))
+            .then(|| self.later_hooks().join(PathBuf::from_iter(names)))
+    }
+
     /// Returns where `install --keep-existing` keeps the other hook. libvirt ignores a file of this name.
     pub fn kept_hook(&self) -> PathBuf {
         self.hook.with_extension("kept-by-virt-hooks")

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use crate::hook::background::{self, Stdout};
 use crate::process::{HeldPipes, Launch, Lines, PATH, Progress, Stream};
 use crate::record::outcome::{Outcome, Seconds};
 use crate::record::{Level, Message};
-use crate::script::{Script, why_not_started};
+use crate::script::{Origin, Script, is_plain_text, why_not_started};
 use crate::settings::ScriptSettings;
 use crate::trust::Identity;
 
@@ -23,6 +25,9 @@ use super::stop;
 
 /// The home of root where the daemon has none, as under systemd. A session's daemon has one.
 const HOME: &str = "/root";
+
+/// The shell that runs a script without a `#!` line, as that of VFIO-Tools' helper does.
+const SHELL: &str = "/bin/bash";
 
 /// From how long on what was looked at may have changed, and a deadline is worth correcting.
 const A_WHILE: Duration = Duration::from_millis(20);
@@ -73,7 +78,12 @@ impl Runner<'_> {
         }
         let mut output = Output::of(settings.filter, self.operation);
         let mut allowance = Allowance::of(self.settings.max_output, self.settings.max_output);
-        let outcome = match self.supervise(script, stdin, timeout, &mut output, &mut allowance, last_words) {
+        let mut run = self.supervise(script, None, stdin, timeout, &mut output, &mut allowance, last_words);
+        if run.as_ref().is_err_and(|error| is_for_a_shell(script, error)) {
+            let stdin = self.stdin(script);
+            run = self.supervise(script, Some(SHELL), stdin, timeout, &mut output, &mut allowance, last_words);
+        }
+        let outcome = match run {
             Ok((outcome, held)) => {
                 if let Some(pipes) = held {
                     self.hand_over(script, pipes, &output, allowance);
@@ -113,6 +123,7 @@ impl Runner<'_> {
     fn supervise(
         &mut self,
         script: &Script,
+        shell: Option<&str>,
         stdin: Stdio,
         timeout: Duration,
         output: &mut Output,
@@ -132,9 +143,12 @@ impl Runner<'_> {
         environment.extend(absent("PATH", PATH).map(|path| ("PATH", Some(path))));
         environment.extend(absent("HOME", HOME).map(|home| ("HOME", Some(home))));
         let stops = stop::requests(self.paths);
+        let arguments = self.event.arguments();
+        let behind_path = || [&[script.path().as_os_str().to_owned()], arguments].concat();
+        let of_shell = shell.map(|shell| (shell, behind_path()));
         let launch = Launch {
-            program: script.path(),
-            arguments: self.event.arguments(),
+            program: of_shell.as_ref().map_or(script.path(), |(shell, _)| Path::new(shell)),
+            arguments: of_shell.as_ref().map_or(arguments, |(_, arguments)| arguments),
             environment: &environment,
             stdin,
             timeout,
@@ -210,6 +224,13 @@ impl Runner<'_> {
             ),
         }
     }
+}
+
+/// Whether the kernel could not start a script of the tree that a shell runs itself, as VFIO-Tools' helper is one: a text
+/// without a `#!` line.
+fn is_for_a_shell(script: &Script, error: &io::Error) -> bool {
+    let no_format = error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error());
+    script.origin() == Origin::Tree && no_format && is_plain_text(script.path())
 }
 
 /// Keeps the last line that says something.

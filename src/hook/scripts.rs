@@ -60,6 +60,8 @@ impl Runner<'_> {
     /// Runs those that are for this domain, and tells what became of each.
     pub(super) fn run(mut self, scripts: &[Script]) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
+        // VFIO-Tools' helper ends with the first script that fails.
+        let mut failed_in_tree: Option<Vec<u8>> = None;
         for script in scripts {
             if !self.settings.is_for(script.file_name(), self.event.domain()) {
                 continue;
@@ -68,13 +70,16 @@ impl Runner<'_> {
             if matches!(look, Look::Ignored) {
                 continue;
             }
-            if let Some(reason) = self.why_skipped(runs.last()) {
+            let after_failure = failed_in_tree.as_deref().filter(|_| script.origin() == Origin::Tree);
+            let reason = self.why_skipped(runs.last());
+            let reason = reason.or_else(|| Some(format!("{} failed", Quoted::bytes(after_failure?))));
+            if let Some(reason) = reason {
                 self.journal.record(Some(script.label()), &Message::Skipped { why: reason.into() });
                 continue;
             }
             let mut settings = match script.origin() {
                 Origin::Custom => self.settings.of_script(script.file_name()),
-                Origin::Kept => self.settings.of_hook(script.file_name()),
+                Origin::Tree | Origin::Kept => self.settings.of_hook(script.file_name()),
             };
             if self.occasion == Occasion::Background {
                 // Whatever the settings say by now, nobody waits for a veto or for the XML.
@@ -95,6 +100,9 @@ impl Runner<'_> {
             }
             let run = Run { script: script.label().to_vec(), on_failure: settings.on_failure, outcome, last_words };
             self.tell_of_veto(&run);
+            if script.origin() == Origin::Tree && run.on_failure != OnFailure::Continue && run.outcome.is_failure() {
+                failed_in_tree = Some(run.script.clone());
+            }
             runs.push(run);
         }
         runs
@@ -114,6 +122,16 @@ impl Runner<'_> {
         let label = script.label();
         let inspection = match self.judge.inspect(script.path()) {
             Ok(inspection) => inspection,
+            // The helper passes over whatever is no executable file.
+            Err(
+                Unusable::Folder
+                | Unusable::Empty
+                | Unusable::NotAFile(_)
+                | Unusable::Dangling { .. }
+                | Unusable::Vanished,
+            ) if script.origin() == Origin::Tree => {
+                return Look::Ignored;
+            }
             Err(Unusable::Folder) => {
                 self.journal
                     .warn(Some(label), "it is a folder, so the VM's of that name, and no script; it is ignored");
@@ -128,6 +146,7 @@ impl Runner<'_> {
         }
         match (inspection.kind, inspection.fault) {
             (Kind::Masked, _) => Look::Ignored,
+            (Kind::NotExecutable, _) if script.origin() == Origin::Tree => Look::Ignored,
             (Kind::NotExecutable, _) => {
                 Look::Unfit(Outcome::NotExecutable { remedy: format!("chmod +x {}", shell(script.path())) })
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use super::{Script, rest_for};
+use super::{Script, rest_for, tree};
 use crate::driver::{Event, Operation};
 use crate::paths::Paths;
 use crate::record::Quoted;
@@ -59,6 +59,10 @@ pub fn discover(paths: &Paths, event: &Event, operation: Operation) -> (Vec<Scri
         }
     }
     scripts.sort_by(Script::order);
+    match tree::discover(paths, event) {
+        Ok(found) => scripts.extend(found),
+        Err(error) => errors.push(error),
+    }
     scripts.extend(Script::kept(paths));
     (scripts, errors)
 }
@@ -67,7 +71,7 @@ pub fn discover(paths: &Paths, event: &Event, operation: Operation) -> (Vec<Scri
 const LISTED: usize = 32 << 10;
 
 /// Shows each name in a folder to `see`. False where there is no such folder.
-fn read(folder: &Path, mut see: impl FnMut(&OsStr)) -> Result<bool, FolderError> {
+pub(super) fn read(folder: &Path, mut see: impl FnMut(&OsStr)) -> Result<bool, FolderError> {
     let failed = |error: Errno| FolderError { folder: folder.to_owned(), source: error.into() };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = match rustix::fs::open(folder, flags, Mode::empty()) {

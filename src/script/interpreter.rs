@@ -107,6 +107,11 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// Returns true for a text that names no interpreter, which a shell runs itself.
+pub fn is_plain_text(script: &Path) -> bool {
+    head(script).is_ok_and(|head| !head.is_empty() && !head.starts_with(b"#!") && !head.contains(&0))
+}
+
 /// What the `#!` line names, as the kernel reads it: up to a blank, a tab or the line's end.
 fn interpreter(head: &[u8]) -> Option<&[u8]> {
     let line = first_line(head).strip_prefix(b"#!")?;

@@ -5,6 +5,7 @@ mod interpreter;
 mod misnamed;
 mod name;
 mod not_started;
+mod tree;
 
 use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::paths::Paths;
 
 pub use self::folder::{FolderError, discover};
-pub use self::interpreter::{interpreter_of, why_it_would_not_start, why_not_started};
+pub use self::interpreter::{interpreter_of, is_plain_text, why_it_would_not_start, why_not_started};
 pub use self::misnamed::meant;
 pub use self::name::{Scope, is_leftover, order, rest_for};
 pub use self::not_started::{Cause, NotStarted};
@@ -35,6 +36,9 @@ pub struct Script {
 pub enum Origin {
     /// A script of `custom/`: its exit code and its stdout mean what the settings say.
     Custom,
+    /// A script of the tree that VFIO-Tools' helper runs: they mean what they mean to libvirt, and the first failure ends the
+    /// tree's part of the event.
+    Tree,
     /// The hook that `install --keep-existing` kept: they mean what they mean to libvirt.
     Kept,
 }

@@ -73,3 +73,53 @@ fn beside_another_hook_both_run_and_that_one_is_untouched() {
     assert_eq!(host.read(HOOK), THEIRS);
     assert!(!host.path("/etc/libvirt/hooks/qemu.d").exists());
 }
+
+/// Walks the tree as VFIO-Tools' helper does, in words of our own.
+const HELPER: &str = "#!/bin/bash
+set -e
+place=\"$(dirname \"$0\")/qemu.d/$1/$2/$3\"
+if [ -f \"$place\" ]; then \"$place\" \"$@\"; else
+  for file in \"$place\"/*; do [ ! -x \"$file\" ] || \"$file\" \"$@\"; done
+fi
+";
+
+#[test]
+fn the_tree_of_scripts_runs_the_same_before_during_and_after() {
+    let host = with_hook(HELPER);
+    let guest = Guest::named("a vm");
+    for place in ["prepare/begin/bind.sh", "prepare/begin/alloc.sh", "started/begin/tune.sh", "release/end"] {
+        let path = format!("/etc/libvirt/hooks/qemu.d/a vm/{place}");
+        let parent = host.path(&path).parent().unwrap().to_owned();
+        fs::create_dir_all(parent).unwrap();
+        let refuse = if place.ends_with("alloc.sh") {
+            "[ ! -e /run/no-memory ] || { echo 'no memory' >&2; exit 1; }"
+        } else {
+            ""
+        };
+        let write = "printf '%s|' \"${0##*/}\" \"$@\" >> /run/theirs; echo >> /run/theirs";
+        host.write(&path, format!("#!/bin/bash\n{refuse}\n{write}\n"), 0o755);
+    }
+    host.start_libvirtd();
+    let before = everything(&host);
+    let steps: [&[&str]; 3] = [&[], &["install"], &["uninstall"]];
+    for words in steps {
+        if !words.is_empty() {
+            host.shell(&format!("{COMMAND} {}", words.join(" ")));
+        }
+        host.shell("rm -f /run/theirs");
+        host.create(&guest);
+        host.pings(&guest);
+        host.destroy(&guest);
+        let ran = host.read("/run/theirs");
+        let names: Vec<&str> = ran.lines().filter_map(|line| line.split('|').next()).collect();
+        assert_eq!(names, ["alloc.sh", "bind.sh", "tune.sh", "end"], "{words:?}");
+        assert!(ran.starts_with("alloc.sh|a vm|prepare|begin|-|\n"), "{ran}");
+        host.write("/run/no-memory", "", 0o644);
+        host.shell("rm /run/theirs");
+        let refused = host.try_create(&guest);
+        assert!(!refused.success && refused.stderr.contains("no memory"), "{words:?} {refused:?}");
+        assert!(!host.read("/run/theirs").contains("bind.sh"), "the first that fails ends the event");
+        host.shell("rm /run/no-memory");
+    }
+    assert_eq!(everything(&host), before);
+}

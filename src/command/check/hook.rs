@@ -38,6 +38,14 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
             );
             findings.stop(hook, message, call(paths, "install"));
         }
+        HookFile::Dispatcher => {
+            let message = format!(
+                "it runs only the scripts in {}/VM/OPERATION, and none in {}; virt-hooks runs both{taken_out}",
+                Quoted::path(&paths.later_hooks()),
+                Quoted::path(paths.custom())
+            );
+            findings.stop(hook, message, call(paths, "install"));
+        }
         HookFile::Foreign { .. } if is_beside(paths) => ours(paths, findings),
         HookFile::Foreign { what, .. } => {
             let message = format!(

@@ -13,7 +13,7 @@ mod virsh;
 pub(super) use self::network::edit;
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -21,9 +21,12 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::host::inventory::Inventory;
+use super::host::kept::beside;
+use super::host::tree::called_by_libvirt;
 use super::terminal::json;
 use super::terminal::screen::{Meaning, Screen};
 use crate::paths::Paths;
+use crate::record::Quoted;
 use crate::trust::shell;
 
 /// How the findings are shown.
@@ -116,7 +119,7 @@ pub(super) fn check(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fa
     log::check(paths, &mut findings);
     confinement::check(paths, &inventory, &mut findings);
     network::check(paths, &mut findings);
-    show(arguments, findings, |out, findings| print(out, findings, &inventory))
+    show(arguments, findings, |out, findings| print(out, findings, &inventory, paths))
 }
 
 /// Checks only that libvirt calls the hook and that it runs scripts.
@@ -155,7 +158,7 @@ fn show(
 /// What stands before a finding's message.
 const INDENT: &str = "         ";
 
-fn print(out: &mut impl Write, findings: &[Finding], inventory: &Inventory) -> io::Result<()> {
+fn print(out: &mut impl Write, findings: &[Finding], inventory: &Inventory, paths: &Paths) -> io::Result<()> {
     print_each(out, findings)?;
     let scripts = inventory.entries.iter().filter(|entry| entry.runs()).count();
     let scripts = match (scripts, findings.iter().any(|finding| finding.stops_all)) {
@@ -163,7 +166,22 @@ fn print(out: &mut impl Write, findings: &[Finding], inventory: &Inventory) -> i
         (1, _) => "; 1 script runs".to_owned(),
         (scripts, _) => format!("; {scripts} scripts run"),
     };
+    let scripts = scripts + &of_libvirt(paths);
     sum_up(out, findings, &scripts)
+}
+
+/// The programs that libvirt calls itself, besides the hook.
+fn of_libvirt(paths: &Paths) -> String {
+    let mut names = called_by_libvirt(paths);
+    names.retain(|path| *path != beside(paths));
+    if names.is_empty() {
+        return String::new();
+    }
+    let folder = paths.driver().folder;
+    let name = |path: &PathBuf| format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+    let shown = names.iter().take(3).map(|path| Quoted::bytes(name(path).as_bytes()).to_string());
+    let more = if names.len() > 3 { ", ..." } else { "" };
+    format!("; libvirt itself calls {}{more}", shown.collect::<Vec<_>>().join(", "))
 }
 
 pub(super) fn print_each(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {

@@ -15,7 +15,7 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
         ),
         HookFile::Ours => "the settings do not have sessions = true, so no script runs for your VMs".to_owned(),
         HookFile::Missing => "the hook is absent or unreadable for you, so no script runs for your VMs".to_owned(),
-        HookFile::CloudStack { .. } | HookFile::Foreign { .. } => {
+        HookFile::CloudStack { .. } | HookFile::Dispatcher | HookFile::Foreign { .. } => {
             "the hook is another program than virt-hooks, and libvirt calls it for your VMs as you".to_owned()
         }
     };

@@ -11,6 +11,7 @@ use memchr::memmem;
 use rustix::fs::OFlags;
 
 use super::cloudstack_limit::Limit;
+use super::tree::is_dispatcher;
 use crate::hook;
 use crate::record::{Escaped, Quoted};
 
@@ -68,6 +69,8 @@ pub(crate) enum HookFile {
         /// True if it runs the scripts in `custom`. Its first versions did not.
         runs_custom: bool,
     },
+    /// VFIO-Tools' helper or one of its derivatives, which dispatch to the tree of scripts in `qemu.d`.
+    Dispatcher,
     /// Anything else.
     Foreign {
         /// Its kind.
@@ -143,7 +146,7 @@ impl HookFile {
     /// Returns true if it runs the scripts in `custom`, and is not this program.
     pub(crate) const fn runs_custom(&self) -> bool {
         match self {
-            Self::Missing | Self::Ours => false,
+            Self::Missing | Self::Ours | Self::Dispatcher => false,
             Self::CloudStack { runs_custom, .. } | Self::Foreign { runs_custom, .. } => *runs_custom,
         }
     }
@@ -166,6 +169,9 @@ impl HookFile {
             let limit = Limit::of(&text).filter(|limit| *limit != USUAL_LIMIT);
             let moved_custom = custom(&text).filter(|folder| folder != Path::new(USUAL_CUSTOM));
             return Ok(Self::CloudStack { limit, moved_custom, runs_custom });
+        }
+        if !runs_custom && is_dispatcher(&text) {
+            return Ok(Self::Dispatcher);
         }
         let line = first_line(&text).get(..SHOWN).unwrap_or(first_line(&text)).to_vec();
         Ok(Self::Foreign { what: Foreign::File(line), runs_custom })

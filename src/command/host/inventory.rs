@@ -12,7 +12,7 @@ use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::script::{self, Origin, Scope};
 use crate::settings::{self, Keep, Problem, ScriptSettings, Settings, Trust};
-use crate::trust::{Fault, Judge, Kind, Unusable, shell};
+use crate::trust::{Fault, Inspection, Judge, Kind, Unusable, shell};
 
 /// The content of `custom/` and of the VMs' folders, in the order in which scripts run.
 #[derive(Debug)]
@@ -99,6 +99,7 @@ impl Inventory {
             script::order(a.file_name().as_bytes(), b.file_name().as_bytes())
                 .then_with(|| (a.domain.is_some(), &a.label).cmp(&(b.domain.is_some(), &b.label)))
         });
+        inventory.entries.extend(look.tree(paths));
         inventory.entries.extend(look.kept(paths));
         inventory
     }
@@ -120,7 +121,7 @@ impl Entry {
     pub(crate) fn settings(&self, settings: &Settings) -> ScriptSettings {
         match self.origin {
             Origin::Custom => settings.of_script(self.file_name()),
-            Origin::Kept => settings.of_hook(self.file_name()),
+            Origin::Tree | Origin::Kept => settings.of_hook(self.file_name()),
         }
     }
 
@@ -134,7 +135,7 @@ impl Entry {
     }
 }
 
-struct Look<'a> {
+pub(super) struct Look<'a> {
     judge: &'a Judge,
     settings: &'a Settings,
     programs: PathBuf,
@@ -176,15 +177,20 @@ impl Look<'_> {
     }
 
     /// Returns true if `domains` in the settings excludes every VM that a script could run for.
-    fn is_left_out(&self, name: &OsStr, domain: Option<&OsStr>) -> bool {
+    pub(super) fn is_left_out(&self, name: &OsStr, domain: Option<&OsStr>) -> bool {
         match domain {
             Some(domain) => !self.settings.is_for(name, domain),
             None => self.settings.domains_of(name).is_some_and(<[_]>::is_empty),
         }
     }
 
+    pub(super) fn is_trusted(&self, path: &Path) -> bool {
+        let trusted = |inspection: Inspection| inspection.fault.is_none() || self.settings.trust == Trust::Warn;
+        self.judge.inspect(path).is_ok_and(trusted)
+    }
+
     /// Returns the hook's decision about a script, as far as it can be made without running it.
-    fn fate(&self, path: &Path) -> Fate {
+    pub(super) fn fate(&self, path: &Path) -> Fate {
         let unfit = |what: String, remedy: String| Fate::Unfit(Unfit { what, remedy });
         let inspection = match self.judge.inspect(path) {
             Ok(inspection) => inspection,
@@ -214,7 +220,7 @@ impl Look<'_> {
 }
 
 /// Returns true if a file is meant to be run: notes and libraries are not.
-fn looks_like_a_program(path: &Path) -> bool {
+pub(super) fn looks_like_a_program(path: &Path) -> bool {
     let executable = fs::metadata(path).is_ok_and(|status| status.permissions().mode() & 0o111 != 0);
     executable || script::interpreter_of(path).is_some()
 }
@@ -232,7 +238,7 @@ fn programs(paths: &Paths) -> PathBuf {
     if image { paths.root().to_owned() } else { PathBuf::from("/") }
 }
 
-fn names(folder: &Path) -> io::Result<Vec<OsString>> {
+pub(super) fn names(folder: &Path) -> io::Result<Vec<OsString>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
 }
 

@@ -7,4 +7,5 @@ pub(crate) mod inventory;
 pub(crate) mod kept;
 pub(crate) mod logrotate;
 pub(crate) mod running;
+pub(crate) mod tree;
 pub(crate) mod virsh;

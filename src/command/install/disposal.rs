@@ -49,7 +49,10 @@ pub(crate) fn of(
         _ if arguments.replace => Ok(Disposal::TakenOver),
         _ if arguments.keep_existing => can_be_kept(found, paths).map(|()| Disposal::Kept),
         _ if arguments.beside => can_go_beside(found, paths, programs).map(|()| Disposal::LeftInPlace),
-        HookFile::CloudStack { .. } => Ok(Disposal::TakenOver),
+        HookFile::CloudStack { .. } | HookFile::Dispatcher => Ok(Disposal::TakenOver),
+        HookFile::Foreign { what: Foreign::Symlink(_), .. } if called(paths) == HookFile::Dispatcher => {
+            Ok(Disposal::TakenOver)
+        }
         HookFile::Foreign { .. } if is_beside(paths) => Ok(Disposal::LeftInPlace),
         HookFile::Foreign { what, .. } => Err(refusal(what, found.runs_custom(), paths)),
     }
@@ -103,10 +106,20 @@ fn can_both_run(found: &HookFile, paths: &Paths) -> Result<(), Failure> {
             return Err(cannot_stay(paths, &format!("it is {what}, which can't be run")));
         }
     }
-    if HookFile::called(paths.hook(), paths.root()) == HookFile::Ours {
-        return Err(cannot_stay(paths, "it leads to virt-hooks itself"));
+    match called(paths) {
+        HookFile::Ours => Err(cannot_stay(paths, "it leads to virt-hooks itself")),
+        HookFile::Dispatcher => {
+            let later = Quoted::path(&paths.later_hooks()).to_string();
+            let why = format!("it runs the scripts in {later}/VM/OPERATION, and each of them would run twice");
+            Err(cannot_stay(paths, &why))
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// What libvirt calls.
+fn called(paths: &Paths) -> HookFile {
+    HookFile::called(paths.hook(), paths.root())
 }
 
 /// Whether this program can call it.

@@ -62,19 +62,22 @@ pub(crate) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));
     }
+    plan.steps.extend(takeover::what_the_tree_runs(&called, paths));
     plan.steps.extend(takeover::what_is_elsewhere(&called, paths));
     plan.steps.extend(takeover::what_runs_twice(paths));
+    // Whoever upgrades a package wants to know what that changes.
+    let told = |step: &&Step| !arguments.packaged || plan.changes_something() || step.warns();
+    let (ahead, done): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().filter(told).partition(|step| step.foretells());
     let mut teller = Teller::new();
     if arguments.dry_run {
         teller.line(DRY_RUN);
-    } else if plan.changes_something() {
+    }
+    // Before anything is changed, what will be different.
+    ahead.iter().for_each(|step| teller.say(&step.said));
+    if !arguments.dry_run && plan.changes_something() {
         steps::carry_out(&plan.steps, watched, &mut programs)?;
     }
-    // Whoever upgrades a package wants to know what that changes.
-    let told = |step: &&Step| !arguments.packaged || plan.changes_something() || step.warns();
-    for step in plan.steps.iter().filter(told) {
-        teller.say(&step.said);
-    }
+    done.iter().for_each(|step| teller.say(&step.said));
     let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
     let (notice, was_missing) =
         if paths.is_host() { have_libvirt_take_notice(&mut host, &plan) } else { (Notice::NotNeeded, false) };

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use super::steps::Step;
 use crate::command::host::hook_file::HookFile;
 use crate::command::host::inventory::{Entry, Fate, Inventory};
+use crate::command::host::tree::is_executable;
 use crate::command::judge;
 use crate::paths::Paths;
 use crate::record::Quoted;
+use crate::script::Origin;
 use crate::trust::{Judge, Kind, shell};
 
 /// Tells of each program in `qemu.d` that runs the scripts as well, after this hook. Nothing there is changed.
@@ -36,6 +38,33 @@ pub(crate) fn what_is_elsewhere(called: &HookFile, paths: &Paths) -> Option<Step
     let what =
         format!("scripts in {seen}, which the hook before ran, will not run; to have them run: move them to {custom}");
     Some(Step::tell("warning", what))
+}
+
+/// Returns the scripts of VFIO-Tools' tree, each with whether it will run, and what will be different, where the helper gives way
+/// to this program.
+pub(crate) fn what_the_tree_runs(called: &HookFile, paths: &Paths) -> Vec<Step> {
+    if *called != HookFile::Dispatcher {
+        return Vec::new();
+    }
+    let inventory = Inventory::take(paths);
+    let of_tree = inventory.entries.iter().filter(|entry| entry.origin == Origin::Tree);
+    let (run, others): (Vec<&Entry>, Vec<&Entry>) = of_tree.partition(|entry| entry.runs());
+    let mut steps: Vec<Step> =
+        run.iter().map(|entry| Step::tell("runs", Quoted::path(&entry.path).to_string())).collect();
+    for entry in others {
+        if let Fate::Unfit(unfit) = &entry.fate {
+            let seen = Quoted::path(&entry.path);
+            let will = if is_executable(&entry.path) { "will not run" } else { "does not run, as before" };
+            steps.push(Step::tell("warning", format!("{seen} {will}: {}; fix: {}", unfit.what, unfit.remedy)));
+        }
+    }
+    let notes = [
+        "these scripts run in bytewise order, after those in custom/; each gets the VM's XML on stdin",
+        "the first that fails ends them and refuses the VM, as before; onFailure = \"continue\" in the settings lifts that",
+        "each is ended after timeoutSeconds (600), and logged; a script that others can write to is refused",
+    ];
+    steps.extend(notes.map(|note| Step::tell("note", note.to_owned())));
+    steps
 }
 
 /// Tells of each script that ran before and will not now, and of the folders that are VMs' now.

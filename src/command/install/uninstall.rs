@@ -167,7 +167,7 @@ fn hook(found: &HookFile, before: Option<&Path>, paths: &Paths) -> Vec<Step> {
     let hook = paths.hook();
     match (found, before) {
         (HookFile::Missing, _) => Vec::new(),
-        (HookFile::CloudStack { .. } | HookFile::Foreign { .. }, _) => {
+        (HookFile::CloudStack { .. } | HookFile::Dispatcher | HookFile::Foreign { .. }, _) => {
             vec![Step::tell("left", format!("{}: it is not virt-hooks", seen(hook)))]
         }
         (HookFile::Ours, None) => vec![Step::change("removed", seen(hook), Change::Remove(hook.to_owned()))],

@@ -23,7 +23,9 @@ fn run(host: &Host, words: &[&str], mounts: &str) -> Finished {
 fn fails(host: &Host, words: &[&str], mounts: &str) -> String {
     let before = Tree::of(host);
     let Finished { code, stdout, stderr, .. } = run(host, words, mounts);
-    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert_eq!(code, Some(1), "{stderr}");
+    // What would be different is said before; nothing that was done is.
+    assert!(stdout.lines().all(|line| line.starts_with("note ") || line.starts_with("warning ")), "{stdout}");
     assert!(stderr.ends_with("; nothing was changed\n"), "{stderr}");
     assert_eq!(Tree::of(host), before, "{stderr}");
     stderr

@@ -60,6 +60,11 @@ impl Step {
         self.said.meaning() == Meaning::Warning
     }
 
+    /// Whether it says what will be different.
+    pub(crate) fn foretells(&self) -> bool {
+        self.change.is_none() && (self.warns() || self.said.word == "runs")
+    }
+
     /// Something is changed.
     pub(crate) const fn change(word: &'static str, what: String, change: Change) -> Self {
         Self { said: Said::new(word, what), change: Some(change) }
