@@ -1,7 +1,7 @@
 //! Reasons why a file is not trusted, and their fixes.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::shell::shell;
 use crate::record::Quoted;
@@ -25,6 +25,15 @@ pub enum Fault {
         /// Its permission bits.
         mode: u32,
     },
+    /// A link leads to a place that somebody else owns.
+    Elsewhere {
+        /// The link among the scripts: the script itself or its folder.
+        link: PathBuf,
+        /// The place that it leads to.
+        target: PathBuf,
+        /// The fault there.
+        fault: Box<Fault>,
+    },
     /// The file is set-user-ID or set-group-ID.
     SetId {
         /// The file.
@@ -45,9 +54,23 @@ impl Fault {
             Self::Writable { path, mode } => {
                 format!("{} may be written to by others than its owner (mode {mode:04o})", Quoted::path(path))
             }
+            Self::Elsewhere { fault, .. } => fault.reason(),
             Self::SetId { path, mode } => {
                 format!("{} is set-user-id or set-group-id (mode {mode:04o})", Quoted::path(path))
             }
+        }
+    }
+
+    /// Returns the fault as one behind a link, if it lies behind the last link on the way to the script `path`.
+    pub(super) fn seen_from(self, path: &Path) -> Self {
+        let Self::Owner { path: own, link: false, .. } = &self else { return self };
+        if path.starts_with(own) {
+            return self;
+        }
+        let link = path.ancestors().take(2).find(|place| place.is_symlink()).map(Path::to_owned);
+        match link.and_then(|link| Some((link.canonicalize().ok()?, link))) {
+            Some((target, link)) if target.starts_with(own) => Self::Elsewhere { link, target, fault: Box::new(self) },
+            _ => self,
         }
     }
 
@@ -58,6 +81,15 @@ impl Fault {
                 format!("chown {}root {}", if *link { "-h " } else { "" }, shell(path))
             }
             Self::Writable { path, .. } => format!("chmod go-w {}", shell(path)),
+            // A chown there would lock its owner out.
+            Self::Elsewhere { link, target, .. } if target.is_dir() => {
+                let (link, target) = (shell(link), shell(target));
+                format!(
+                    "install -d -o root -m 755 {link}.new && install -o root -m 755 {target}/* {link}.new && rm {link} && \
+                     mv {link}.new {link}"
+                )
+            }
+            Self::Elsewhere { link, target, .. } => format!("install -o root -m 755 {} {}", shell(target), shell(link)),
             Self::SetId { path, .. } => format!("chmod ug-s {}", shell(path)),
         }
     }

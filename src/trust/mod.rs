@@ -139,7 +139,8 @@ impl Judge {
         if mode.intersects(Mode::SUID | Mode::SGID) {
             walk.set_fault(Fault::SetId { path: walk.at.clone(), mode: mode.bits() });
         }
-        Ok(Inspection { kind, fault: walk.fault, identity: Identity::of(&status) })
+        let fault = walk.fault.map(|fault| fault.seen_from(path));
+        Ok(Inspection { kind, fault, identity: Identity::of(&status) })
     }
 
     const fn is_owner(&self, uid: u32) -> bool {

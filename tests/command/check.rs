@@ -532,6 +532,29 @@ fn who_is_not_root_is_told_that_it_is_root_s() {
 }
 
 #[test]
+fn a_link_into_a_users_home_gets_a_copy_and_leaves_the_home_its_owner() {
+    use std::os::unix::fs::MetadataExt;
+    for (home, link, script, to) in [
+        ("/home/u", "start_x", "/home/u/start_x", "/home/u/start_x"),
+        // A second kind: a VM's folder is the link.
+        ("/srv/u", "vm", "/srv/u/scripts/start_x", "/srv/u/scripts"),
+    ] {
+        let Some(host) = host!().or_leave_out() else { return };
+        host.folder(std::path::Path::new(script).parent().expect("a folder"));
+        host.file(script, "#!/bin/bash\ntouch /tmp/ran\n", 0o755);
+        host.file("/etc/passwd", "root:x:0:0::/root:/bin/sh\n", 0o644);
+        let make = format!("chown -R 4711 {home}; ln -s {to} /etc/libvirt/hooks/custom/{link}");
+        assert_eq!(host.shell(&make).run().code, Some(0));
+        mended(&host, "error", "/etc/libvirt/hooks/custom/", "belongs to user 4711, not to root");
+        for path in [home, script] {
+            assert_eq!(std::fs::metadata(host.path(path)).expect(path).uid(), 4711, "{path} is as before");
+        }
+        assert_eq!(host.event("start").run().code, Some(0));
+        assert!(host.path("/tmp/ran").exists());
+    }
+}
+
+#[test]
 fn called_by_a_user_it_says_what_holds_for_that_users_own_libvirt() {
     let Some(host) = host!().or_leave_out() else { return };
     host.file("/etc/passwd", "u:x:4711:4711::/home/u:/bin/sh\n", 0o644);

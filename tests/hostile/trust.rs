@@ -1,7 +1,7 @@
 //! What root may run: nothing that others can change.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 
 use testbed::{CUSTOM, Host, SETTINGS, host};
 
@@ -152,7 +152,11 @@ fn a_folder_of_somebody_else_is_refused() {
     host.file("opt/scripts/real.sh", "#!/bin/bash\ntouch /tmp/ran\n", 0o755);
     symlink("/opt/scripts/real.sh", host.path(CUSTOM).join("start_x")).unwrap();
     chown(host.path("opt/scripts"), Some(1), None).unwrap();
-    refused_until(&host, "chown root /opt/scripts", || chown(host.path("opt/scripts"), Some(0), None).unwrap());
+    // A chown of the folder would take it from its owner.
+    let copy = "install -o root -m 755 /opt/scripts/real.sh /etc/libvirt/hooks/custom/start_x";
+    host.file("/etc/passwd", "root:x:0:0::/root:/bin/sh\n", 0o644);
+    refused_until(&host, copy, || assert_eq!(host.shell(copy).run().code, Some(0)));
+    assert_eq!(fs::metadata(host.path("opt/scripts")).unwrap().uid(), 1);
 }
 
 #[test]
