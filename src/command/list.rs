@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -216,6 +217,9 @@ fn reason(entry: &Entry) -> (Option<String>, Option<String>, Meaning) {
             only("it is a folder, with the scripts of the VM of that name", Meaning::Faint)
         }
         Fate::Folder => only("it is a folder", Meaning::Faint),
+        Fate::Other(Some(meant)) if meant.as_bytes().ends_with(entry.file_name().as_bytes()) => {
+            only("its name is an operation's alone; scripts are named OPERATION_NAME", Meaning::Warning)
+        }
         Fate::Other(Some(meant)) => {
             let meant = Quoted::bytes(meant.as_bytes());
             only(&format!("its name begins with no operation and _; did you mean {meant}?"), Meaning::Warning)

@@ -121,9 +121,15 @@ pub struct Table<'a> {
     /// True if it has `wait = false`.
     pub lets_go_on: bool,
     name: &'a Pattern,
+    domains: &'a [Pattern],
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    /// Returns the patterns of its VMs.
+    pub const fn domains(&self) -> &'a [Pattern] {
+        self.domains
+    }
+
     /// The pattern of the scripts that it is about.
     pub fn name(&self) -> &str {
         self.name.as_str()
@@ -203,6 +209,7 @@ impl Settings {
             vetoes: rule.on_failure == Some(OnFailure::Abort),
             lets_go_on: rule.wait == Some(false),
             name: &rule.name,
+            domains: rule.domains.as_deref().unwrap_or_default(),
         })
     }
 

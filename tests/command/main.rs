@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a test ends at the first surprise")]
 
 mod check;
+mod check_names;
 mod get;
 mod help;
 mod install;

@@ -33,7 +33,7 @@ fn scripts_vetoes_and_networking_of_the_host_take_no_part_in_a_users_session() {
     let Some(host) = with_user() else { return };
     host.bash("start_gate", "exit 1");
     host.settings("[[script]]\nname = \"start_gate\"\nonFailure = \"abort\"\n");
-    let forward = "[[forward]]\ndomain = \"vm\"\nport = 8080\nto = \"192.168.122.10:80\"\nonConflict = \"refuse\"\n";
+    let forward = "[[forward]]\ndomain = \"vm\"\nport = 8080\nto = \"192.168.122.10\"\nonConflict = \"refuse\"\n";
     host.file("/etc/libvirt/hooks/virt-hooks-network.toml", forward, 0o644);
     for operation in ["prepare", "start", "started", "migrate", "stopped", "release", "bogus"] {
         let finished = unharmed(by_user(host.event(operation)));
@@ -49,7 +49,7 @@ fn with_sessions_in_the_settings_scripts_run_as_the_user_and_are_logged_in_that_
     let Some(host) = with_user() else { return };
     host.settings("sessions = true\n[[script]]\nname = \"start_later\"\nwait = false\n");
     host.bash("start_later", "id -u > /tmp/later");
-    let forward = "[[forward]]\ndomain = \"vm\"\nport = 8080\nto = \"192.168.122.10:80\"\n";
+    let forward = "[[forward]]\ndomain = \"vm\"\nport = 8080\nto = \"192.168.122.10\"\n";
     host.file("/etc/libvirt/hooks/virt-hooks-network.toml", forward, 0o644);
     unharmed(by_user(host.event("start")).variable("XDG_STATE_HOME", "/tmp/state").variable("HOME", "/tmp/home"));
     assert_eq!(host.read("/tmp/ran"), format!("{USER}\n{OWN_LOG}\n"));

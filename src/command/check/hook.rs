@@ -9,11 +9,13 @@ use jiff::Timestamp;
 
 use super::Findings;
 use crate::command::call;
-use crate::command::host::daemon::{Daemon, FirstInstalled};
+use crate::command::host::daemon::{Daemon, FirstInstalled, Reload};
 use crate::command::host::hook_file::{HookFile, is_there, is_this_build};
 use crate::command::host::kept::{installed_at, is_beside, missing_links};
+use crate::command::host::virsh;
 use crate::command::install::package::is_taken_out;
 use crate::paths::Paths;
+use crate::process::find;
 use crate::record::{Fields, Message, Quoted};
 use crate::state::pause::Pause;
 use crate::trust::{Inspection, shell};
@@ -56,9 +58,29 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
         }
         HookFile::Ours => ours(paths, findings),
     }
+    hanging(paths, findings);
     if let Some(pause) = Pause::in_force(paths.state()) {
         let subject = Quoted::path(&Pause::path(paths.state())).to_string();
         findings.stop(subject, format!("{pause}: no script runs at any event"), call(paths, "resume"));
+    }
+}
+
+/// A daemon that runs and answers nobody.
+fn hanging(paths: &Paths, findings: &mut Findings) {
+    let running = if paths.is_host() { Daemon::running(paths) } else { Vec::new() };
+    if running.is_empty() || find("virsh").is_none() || !virsh::hangs() {
+        return;
+    }
+    for daemon in running {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.pid)).unwrap_or_default();
+        let stopped = stat.rsplit(") ").next().is_some_and(|fields| fields.starts_with('T'));
+        let (why, remedy) = match (stopped, &daemon.reload) {
+            (true, _) => (", since a signal stopped it", format!("kill -CONT {}", daemon.pid)),
+            (false, Reload::Systemctl(unit)) => ("", format!("systemctl restart {unit}")),
+            (false, Reload::Signal(pid)) => ("", format!("cat /proc/{pid}/stack; ps -L -o pid,tid,stat,wchan {pid}")),
+        };
+        let message = format!("{} does not answer within 3 s{why}: no VM can be started or stopped", daemon.name);
+        findings.error(daemon.name, message, remedy);
     }
 }
 

@@ -3,11 +3,14 @@
 mod confinement;
 mod hook;
 mod log;
+mod names;
 mod network;
+mod running;
 mod scripts;
 mod session;
 mod settings;
 mod state;
+mod syntax;
 mod virsh;
 
 pub(super) use self::network::edit;
@@ -115,6 +118,9 @@ pub(super) fn check(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fa
     hook::check(paths, &mut findings);
     settings::check(paths, &inventory, &mut findings);
     scripts::check(paths, &inventory, &mut findings);
+    syntax::check(&inventory, &mut findings);
+    names::check(paths, &inventory, &mut findings);
+    running::check(paths, &inventory, &mut findings);
     state::check(paths, &mut findings);
     log::check(paths, &mut findings);
     confinement::check(paths, &inventory, &mut findings);

@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 
 use super::{Findings, editor, virsh};
 use crate::command::host::hook_file::are_alike;
@@ -71,14 +74,25 @@ fn of_entry(entry: &Entry, settings: &Settings, findings: &mut Findings) {
 
 /// A script whose name is nearly an operation's.
 fn misnamed(entry: &Entry, meant: &str, names: &HashSet<&[u8]>, findings: &mut Findings) {
+    if meant.as_bytes().ends_with(entry.file_name().as_bytes()) {
+        let message = "its name is an operation's alone: it never runs. Scripts are named OPERATION_NAME; a start.sh of other \
+                       hooks' folders often belongs to prepare or started";
+        findings.warning(Quoted::path(&entry.path), message, editor(&entry.path, 1));
+        return;
+    }
     let folder = entry.label.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     let taken = [entry.label.get(..folder).unwrap_or_default(), meant.as_bytes()].concat();
     let to = entry.path.with_file_name(OsStr::new(meant));
     let shown = Quoted::bytes(meant.as_bytes());
     let mut message = format!("its name begins with no operation and _: it never runs; did you mean {shown}?");
     let (from, to_word) = (shell(&entry.path), shell(&to));
+    let executable = fs::metadata(&entry.path).is_ok_and(|status| status.permissions().mode() & 0o111 != 0);
     let remedy = match (names.contains(taken.as_slice()), are_alike(&entry.path, &to)) {
-        (false, _) => format!("mv -n {from} {to_word}"),
+        (false, _) if executable => format!("mv -n {from} {to_word}"),
+        (false, _) => {
+            message.push_str(" It is not executable either");
+            format!("mv -n {from} {to_word} && chmod +x {to_word}")
+        }
         (true, true) => {
             message.push_str(" That is there, and is the same");
             format!("rm {from}")
