@@ -11,6 +11,7 @@ mod session;
 mod settings;
 mod state;
 mod syntax;
+mod unread;
 mod virsh;
 
 pub(super) use self::network::edit;
@@ -121,6 +122,7 @@ pub(super) fn check(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fa
     syntax::check(&inventory, &mut findings);
     names::check(paths, &inventory, &mut findings);
     running::check(paths, &inventory, &mut findings);
+    unread::check(paths, &inventory, &mut findings);
     state::check(paths, &mut findings);
     log::check(paths, &mut findings);
     confinement::check(paths, &inventory, &mut findings);

@@ -6,9 +6,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use super::{Findings, editor, virsh};
+use super::{Findings, editor, unread, virsh};
 use crate::command::host::hook_file::are_alike;
-use crate::command::host::inventory::{Entry, Fate, Inventory};
+use crate::command::host::inventory::{Entry, Fate, Inventory, looks_like_a_program};
 use crate::paths::Paths;
 use crate::record::Quoted;
 use crate::settings::Settings;
@@ -18,7 +18,10 @@ pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Finding
     folders(paths, inventory, findings);
     let names: HashSet<&[u8]> = inventory.entries.iter().map(|entry| entry.label.as_slice()).collect();
     for entry in &inventory.entries {
-        if let Fate::Other(Some(meant)) = &entry.fate {
+        let at = unread::of_tutorials(entry.file_name()).filter(|_| looks_like_a_program(&entry.path));
+        if let (Fate::Other(_), Some(at)) = (&entry.fate, at) {
+            of_a_tutorial(entry, at, findings);
+        } else if let Fate::Other(Some(meant)) = &entry.fate {
             misnamed(entry, meant, &names, findings);
         } else {
             of_entry(entry, &inventory.settings, findings);
@@ -70,6 +73,17 @@ fn of_entry(entry: &Entry, settings: &Settings, findings: &mut Findings) {
         }
         Fate::Runs | Fate::Masked | Fate::Leftover | Fate::Folder | Fate::Other(_) => {}
     }
+}
+
+/// A script of a tutorial's name, which says nothing of an operation of libvirt.
+fn of_a_tutorial(entry: &Entry, at: &str, findings: &mut Findings) {
+    let name = entry.file_name().to_string_lossy();
+    let to = entry.path.with_file_name(format!("{at}_{name}"));
+    let message = format!(
+        "its name begins with no operation and _: it never runs; tutorials run it at {at}, which is not start: prepare comes \
+         before libvirt takes the VM's devices, start after"
+    );
+    findings.warning(Quoted::path(&entry.path), message, format!("mv -n {} {}", shell(&entry.path), shell(&to)));
 }
 
 /// A script whose name is nearly an operation's.

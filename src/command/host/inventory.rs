@@ -220,7 +220,7 @@ impl Look<'_> {
 }
 
 /// Returns true if a file is meant to be run: notes and libraries are not.
-pub(super) fn looks_like_a_program(path: &Path) -> bool {
+pub(crate) fn looks_like_a_program(path: &Path) -> bool {
     let executable = fs::metadata(path).is_ok_and(|status| status.permissions().mode() & 0o111 != 0);
     executable || script::interpreter_of(path).is_some()
 }

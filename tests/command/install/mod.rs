@@ -8,6 +8,7 @@ mod libvirt;
 mod package;
 mod tree;
 mod uninstall;
+mod unread;
 mod vfio;
 
 use testbed::{Finished, Host, host};
