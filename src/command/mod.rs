@@ -8,6 +8,7 @@ mod failure;
 mod folder;
 mod get;
 mod host;
+mod import;
 mod install;
 mod list;
 mod log;
@@ -78,6 +79,8 @@ enum Verb {
     Status(status::Arguments),
     /// End a script that runs, as at its deadline
     Stop(stop::Arguments),
+    /// Take over what another hook's users have
+    Import(import::Arguments),
     /// Run no script until told
     Pause(pause::PauseArguments),
     /// Run scripts again
@@ -110,6 +113,7 @@ impl Verb {
             Self::Log(arguments) => log::log(&arguments, paths),
             Self::New(arguments) => new::new(&arguments, paths),
             Self::Network(arguments) => network::network(arguments, paths),
+            Self::Import(arguments) => import::import(&arguments, paths),
             Self::Get(arguments) => get::get(&arguments, paths),
             Self::Status(arguments) => status::status(&arguments, paths),
             Self::Stop(arguments) => stop::stop(&arguments, paths),

@@ -9,6 +9,7 @@ mod check;
 mod check_names;
 mod get;
 mod help;
+mod import;
 mod install;
 mod list;
 mod log;

@@ -2,7 +2,6 @@
 
 mod apply;
 mod check;
-mod import;
 pub(in crate::command) mod running;
 pub(super) mod status;
 
@@ -21,8 +20,7 @@ What is declared stands in /etc/libvirt/hooks/virt-hooks-network.toml; see virt-
 Examples:
   virt-hooks network status       what is open, for which VM, and what is not and why
   virt-hooks network apply        make it so: after an edit, or after a firewall was loaded anew
-  virt-hooks network check        what keeps it from being so
-  virt-hooks network import hooks.json >> /etc/libvirt/hooks/virt-hooks-network.toml")]
+  virt-hooks network check        what keeps it from being so")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -36,8 +34,6 @@ enum Verb {
     Apply(apply::Arguments),
     /// Tell what keeps declared forwards and routes from working, and what mends it
     Check(check::Arguments),
-    /// Turn hooks.json of libvirt-hook-qemu into declarations, and print them
-    Import(import::Arguments),
 }
 
 /// Does what the command line says.
@@ -46,7 +42,6 @@ pub(super) fn network(arguments: Arguments, paths: &Paths) -> Result<ExitCode, F
         Verb::Status(arguments) => status::status(&arguments, paths),
         Verb::Apply(arguments) => apply::apply(&arguments, paths),
         Verb::Check(arguments) => check::check(&arguments, paths),
-        Verb::Import(arguments) => import::perform(&arguments),
     }
 }
 

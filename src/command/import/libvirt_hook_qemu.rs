@@ -1,4 +1,4 @@
-//! `virt-hooks network import`: declarations from hooks.json of saschpe/libvirt-hook-qemu.
+//! `virt-hooks import libvirt-hook-qemu`: declarations from hooks.json of saschpe/libvirt-hook-qemu.
 //!
 //! Nothing is opened wider than it was without saying so: what can't be had in the same way is left out, and told.
 
@@ -24,11 +24,11 @@ use crate::record::{Escaped, Quoted};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The declarations are printed, and what could not be taken over as it was is told on stderr. The format is that of hooks.json \
-(or qemu.json), comments included. It ends with 1 where something was left out.
+(or qemu.json), comments included. It ends with 1 where something was left out. The old hook has to go: both would open the same ports.
 
 Examples:
-  virt-hooks network import /etc/libvirt/hooks/hooks.json
-  virt-hooks network import hooks.json > /etc/libvirt/hooks/virt-hooks-network.d/imported.toml")]
+  virt-hooks import libvirt-hook-qemu /etc/libvirt/hooks/hooks.json
+  virt-hooks import libvirt-hook-qemu hooks.json > /etc/libvirt/hooks/virt-hooks-network.d/imported.toml")]
 pub(super) struct Arguments {
     /// The JSON file, or - for stdin
     #[arg(value_name = "FILE")]
@@ -79,7 +79,7 @@ fn import(text: &str) -> Result<Imported, String> {
     let value: Value =
         serde_json::from_str(&without_comments(text)).map_err(|error| format!("it is no JSON: {error}"))?;
     let Value::Object(domains) = value else { return Err("it is no object with a member for each VM".to_owned()) };
-    let toml = "# From hooks.json, by virt-hooks network import.\n".to_owned();
+    let toml = "# From hooks.json, by virt-hooks import libvirt-hook-qemu.\n".to_owned();
     let mut import = Import {
         imported: Imported { toml, warnings: Vec::new(), left_out: false },
         domain: String::new(),
