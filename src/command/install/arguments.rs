@@ -2,6 +2,9 @@
 
 use clap::Args;
 
+use crate::command::operation;
+use crate::driver::Driver;
+
 /// Options of `virt-hooks install`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -14,6 +17,7 @@ timeout goes into virt-hooks.d/00-cloudstack.toml.
 Examples:
   virt-hooks install
   virt-hooks install --keep-existing
+  virt-hooks install --drivers network,daemon
   virt-hooks --root /mnt/image install")]
 pub(crate) struct Arguments {
     /// Replace a hook that is somebody else's; it is kept as a backup
@@ -27,6 +31,10 @@ pub(crate) struct Arguments {
     /// Leave a hook that is somebody else's as it is: this one goes to qemu.d, where libvirt 6.5 and newer call it after that
     #[arg(long, conflicts_with_all = ["replace", "keep_existing"])]
     pub(crate) beside: bool,
+
+    /// Install the hooks of these libvirt drivers as well, such as network,lxc. Those that are installed are updated
+    #[arg(long, value_name = "DRIVER,...", value_delimiter = ',', value_parser = operation::driver())]
+    pub(crate) drivers: Vec<&'static Driver>,
 
     /// Only tell what would be done
     #[arg(long)]

@@ -3,6 +3,7 @@
 mod arguments;
 pub(crate) mod carry;
 mod disposal;
+mod further;
 mod kept;
 mod obstacle;
 pub(crate) mod package;
@@ -58,6 +59,8 @@ pub(crate) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     let disposal = disposal::of(&found, arguments, paths, &mut programs)?;
     let called = HookFile::called(paths.hook(), paths.root());
     let mut plan = Plan::of(disposal, called.limit().filter(|_| disposal == Disposal::TakenOver), paths)?;
+    let further = further::asked_or_there(&arguments.drivers, paths);
+    let first = further::plan(&mut plan, &further, arguments, &mut programs)?;
     plan.steps.extend(package::put_back(paths));
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));
@@ -79,8 +82,11 @@ pub(crate) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     }
     done.iter().for_each(|step| teller.say(&step.said));
     let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
-    let (notice, was_missing) =
+    let (mut notice, was_missing) =
         if paths.is_host() { have_libvirt_take_notice(&mut host, &plan) } else { (Notice::NotNeeded, false) };
+    if paths.is_host() && further::have_libvirt_take_notice(&mut host, &plan, &first) == Notice::Failed {
+        notice = Notice::Failed;
+    }
     if disposal != Disposal::Updated && !(disposal == Disposal::LeftInPlace && was_beside) {
         // What was only planned is nowhere yet.
         if !arguments.dry_run && !arguments.only_over_cloudstack {

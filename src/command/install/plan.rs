@@ -71,6 +71,18 @@ impl Plan {
         Ok(Self { steps, replaces_the_hook, is_the_first })
     }
 
+    /// Adds the hook and the folder of scripts of a further driver, whose paths these are.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn add(&mut self, disposal: Disposal, paths: &Paths) -> Result<(), Failure> {
+        let replaces = disposal != Disposal::Updated || !is_up_to_date(paths.hook())?;
+        self.steps.extend(draft::left_behind(&[paths.hook()]));
+        self.steps.extend(folders(paths)?);
+        self.steps.extend(hook(disposal, replaces, paths));
+        Ok(())
+    }
+
     /// Whether there is anything to do.
     pub(crate) fn changes_something(&self) -> bool {
         self.steps.iter().any(|step| step.change.is_some())

@@ -13,7 +13,7 @@ use super::steps::change::Change;
 use super::steps::watch::Watched;
 use super::steps::{self, Said, Step, Teller, seen};
 use super::steps::{backup, draft};
-use super::{DRY_RUN, carry, kept, patience, stays_below_the_root};
+use super::{DRY_RUN, carry, further, kept, patience, stays_below_the_root};
 use crate::command::failure::Failure;
 use crate::command::host::cloudstack_limit::Limit;
 use crate::command::host::daemon::Daemon;
@@ -62,6 +62,11 @@ pub(crate) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
     steps.extend(hook(&found, before.as_deref(), paths));
     steps.extend(kept::remove_links(paths));
     steps.extend(kept::leave_qemu_d(paths));
+    let further = further::asked_or_there(&[], paths);
+    for other in &further {
+        steps.extend(hook(&HookFile::Ours, self::before(other).as_deref(), other));
+        steps.extend(emptied(other.custom()));
+    }
     if let Some(package) = Package::of(paths) {
         steps.extend(as_shipped(&carry::drop_in_place(paths), &carried(before.as_deref(), carry::drop_in, paths)));
         if !arguments.packaged {
@@ -97,6 +102,15 @@ pub(crate) fn uninstall(arguments: &Arguments, paths: &Paths) -> Result<ExitCode
         let running = Daemon::running(paths);
         let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
         notice = host.reload(&running, now, later);
+    }
+    for other in further.iter().filter(|_| paths.is_host()) {
+        let reloaded = if found == HookFile::Ours { Daemon::running(paths) } else { Vec::new() };
+        let running: Vec<_> = Daemon::running(other).into_iter().filter(|daemon| !reloaded.contains(daemon)).collect();
+        let mut host = Host { paths, programs: &mut programs, teller: &mut teller, dry_run: arguments.dry_run };
+        let now = format!("it calls the {} hook no more", other.driver().name);
+        if !running.is_empty() && host.reload(&running, &now, "") == Notice::Failed {
+            notice = Notice::Failed;
+        }
     }
     let withdrawn = withdraw(arguments, paths, &mut programs, &mut teller);
     // What is known of what is open still is of use to whoever closes it.
