@@ -116,7 +116,7 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__get)
-            opts="-h --xml --live --domain --json --root --help name uuid macs bridges taps interfaces"
+            opts="-h --xml --live --domain --json --root --help name uuid macs bridges taps owner interfaces"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -159,12 +159,19 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__install)
-            opts="-h --replace --keep-existing --beside --dry-run --packaged --only-over-cloudstack --root --help"
+            opts="-h --replace --keep-existing --beside --drivers --dry-run --packaged --only-over-cloudstack --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --drivers)
+                    COMPREPLY=($(compgen -W "qemu network lxc libxl daemon" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then

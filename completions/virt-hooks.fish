@@ -40,6 +40,11 @@ complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "status" -d 'S
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "stop" -d 'End a script that runs, as at its deadline'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "pause" -d 'Run no script until told'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "resume" -d 'Run scripts again'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l drivers -d 'Install the hooks of these libvirt drivers as well, such as network,lxc. Those that are installed are updated' -r -f -a "qemu\t''
+network\t''
+lxc\t''
+libxl\t''
+daemon\t''"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l replace -d 'Replace a hook that is somebody else\'s; it is kept as a backup'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l keep-existing -d 'Keep a hook that is somebody else\'s: this one calls it after all scripts, under its old name'
@@ -155,4 +160,4 @@ complete -c virt-hooks -l root -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand list; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload" -a "prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand run; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload" -a "prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand new; and not __fish_seen_subcommand_from prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload all" -a "prepare start started stopped release migrate restore reconnect attach port-created port-deleted updated shutdown reload all"
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get; and not __fish_seen_subcommand_from name uuid macs bridges taps interfaces" -a "name uuid macs bridges taps interfaces"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get; and not __fish_seen_subcommand_from name uuid macs bridges taps owner interfaces" -a "name uuid macs bridges taps owner interfaces"

@@ -109,7 +109,7 @@ impl Paths {
     /// Returns the folder from which the kept hook is called: a link to it under its old name, and links to what lies beside
     /// the hook, so that it finds its name and its files.
     pub fn kept_links(&self) -> PathBuf {
-        self.hook.with_file_name("kept")
+        self.hook.with_file_name(self.driver.kept)
     }
 
     /// Returns the link by which the kept hook is called.

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use memchr::memmem;
 use serde::Serialize;
 use serde_json::json;
 
 use super::failure::Failure;
-use crate::domain::{DomainXml, LiveXml, MAXIMUM_PARSED};
+use crate::domain::{self, DomainXml, HookData, LiveXml, MAXIMUM_PARSED, Port};
 use crate::driver::{Driver, Object, Operation, QEMU, Stage};
 use crate::paths::Paths;
 use crate::record::{Escaped, Quoted};
@@ -57,16 +58,22 @@ pub(super) struct Arguments {
 /// What a script may want to know of its VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum What {
-    /// The VM's name
+    /// The VM's or the network's name
+    #[value(alias = "network")]
     Name,
     /// Its UUID
     Uuid,
     /// The MAC addresses of its interfaces, one a line
+    #[value(alias = "mac")]
     Macs,
     /// The bridges that they are on, each once
+    #[value(alias = "bridge")]
     Bridges,
     /// Their devices on the host, one a line
+    #[value(alias = "tap")]
     Taps,
+    /// In a network's script: the VM whose interface joins or leaves the network
+    Owner,
     /// All of that, an interface a line: MAC address, type, bridge or other source, device; - where there is none
     Interfaces,
 }
@@ -84,28 +91,29 @@ struct Interface<'a> {
 /// Prints it.
 pub(super) fn get(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     let (from, xml) = xml(arguments, paths)?;
-    let domain = DomainXml::parse(&xml)
-        .map_err(|error| Failure::failed(format_args!("the XML from {from} can't be read: it {error}")))?;
-    let interfaces: Vec<Interface<'_>> = domain
-        .interfaces()
-        .map(|interface| Interface {
-            mac: interface.mac,
-            r#type: interface.kind,
-            bridge: interface.bridge.map(|bridge| bridge.text),
-            source: interface.source,
-            tap: interface.target,
-        })
-        .collect();
-    let identity = domain.identity();
+    let unreadable = |error| Failure::failed(format_args!("the XML from {from} can't be read: it {error}"));
+    // A domain's XML is not parsed twice.
+    let may_be_hook_data = memmem::find(&xml, b"<hookData").is_some();
+    let hook_data = if may_be_hook_data { HookData::parse(&xml).map_err(unreadable)? } else { None };
+    let domain = if hook_data.is_none() { Some(DomainXml::parse(&xml).map_err(unreadable)?) } else { None };
+    let port = hook_data.as_ref().and_then(HookData::port);
+    let interfaces: Vec<Interface<'_>> = match &domain {
+        Some(domain) => domain.interfaces().map(Interface::of_domain).collect(),
+        None => port.iter().map(Interface::of_port).collect(),
+    };
+    let name = domain.as_ref().map_or_else(|| hook_data.as_ref()?.name(), |domain| domain.identity().name);
+    let uuid = domain.as_ref().map_or_else(|| hook_data.as_ref()?.uuid(), DomainXml::uuid);
     let missing = |what: &str| Failure::failed(format_args!("the XML from {from} has no {what}"));
     let (json, lines) = match arguments.what {
-        What::Name => one(identity.name.filter(|name| !name.is_empty()).ok_or_else(|| missing("name"))?),
-        What::Uuid => one(domain.uuid().filter(|uuid| !uuid.is_empty()).ok_or_else(|| missing("uuid"))?),
+        What::Name => one(name.filter(|name| !name.is_empty()).ok_or_else(|| missing("name"))?),
+        What::Uuid => one(uuid.filter(|uuid| !uuid.is_empty()).ok_or_else(|| missing("uuid"))?),
         What::Macs => several(interfaces.iter().filter_map(|interface| interface.mac)),
+        What::Owner => one(port.as_ref().and_then(|port| port.owner.clone()).ok_or_else(|| missing("owner"))?),
         What::Taps => several(interfaces.iter().filter_map(|interface| interface.tap)),
         What::Bridges => {
             let mut bridges: Vec<&str> = Vec::new();
-            for bridge in interfaces.iter().filter_map(|interface| interface.bridge) {
+            let network = hook_data.as_ref().and_then(HookData::bridge);
+            for bridge in network.into_iter().chain(interfaces.iter().filter_map(|interface| interface.bridge)) {
                 if !bridges.contains(&bridge) {
                     bridges.push(bridge);
                 }
@@ -126,7 +134,21 @@ pub(super) fn get(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
-impl Interface<'_> {
+impl<'a> Interface<'a> {
+    fn of_domain(interface: domain::Interface<'a>) -> Self {
+        Self {
+            mac: interface.mac,
+            r#type: interface.kind,
+            bridge: interface.bridge.map(|bridge| bridge.text),
+            source: interface.source,
+            tap: interface.target,
+        }
+    }
+
+    const fn of_port(port: &Port<'a>) -> Self {
+        Self { mac: port.mac, r#type: port.kind, bridge: port.bridge, source: None, tap: port.tap }
+    }
+
     fn line(&self) -> String {
         let source = self.bridge.or(self.source);
         [self.mac, self.r#type, source, self.tap].map(|field| field.map_or_else(|| "-".to_owned(), word)).join(" ")

@@ -51,6 +51,8 @@ pub(super) struct Arguments {
 
 const BASH: &str = include_str!("new/skeleton.sh");
 const PYTHON: &str = include_str!("new/skeleton.py");
+const NETWORK: &str = include_str!("new/network.sh");
+const DAEMON: &str = include_str!("new/daemon.sh");
 
 /// Makes the script, unless there is one of that name.
 pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
@@ -64,12 +66,25 @@ pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         })?,
     };
     let path = folder.join(&file_name);
-    let skeleton = skeleton(if arguments.python { PYTHON } else { BASH }, &file_name, scope);
+    let text = match (arguments.driver.envelope, arguments.driver.dump) {
+        (None, Some(_)) if arguments.python => PYTHON,
+        (None, Some(_)) => BASH,
+        _ if arguments.python => {
+            return Err(Failure::usage(format_args!("the {} driver has no skeleton in Python", arguments.driver.name)));
+        }
+        (Some(_), _) => NETWORK,
+        (None, None) => DAEMON,
+    };
+    let skeleton = skeleton(text, &file_name, scope);
     make_folders(&folder)
         .and_then(|()| write(&path, skeleton.as_bytes()))
         .map_err(|error| Failure::failed(format_args!("{}: {error}{}", Quoted::path(&path), mend(&error, &path))))?;
 
-    let domain = arguments.domain.as_deref().unwrap_or(OsStr::new("my-vm"));
+    let domain = arguments.domain.as_deref().unwrap_or(OsStr::new(arguments.driver.example));
+    let of_driver = match arguments.driver.name {
+        name if name == QEMU.name => String::new(),
+        name => format!("--driver {name} "),
+    };
     let operation = match scope {
         Scope::Of(operation) => operation.name(),
         Scope::All => "start",
@@ -86,7 +101,7 @@ pub(super) fn new(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         Some(fault) => writeln!(out, "{} is there, and does not run: {fault}", Quoted::path(&path))?,
     }
     writeln!(out, "To edit it:  ${{EDITOR:-vi}} {}", shell(&path))?;
-    let run = format!("run {operation} {}", shell(Path::new(domain)));
+    let run = format!("run {of_driver}{operation} {}", shell(Path::new(domain)));
     writeln!(out, "To try it:   {}", call(paths, &run))?;
     Ok(ExitCode::from(u8::from(fault.is_some())))
 }

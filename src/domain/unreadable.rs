@@ -40,6 +40,12 @@ pub enum Unreadable {
     /// Its outermost element is no `<domain>`.
     #[error("is no <domain>")]
     NotADomain,
+    /// `<hookData>` of the network driver without a network, or with several.
+    #[error("has {networks} networks, and not one")]
+    NotOneNetwork {
+        /// Their number.
+        networks: usize,
+    },
 }
 
 /// The excess that makes a text costly to parse.

@@ -206,6 +206,6 @@ pub(crate) fn attribute<'t, 'a>(node: Node<'t, 'a>, name: &str) -> Option<Attrib
 }
 
 /// All text in an element, comments left out.
-fn text_of(node: Node<'_, '_>) -> String {
+pub(super) fn text_of(node: Node<'_, '_>) -> String {
     node.descendants().filter(Node::is_text).filter_map(|text| text.text()).collect()
 }

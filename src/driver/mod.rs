@@ -31,12 +31,16 @@ pub struct Driver {
     pub folder: &'static str,
     /// The folder beside the hook in which its custom scripts lie.
     pub scripts: &'static str,
+    /// The folder beside the hook from which a kept hook is called.
+    pub kept: &'static str,
     /// The tag of its records in the log, which all drivers share.
     pub log_tag: &'static str,
     /// The daemon of this driver alone, on modular hosts; its unit, its AppArmor profile and its SELinux type have the name too.
     pub daemon: &'static str,
     /// The URI under which the host's daemon is asked for its objects (<https://libvirt.org/uri.html>).
     pub uri: &'static str,
+    /// The name of an object, in examples.
+    pub example: &'static str,
     /// The word for what it manages, in messages.
     pub object: &'static str,
     /// The effect of a failure at an operation whose exit code ends what runs.

@@ -1,6 +1,9 @@
 //! The hooks of libvirt's drivers other than qemu: the same program, under the driver's name.
 
+mod command;
+mod get;
 mod input;
+mod installation;
 mod isolation;
 mod matrix;
 mod names;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::hook_file::{HookFile, is_there};
-use crate::driver::QEMU;
+use crate::driver::{self, QEMU};
 use crate::paths::Paths;
 
 /// Returns where this program goes if another hook stays at the hook's place.
@@ -48,7 +48,8 @@ pub(crate) fn missing_links(paths: &Paths) -> Vec<(PathBuf, PathBuf)> {
     let is_ours = |name: &OsString| {
         let is_backup = name.as_bytes().starts_with(backup.file_name().unwrap_or_default().as_bytes());
         let hidden = name.as_bytes().starts_with(b".");
-        hidden || is_backup || ours.iter().any(|path| path.file_name() == Some(name))
+        let of_a_driver = driver::ALL.iter().any(|driver| *name == driver.scripts || *name == driver.kept);
+        hidden || is_backup || of_a_driver || ours.iter().any(|path| path.file_name() == Some(name))
     };
     let beside = paths.hook().parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     let mut names: Vec<OsString> = beside.map(|entry| entry.file_name()).filter(|name| !is_ours(name)).collect();

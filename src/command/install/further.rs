@@ -4,16 +4,16 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use super::arguments::Arguments;
-use super::disposal;
 use super::plan::Plan;
 use super::reload::{Host, Notice};
 use super::stays_below_the_root;
+use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::host::daemon::Daemon;
 use crate::command::host::hook_file::HookFile;
 use crate::driver::{self, Driver};
 use crate::paths::Paths;
-use crate::process::Supervisor;
+use crate::record::Quoted;
 
 /// Returns the paths of the drivers that are asked for, or whose hook is this program already.
 pub(crate) fn asked_or_there(asked: &[&Driver], paths: &Paths) -> Vec<Paths> {
@@ -26,17 +26,22 @@ pub(crate) fn asked_or_there(asked: &[&Driver], paths: &Paths) -> Vec<Paths> {
 ///
 /// # Errors
 /// Where one is to be left alone. Nothing has been changed then.
-pub(crate) fn plan(
-    plan: &mut Plan,
-    further: &[Paths],
-    arguments: &Arguments,
-    programs: &mut Supervisor,
-) -> Result<Vec<Paths>, Failure> {
+pub(crate) fn plan(plan: &mut Plan, further: &[Paths], arguments: &Arguments) -> Result<Vec<Paths>, Failure> {
     let mut first = Vec::new();
     for paths in further {
         stays_below_the_root(paths)?;
         let found = HookFile::look(paths.hook());
-        plan.add(disposal::of(&found, arguments, paths, programs)?, paths)?;
+        if let HookFile::Foreign { what, .. } = &found {
+            if !arguments.replace {
+                let (hook, again) = (Quoted::path(paths.hook()), call(paths, "install --replace --drivers"));
+                return Err(Failure::failed(format_args!(
+                    "{hook} is {what}; nothing was changed; fix: {again} {}, which keeps it as {}",
+                    paths.driver().name,
+                    Quoted::path(&paths.hook_backup())
+                )));
+            }
+        }
+        plan.add(&found, paths)?;
         if !fs::metadata(paths.hook()).is_ok_and(|status| status.is_file() && status.mode() & 0o111 != 0) {
             first.push(paths.clone());
         }

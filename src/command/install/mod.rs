@@ -60,7 +60,7 @@ pub(crate) fn install(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     let called = HookFile::called(paths.hook(), paths.root());
     let mut plan = Plan::of(disposal, called.limit().filter(|_| disposal == Disposal::TakenOver), paths)?;
     let further = further::asked_or_there(&arguments.drivers, paths);
-    let first = further::plan(&mut plan, &further, arguments, &mut programs)?;
+    let first = further::plan(&mut plan, &further, arguments)?;
     plan.steps.extend(package::put_back(paths));
     if found.runs_custom() {
         plan.steps.extend(takeover::what_changes(paths));

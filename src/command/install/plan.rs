@@ -14,7 +14,7 @@ use super::steps::{Step, seen};
 use super::steps::{backup, draft};
 use crate::command::failure::Failure;
 use crate::command::host::cloudstack_limit::Limit;
-use crate::command::host::hook_file::{is_there, is_this_build};
+use crate::command::host::hook_file::{HookFile, is_there, is_this_build};
 use crate::command::host::kept::{beside, is_beside};
 use crate::command::host::logrotate;
 use crate::command::install::package::Package;
@@ -75,11 +75,18 @@ impl Plan {
     ///
     /// # Errors
     /// As above.
-    pub(crate) fn add(&mut self, disposal: Disposal, paths: &Paths) -> Result<(), Failure> {
-        let replaces = disposal != Disposal::Updated || !is_up_to_date(paths.hook())?;
+    pub(crate) fn add(&mut self, found: &HookFile, paths: &Paths) -> Result<(), Failure> {
+        let is_ours = *found == HookFile::Ours;
+        let replaces = !is_ours || !is_up_to_date(paths.hook())?;
         self.steps.extend(draft::left_behind(&[paths.hook()]));
-        self.steps.extend(folders(paths)?);
-        self.steps.extend(hook(disposal, replaces, paths));
+        let custom = paths.custom();
+        if !custom.is_dir() {
+            self.steps.push(obstacle::at(custom, paths).map_or_else(|| Ok(Step::make_folder(custom)), Err)?);
+        }
+        if !is_ours && *found != HookFile::Missing {
+            self.steps.extend(backup::of_the_hook(paths));
+        }
+        self.steps.push(hook(paths.hook(), replaces, is_ours));
         Ok(())
     }
 
