@@ -25,6 +25,18 @@ pub(crate) fn device(devices: &Path, name: &OsStr) -> Option<PathBuf> {
     is_device_name(name).then(|| devices.join(name)).filter(|folder| folder.is_dir())
 }
 
+/// Returns the index of a device (`ifindex`), if it exists.
+pub(crate) fn index(devices: &Path, name: &str) -> Option<u32> {
+    fs::read_to_string(device(devices, name.as_ref())?.join("ifindex")).ok()?.trim().parse().ok()
+}
+
+/// Returns the names of all devices, with their indices.
+pub(crate) fn all(devices: &Path) -> Vec<(u32, String)> {
+    let entries = fs::read_dir(devices).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| Some((index(devices, &name)?, name))).collect()
+}
+
 /// Returns true if a device exists and belongs to no bridge, Open vSwitch or other device (`master`).
 pub(crate) fn is_without_master(devices: &Path, name: &str) -> bool {
     device(devices, name.as_ref()).is_some_and(|folder| !folder.join("master").is_symlink())

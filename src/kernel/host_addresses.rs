@@ -4,14 +4,16 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::kernel::address::Family;
 use crate::kernel::deadline::Deadline;
-use crate::kernel::netlink::{Netlink, attribute};
+use crate::kernel::netlink::{Netlink, attribute, u32_at};
 use crate::paths::Paths;
 
 /// The request for a host's addresses (`include/uapi/linux/if_addr.h`): the message, the size of the header before its
 /// attributes (`struct ifaddrmsg`, in bytes), and the attributes.
 const RTM_GETADDR: u16 = 22;
 const IFADDRMSG: usize = 8;
+const IFA_INDEX: usize = 4;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 
@@ -20,6 +22,14 @@ const IFA_LOCAL: u16 = 2;
 /// # Errors
 /// The kernel does not list them.
 pub(crate) fn addresses(deadline: Deadline) -> io::Result<Vec<IpAddr>> {
+    Ok(with_devices(deadline)?.into_iter().map(|(_, address)| address).collect())
+}
+
+/// The same, each with the index of its device.
+///
+/// # Errors
+/// Where the kernel does not tell them.
+pub(crate) fn with_devices(deadline: Deadline) -> io::Result<Vec<(u32, IpAddr)>> {
     let mut addresses = Vec::new();
     // Routing is the part that has the number 0.
     let mut netlink = Netlink::open(None, deadline.left())?;
@@ -28,7 +38,8 @@ pub(crate) fn addresses(deadline: Deadline) -> io::Result<Vec<IpAddr>> {
         let address = attribute(all, IFA_LOCAL).or_else(|| attribute(all, IFA_ADDRESS));
         let four = |address: &[u8]| <[u8; 4]>::try_from(address).ok().map(IpAddr::from);
         let six = |address: &[u8]| <[u8; 16]>::try_from(address).ok().map(IpAddr::from);
-        addresses.extend(address.and_then(|address| four(address).or_else(|| six(address))));
+        let address = address.and_then(|address| four(address).or_else(|| six(address)));
+        addresses.extend(u32_at(body, IFA_INDEX).zip(address));
     })?;
     Ok(addresses)
 }
@@ -46,4 +57,25 @@ pub(crate) fn gateways(paths: &Paths) -> Vec<IpAddr> {
     let all =
         read("route").lines().filter_map(four).chain(read("ipv6_route").lines().filter_map(six)).collect::<Vec<_>>();
     all.into_iter().filter(|gateway| !gateway.is_unspecified()).collect()
+}
+
+/// The devices of its default routes in this family, as `/proc/net` has them.
+pub(crate) fn default_devices(family: Family, paths: &Paths) -> Vec<String> {
+    let (file, is_default): (_, fn(&[&str]) -> bool) = match family {
+        Family::Ipv4 => ("route", |words| words.get(1) == Some(&"00000000") && words.get(7) == Some(&"00000000")),
+        Family::Ipv6 => ("ipv6_route", |words| words.get(1) == Some(&"00") && words.get(9) != Some(&"lo")),
+    };
+    let device = |words: &[&str]| match family {
+        Family::Ipv4 => words.first().map(ToString::to_string),
+        Family::Ipv6 => words.get(9).map(ToString::to_string),
+    };
+    let text = fs::read_to_string(paths.elsewhere("proc/net").join(file)).unwrap_or_default();
+    let mut devices: Vec<String> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter_map(|words| if is_default(&words) { device(&words) } else { None })
+        .collect();
+    devices.sort();
+    devices.dedup();
+    devices
 }

@@ -4,6 +4,7 @@
 //! of 50,000 addresses (`time nft list chain inet firewalld filter_FORWARD`). They are read at every event of a VM with
 //! a forward.
 
+mod base_chain;
 #[cfg(test)]
 pub(crate) mod recorded;
 
@@ -13,6 +14,8 @@ use rustix::net::netlink::NETFILTER;
 
 use crate::kernel::deadline::Deadline;
 use crate::kernel::netlink::{FAMILY, Netlink, attribute, attributes, put};
+
+pub(crate) use self::base_chain::{BaseChain, Hook, base_chains};
 
 /// Messages of nftables (`include/uapi/linux/netfilter/nf_tables.h` of Linux): the subsystem, then the request.
 const GET_TABLE: u16 = 10 << 8 | 1;
@@ -60,6 +63,10 @@ pub enum Family {
     Ip6,
     /// Both.
     Inet,
+    /// The frames of bridges.
+    Bridge,
+    /// The frames of a device.
+    Netdev,
 }
 
 /// A base chain at the forward hook.
@@ -92,6 +99,10 @@ pub(crate) enum Expression {
     Verdict(Verdict),
     /// Looks up a verdict in a map.
     VerdictMap,
+    /// Loads something that is known of the packet beside its bytes (`enum nft_meta_keys`).
+    Meta(u32),
+    /// Loads bytes of a header (`enum nft_payload_bases`).
+    Payload { base: u32, offset: usize, length: usize },
     /// Loads something of the connection (`enum nft_ct_keys`).
     Connection(u32),
     /// Applies a bit mask and XOR to the register.
@@ -112,9 +123,15 @@ pub(crate) enum Verdict {
     Accept,
     /// Evaluation continues.
     GoOn,
-    /// Evaluation goes to another chain.
+    /// Evaluation returns to the calling chain.
+    Return,
+    /// Evaluation goes to another chain, and comes back without a verdict.
     Jump(String),
-    /// The packet is dropped, or another program decides.
+    /// Evaluation goes to another chain, and does not come back.
+    Goto(String),
+    /// The packet is dropped.
+    Drop,
+    /// Another program decides.
     Refuse,
 }
 
@@ -123,6 +140,8 @@ impl Family {
         match number {
             1 => Some(Self::Inet),
             2 => Some(Self::Ip),
+            5 => Some(Self::Netdev),
+            7 => Some(Self::Bridge),
             10 => Some(Self::Ip6),
             _ => None,
         }
@@ -132,6 +151,8 @@ impl Family {
         match self {
             Self::Inet => 1,
             Self::Ip => 2,
+            Self::Netdev => 5,
+            Self::Bridge => 7,
             Self::Ip6 => 10,
         }
     }
@@ -142,6 +163,8 @@ impl Family {
             Self::Ip => "ip",
             Self::Ip6 => "ip6",
             Self::Inet => "inet",
+            Self::Bridge => "bridge",
+            Self::Netdev => "netdev",
         }
     }
 }
@@ -206,7 +229,8 @@ fn ask<T>(kind: u16, request: &[u8], deadline: Deadline, parse: impl Fn(&[u8]) -
 
 impl Chain {
     fn parse(body: &[u8]) -> Option<Self> {
-        let family = Family::from_number(*body.first()?)?;
+        let family = Family::from_number(*body.first()?)
+            .filter(|family| matches!(family, Family::Ip | Family::Ip6 | Family::Inet))?;
         let all = body.get(FAMILY..)?;
         let is_at_the_hook = number(attribute(all, NFTA_CHAIN_HOOK)?, NFTA_HOOK_HOOKNUM)? == FORWARD;
         let filters = text(all, NFTA_CHAIN_TYPE)? == "filter";
@@ -251,6 +275,15 @@ impl Expression {
                 attribute(data, 1)?;
                 Self::Connection(number(data, 2)?)
             }
+            b"meta" => {
+                attribute(data, 1)?;
+                Self::Meta(number(data, 2)?)
+            }
+            b"payload" => {
+                attribute(data, 1)?;
+                let place = |kind| number(data, kind).map(|bytes| bytes as usize);
+                Self::Payload { base: number(data, 2)?, offset: place(3)?, length: place(4)? }
+            }
             b"bitwise" => Self::Mask(value(4)?, value(5)?),
             b"cmp" => Self::Compare { equal: [true, false].get(number(data, 2)? as usize).copied()?, value: value(3)? },
             b"match" => Self::Match(unterminated(attribute(data, 1)?).to_vec(), bytes(3)?),
@@ -264,10 +297,12 @@ impl Verdict {
     fn parse(verdict: &[u8]) -> Option<Self> {
         Some(match number(verdict, NFTA_VERDICT_CODE)? as i32 {
             1 => Self::Accept,
-            // NFT_CONTINUE, NFT_BREAK, NFT_RETURN
-            -1 | -2 | -5 => Self::GoOn,
-            // NFT_JUMP, NFT_GOTO
-            -3 | -4 => Self::Jump(text(verdict, NFTA_VERDICT_CHAIN)?),
+            0 => Self::Drop,
+            // NFT_CONTINUE, NFT_BREAK, NFT_JUMP, NFT_GOTO, NFT_RETURN
+            -1 | -2 => Self::GoOn,
+            -3 => Self::Jump(text(verdict, NFTA_VERDICT_CHAIN)?),
+            -4 => Self::Goto(text(verdict, NFTA_VERDICT_CHAIN)?),
+            -5 => Self::Return,
             _ => Self::Refuse,
         })
     }

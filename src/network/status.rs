@@ -218,7 +218,7 @@ fn of_vm(domain: &OsStr, plan: &Plan, allocation: &Allocation, seen: &KernelStat
 fn find_obstacles(rows: &mut [Row], vm: &Running, host: &mut Host<'_>, tools: &mut HostTools<'_>) {
     let Ok(xml) = DomainXml::parse(&vm.xml) else { return };
     let vm = Vm { name: vm.object.name(), interfaces: xml.interfaces().collect() };
-    host.read_networks(&vm);
+    host.read(&vm, tools);
     for row in rows.iter_mut().filter(|row| row.state == State::Applied) {
         row.obstacles = match &row.thing {
             Thing::Forward(forward) => host.obstacles(&vm, Way::Forward(forward), tools),

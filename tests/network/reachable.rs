@@ -181,3 +181,159 @@ fn a_forward_to_a_tap_on_no_bridge_is_unreachable_and_the_fix_brings_it_back() {
     no_obstacle(&world.host);
     assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), by("guest"));
 }
+
+#[test]
+fn a_drop_at_another_hook_than_forward_is_found_and_the_fix_lets_only_the_forward_through() {
+    let world = World::declaring(WEB);
+    let host = &world.host;
+    let _service = world.guest.serves(Tcp, "192.168.122.10:80");
+    let _other = world.guest.serves(Tcp, "192.168.122.10:81");
+    host.starts(&Vm::new("web-1"));
+    for (table, chain, rule, message) in [
+        (
+            "inet t",
+            "type filter hook prerouting priority mangle",
+            "iifname eth0 drop",
+            "drops what comes for the VM by eth0",
+        ),
+        (
+            "ip t",
+            "type filter hook prerouting priority raw",
+            "tcp dport 8080 counter drop",
+            "drops what comes for the VM by eth0",
+        ),
+        (
+            "inet t",
+            "type filter hook prerouting priority 0",
+            "ct state new log reject",
+            "drops what comes for the VM by eth0",
+        ),
+        (
+            "ip t",
+            "type filter hook postrouting priority 0",
+            "oifname virbr0 drop",
+            "drops what is on its way to the VM",
+        ),
+        (
+            "ip t",
+            "type filter hook postrouting priority 0",
+            "ip daddr 192.168.122.0/24 drop",
+            "drops what is on its way",
+        ),
+        ("ip t", "type filter hook prerouting priority 0", "ip saddr 192.168.122.10 drop", "drops the VM's replies"),
+        ("ip t", "type filter hook prerouting priority -1; policy drop", "iifname lo accept", "its policy drops"),
+        ("bridge t", "type filter hook output priority 0", "oifname vnet0 drop", "drops what is on its way to the VM"),
+        ("bridge t", "type filter hook input priority 0", "meta protocol ip drop", "drops the VM's replies"),
+        (
+            "netdev t",
+            "type filter hook ingress device eth0 priority 0",
+            "meta l4proto tcp drop",
+            "comes for the VM by eth0",
+        ),
+        (
+            "inet t",
+            "type filter hook prerouting priority 0",
+            "tcp dport 22 accept; meta nfproto ipv4 goto d",
+            "of d, to which it",
+        ),
+    ] {
+        host.nft(&format!("table {table} {{\n chain d {{\n tcp dport 80-81 counter\n drop\n }}\n chain c {{\n {chain}; {rule}\n }}\n }}"));
+        assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), refused_by(rule), "{rule}");
+        let found = findings(host);
+        let found: Vec<&Finding> = found.iter().filter(|found| !found.subject.contains("ip6")).collect();
+        assert!(!found.is_empty(), "{table} {rule}");
+        assert_eq!(found[0].subject, format!("the chain c of the table {table}"));
+        assert!(found[0].message.contains(message), "{rule}: {found:#?}");
+        // Each fix uncovers the next fault, if there is one.
+        for _ in 0..6 {
+            let Some(next) = findings(host).into_iter().next() else { break };
+            host.shell(&next.remedy);
+        }
+        no_obstacle(host);
+        assert_eq!(
+            world.client.asks(Tcp, "198.51.100.1:8080"),
+            by("guest"),
+            "{rule}: {}",
+            host.shell("nft list ruleset")
+        );
+        host.shell(&format!("nft delete table {table}"));
+    }
+    no_obstacle(host);
+}
+
+/// A table that a process owns, and one whose name nft does not take: a command that cannot work is not printed.
+#[test]
+fn where_no_command_can_work_none_is_printed() {
+    let world = World::declaring(WEB);
+    let host = &world.host;
+    host.starts(&Vm::new("web-1"));
+    let rules = "add table inet owned { flags owner; }\nadd chain inet owned c { type filter hook prerouting priority 0; \
+                 policy drop; }\n";
+    host.write("/run/owned", rules, 0o644);
+    host.shell("mkfifo /run/wait; { cat /run/owned; read -r _ < /run/wait; } 2> /run/said | nft -i > /run/said 2>&1 &");
+    host.shell("for attempt in {1..100}; do nft list tables | grep -q owned && break; sleep 0.1; done");
+    let found = findings(host);
+    assert!(!found.is_empty() && found.iter().all(|found| found.remedy.is_empty()), "{found:#?}");
+    assert!(found[0].message.ends_with("; only the process that owns the table can change it"), "{found:#?}");
+    for verb in ["status", "check"] {
+        assert!(!host.virt_hooks(&format!("network {verb}")).stdout.contains("fix:"));
+    }
+    host.shell("echo > /run/wait");
+}
+
+fn refused_by(rule: &str) -> Answer {
+    if rule.contains("reject") { Answer::Refused } else { Answer::TimedOut }
+}
+
+#[test]
+fn rules_that_cannot_be_judged_or_do_not_concern_the_forward_are_no_obstacles() {
+    let world = World::declaring(WEB);
+    let host = &world.host;
+    host.starts(&Vm::new("web-1"));
+    for (table, rules) in [
+        ("inet t", "type filter hook prerouting priority 0; ct state invalid drop; tcp dport 22 drop"),
+        ("inet t", "type filter hook prerouting priority 0; ip saddr { 192.0.2.0/24, 10.0.0.0/8 } drop"),
+        (
+            "inet t",
+            "type filter hook prerouting priority 0; iifname eth0 ip saddr 198.51.100.0/24 accept; iifname eth0 meta nfproto ipv4 drop",
+        ),
+        ("inet t", "type filter hook prerouting priority 0; fib saddr . iif oif missing drop"),
+        ("inet t", "type filter hook prerouting priority raw; tcp flags & (fin | syn) == (fin | syn) drop"),
+        ("inet t", "type filter hook prerouting priority 0; limit rate over 10/second drop"),
+        ("inet t", "type filter hook input priority 0; policy drop"),
+        ("inet t", "type filter hook output priority 0; policy drop"),
+        ("inet t", "flags dormant; type filter hook prerouting priority 0; policy drop"),
+        ("inet t", "type filter hook postrouting priority 0; udp dport 80 drop; ip6 daddr ::1 drop"),
+        ("bridge t", "type filter hook forward priority 0; policy drop"),
+        ("bridge t", "type filter hook output priority 0; ether type arp accept; oifname vnet9 drop"),
+        ("netdev t", "type filter hook ingress device lo priority 0; policy drop"),
+    ] {
+        let (flags, rules) = match rules.strip_prefix("flags dormant; ") {
+            Some(rules) => ("flags dormant\n", rules),
+            None => ("", rules),
+        };
+        host.nft(&format!("table {table} {{\n {flags}chain c {{\n {rules}\n }}\n }}"));
+        no_obstacle(host);
+        host.shell(&format!("nft delete table {table}"));
+    }
+}
+
+#[test]
+fn a_drop_of_iptables_behind_a_mark_is_found_and_iptables_goes_on_to_work() {
+    let world = World::declaring(WEB);
+    let host = &world.host;
+    let _service = world.guest.serves(Tcp, "192.168.122.10:80");
+    host.starts(&Vm::new("web-1"));
+    host.shell(
+        "iptables-nft -t mangle -A PREROUTING -i eth0 -m connmark --mark 0xe1f1 -j ACCEPT
+         iptables-nft -t mangle -A PREROUTING -i eth0 -j DROP",
+    );
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), Answer::TimedOut);
+    let found = the_obstacle(host);
+    assert_eq!(found.subject, "the chain PREROUTING of the table ip mangle");
+    assert_eq!(found.remedy, "iptables -t mangle -I PREROUTING -p tcp --dport 8080 -j ACCEPT");
+    host.shell(&found.remedy);
+    no_obstacle(host);
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), by("guest"));
+    host.shell("iptables-nft -t mangle -S PREROUTING");
+}

@@ -68,7 +68,7 @@ pub(super) struct Finding {
     subject: String,
     /// What is wrong, and why it matters.
     message: String,
-    /// The command that mends it.
+    /// The command that fixes it; empty where none can.
     remedy: String,
     /// While it is so no script runs at all.
     #[serde(skip)]
@@ -201,7 +201,9 @@ pub(super) fn print_each(out: &mut impl Write, findings: &[Finding]) -> io::Resu
         };
         writeln!(out, "{severity}  {}", screen.paint(Meaning::Strong, &finding.subject))?;
         writeln!(out, "{INDENT}{}", screen.wrapped(&finding.message, INDENT.len()))?;
-        writeln!(out, "{INDENT}{} {}", screen.paint(Meaning::Faint, "fix:"), finding.remedy)?;
+        if !finding.remedy.is_empty() {
+            writeln!(out, "{INDENT}{} {}", screen.paint(Meaning::Faint, "fix:"), finding.remedy)?;
+        }
         writeln!(out)?;
     }
     Ok(())

@@ -163,10 +163,11 @@ const fn meaning(state: State) -> Option<Meaning> {
     }
 }
 
-/// Returns the command that fixes an obstacle of a row.
+/// Returns the command that fixes an obstacle of a row; an empty one where none can.
 pub(in crate::command) fn remedy(row: &Row, obstacle: &Obstacle) -> String {
     match &obstacle.remedy {
         Remedy::Command(command) => command.clone(),
+        Remedy::None => String::new(),
         Remedy::Declaration => edit(row.source.as_ref(), row.domain.as_deref().unwrap_or_default()),
     }
 }
@@ -214,7 +215,10 @@ fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()>
     }
     for (row, obstacle) in status.obstacles() {
         writeln!(out, "{}: {}", obstacle.subject, obstacle.message)?;
-        writeln!(out, "{} {}", screen.paint(Meaning::Faint, "fix:"), remedy(row, obstacle))?;
+        let remedy = remedy(row, obstacle);
+        if !remedy.is_empty() {
+            writeln!(out, "{} {remedy}", screen.paint(Meaning::Faint, "fix:"))?;
+        }
     }
     let to_mend = status.rows.iter().any(|row| matches!(row.state, State::Missing | State::LeftOver | State::Foreign));
     if status.table == TableState::Changed {

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{Obstacle, Remedy, Vm, Way};
+use super::{Host, Obstacle, Remedy, Vm, Way};
 use crate::kernel::tools::{Tools, ip};
 
 /// The most addresses that a message lists.
 const LISTED: usize = 8;
 
 /// Returns the obstacle, if there is one. An address of a `local` route is one of the host's, without a device that has it.
-pub(super) fn find(vm: &Vm<'_>, way: Way<'_>, host: Option<&[IpAddr]>, tools: &mut impl Tools) -> Option<Obstacle> {
-    let (Way::Forward(forward), Some(host)) = (way, host) else { return None };
+pub(super) fn find(vm: &Vm<'_>, way: Way<'_>, host: &Host<'_>, tools: &mut impl Tools) -> Option<Obstacle> {
+    let (Way::Forward(forward), Some(located)) = (way, &host.addresses) else { return None };
+    let host: Vec<IpAddr> = located.iter().map(|(_, address)| *address).collect();
     let listen = forward.listen.filter(|listen| !host.contains(listen))?;
     if !matches!(ip::is_local(listen, tools), Ok(false)) {
         return None;

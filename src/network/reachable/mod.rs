@@ -3,10 +3,16 @@
 //! One file a kind of obstacle. All of it is read, none is changed, and no event pays for it: `status` and `check` ask. A set, a
 //! helper or a program cannot be judged by reading, and is not.
 
+mod chains;
 mod isolated;
 mod lease;
 mod listen;
+mod packet;
 mod tap;
+mod uplink;
+mod walk;
+
+use self::chains::Chains;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,6 +20,7 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use crate::domain::Interface;
+use crate::kernel::devices;
 use crate::kernel::host_addresses;
 use crate::kernel::tools::{HostTools, Tools};
 use crate::network::allocation::{Forward, Route};
@@ -39,6 +46,8 @@ pub enum Remedy {
     Command(String),
     /// An edit of the declaration.
     Declaration,
+    /// No command can do it.
+    None,
 }
 
 /// An applied forward or route.
@@ -65,8 +74,12 @@ pub struct Host<'a> {
     paths: &'a Paths,
     /// The time of the observation.
     now: SystemTime,
-    /// The addresses of its devices; none where the kernel does not list them.
-    addresses: Option<Vec<IpAddr>>,
+    /// The addresses of its devices, with the device's index; none where the kernel does not list them.
+    addresses: Option<Vec<(u32, IpAddr)>>,
+    /// Its devices by their index.
+    devices: BTreeMap<u32, String>,
+    /// The third-party chains, once they are needed.
+    chains: Option<Chains>,
     /// The libvirt networks of the domains, as far as they can be read.
     networks: BTreeMap<String, Network>,
 }
@@ -74,12 +87,14 @@ pub struct Host<'a> {
 impl<'a> Host<'a> {
     /// Observes this host.
     pub fn observe(tools: &mut HostTools<'_>, paths: &'a Paths) -> Self {
-        let addresses = host_addresses::addresses(tools.deadline()).ok();
-        Self { paths, now: SystemTime::now(), addresses, networks: BTreeMap::new() }
+        let addresses = host_addresses::with_devices(tools.deadline()).ok();
+        let devices = devices::all(paths.network_devices()).into_iter().collect();
+        Self { paths, now: SystemTime::now(), addresses, devices, chains: None, networks: BTreeMap::new() }
     }
 
-    /// Reads the networks that a domain is on, as far as that has not been done.
-    pub fn read_networks(&mut self, vm: &Vm<'_>) {
+    /// Reads the networks that a domain is on, and the third-party chains, as far as that has not been done.
+    pub fn read(&mut self, vm: &Vm<'_>, tools: &mut HostTools<'_>) {
+        self.chains.get_or_insert_with(|| Chains::read(tools.deadline()));
         for name in vm.interfaces.iter().filter_map(|interface| interface.network) {
             if let (false, Ok(network)) =
                 (self.networks.contains_key(name), ThisHostsNetworks::of(self.paths).network(name))
@@ -92,12 +107,12 @@ impl<'a> Host<'a> {
     /// Returns the obstacles on the way to a VM.
     pub fn obstacles(&self, vm: &Vm<'_>, way: Way<'_>, tools: &mut HostTools<'_>) -> Vec<Obstacle> {
         let found = [
-            listen::find(vm, way, self.addresses.as_deref(), tools),
+            listen::find(vm, way, self, tools),
             isolated::find(vm, way, self),
             lease::find(vm, way, self),
             tap::find(vm, way, self),
         ];
-        found.into_iter().flatten().collect()
+        found.into_iter().flatten().chain(chains::find(vm, way, self)).collect()
     }
 
     /// Returns a network, if it is known.

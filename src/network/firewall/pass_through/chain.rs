@@ -222,7 +222,7 @@ fn refuses(rules: &[Rule], chain: &str, drops: bool, are_all: bool) -> Refuses {
         for rule in rules.iter().filter(|rule| rule.chain == chain) {
             for expression in &rule.expressions {
                 match expression {
-                    Expression::Verdict(Verdict::Jump(target)) if are_all => {
+                    Expression::Verdict(Verdict::Jump(target) | Verdict::Goto(target)) if are_all => {
                         if !reached.contains(&target.as_str()) {
                             reached.push(target);
                         }
@@ -250,11 +250,16 @@ fn refuses(rules: &[Rule], chain: &str, drops: bool, are_all: bool) -> Refuses {
 
 fn is_harmless(expression: &Expression) -> bool {
     match expression {
-        Expression::Verdict(verdict) => matches!(verdict, Verdict::Accept | Verdict::GoOn),
+        Expression::Verdict(verdict) => matches!(verdict, Verdict::Accept | Verdict::GoOn | Verdict::Return),
         Expression::VerdictMap => false,
         Expression::Target(name) => legacy::is_harmless(name),
         Expression::Other(name) => HARMLESS.contains(&name.as_slice()),
-        Expression::Connection(_) | Expression::Mask(..) | Expression::Compare { .. } | Expression::Match(..) => true,
+        Expression::Meta(_)
+        | Expression::Payload { .. }
+        | Expression::Connection(_)
+        | Expression::Mask(..)
+        | Expression::Compare { .. }
+        | Expression::Match(..) => true,
     }
 }
 
