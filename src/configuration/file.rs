@@ -21,7 +21,7 @@ pub(crate) fn files(main: &Path, folder: &Path) -> (Vec<PathBuf>, Option<(PathBu
     match drop_ins(folder) {
         Ok(drop_ins) => files.extend(drop_ins),
         Err(error) => {
-            let message = format!("the folder can't be read, and the files in it are ignored: {error}");
+            let message = format!("the folder cannot be read, and its files are ignored: {error}");
             let problem = Problem { cost: Cost::File, message, place: None, remedy: None };
             return (files, Some((folder.to_owned(), problem)));
         }

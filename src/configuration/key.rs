@@ -98,7 +98,7 @@ impl<T> Section<T> {
         let known: Vec<&str> = self.entries().map(|entry| entry.name).collect();
         let hint = match nearest(name, &known) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("the {}s here are {}", self.word, known.join(", ")),
+            None => format!("valid {}s are {}", self.word, known.join(", ")),
         };
         format!("the {} \"{}\" {}; {hint}", self.word, Escaped(name.as_bytes()), self.unknown)
     }

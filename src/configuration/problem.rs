@@ -123,7 +123,7 @@ impl<'a> Problems<'a> {
     /// Returns them from top to bottom; TOML has sorted the text by its keys.
     pub(crate) fn finish(mut self, cost: Cost) -> Vec<Problem> {
         if self.more > 0 {
-            let message = format!("and {} more that is wrong in this file", self.more);
+            let message = format!("and {} more in this file", self.more);
             self.found.push(Problem { cost, message, place: None, remedy: None });
         }
         self.found

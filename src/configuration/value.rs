@@ -89,7 +89,9 @@ impl<'a> Value<'a> {
             Given::Attribute(text) => shown(text),
             Given::Toml(value) => match value.get_ref() {
                 DeValue::String(text) => shown(text),
-                DeValue::Integer(number) if number.as_str().len() > SHOWN => "so long a number".to_owned(),
+                DeValue::Integer(number) if number.as_str().len() > SHOWN => {
+                    format!("a number of more than {SHOWN} digits")
+                }
                 DeValue::Integer(number) => number.as_str().to_owned(),
                 DeValue::Boolean(value) => value.to_string(),
                 other => format!("a value of type {}", other.type_str()),
@@ -115,7 +117,7 @@ impl<'a> Value<'a> {
     pub(crate) fn pattern(self) -> Result<Pattern, Refusal> {
         let text = self.as_text().ok_or_else(|| self.must_be("a pattern such as \"i-2-*\""))?;
         Pattern::new(text)
-            .map_err(|error| self.refuse(format_args!("is no pattern: {}", Escaped(error.msg.as_bytes()))))
+            .map_err(|error| self.refuse(format_args!("is not a pattern: {}", Escaped(error.msg.as_bytes()))))
     }
 
     /// Reads a whole number of seconds, at least `least`.

@@ -154,7 +154,7 @@ fn read_into(
             Ok(_) if left.is_zero() => return Err(format!("did not end within {} s", TIMEOUT.as_secs())),
             // A signal that came just before the wait does not end it.
             Ok(0) | Err(Errno::INTR) if interrupted() => {
-                return Err("was not waited for, since the hook was told to end".to_owned());
+                return Err("was not read to its end, since a signal ended the hook".to_owned());
             }
             Ok(0) | Err(Errno::INTR) => continue,
             Ok(_) => {}

@@ -18,13 +18,13 @@ pub enum Unreadable {
         valid: usize,
     },
     /// A document type declaration, whose entities can expand without a bound.
-    #[error("has a document type declaration, and none is expanded here")]
+    #[error("has a document type declaration, which is refused")]
     DocumentType,
     /// A declared encoding that is not UTF-8.
-    #[error("declares another encoding than UTF-8")]
+    #[error("declares an encoding other than UTF-8")]
     OtherEncoding,
     /// More costly to parse than its length suggests.
-    #[error("has {0} than any domain of libvirt's")]
+    #[error("has {0} than any domain of libvirt")]
     TooHeavy(Weight),
     /// Against a rule of XML.
     #[error("is not well-formed at line {line}, column {column}")]
@@ -35,10 +35,10 @@ pub enum Unreadable {
         column: u32,
     },
     /// An element without an end.
-    #[error("ends before all of its elements do")]
+    #[error("ends within an element")]
     Unfinished,
     /// Its outermost element is no `<domain>`.
-    #[error("is no <domain>")]
+    #[error("is not a <domain>")]
     NotADomain,
     /// `<hookData>` of the network driver without a network, or with several.
     #[error("has {networks} networks, and not one")]
@@ -66,7 +66,7 @@ pub enum Weight {
 impl fmt::Display for Weight {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Depth => "elements deeper in each other",
+            Self::Depth => "more deeply nested elements",
             Self::Attributes => "more attributes in one element",
             Self::Namespaces => "more namespaces",
             Self::Names => "longer names",

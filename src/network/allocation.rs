@@ -50,7 +50,7 @@ pub struct Allocation {
     /// The bridges and taps behind which it is, where it has something: what comes by one of them is known to come from
     /// within.
     pub links: BTreeSet<String>,
-    /// Its taps that have been told to give back to it what it sends to itself: see [`crate::network::desired::hairpin`].
+    /// Its taps with hairpin mode, enabled by this program.
     pub hairpin_taps: BTreeSet<String>,
 }
 

@@ -190,7 +190,7 @@ impl Names {
 pub(super) struct Until;
 
 impl Until {
-    const OPEN: &[u8] = b"told otherwise";
+    const OPEN: &[u8] = b"resumed";
 
     pub(super) fn write(out: &mut Vec<u8>, value: &Option<Cow<'_, str>>) {
         out.extend_from_slice(value.as_ref().map_or(Self::OPEN, |time| time.as_bytes()));

@@ -219,7 +219,7 @@ kinds! {
         Killing {
             /// The processes that still ran.
             processes: Cow<'a, str>,
-        } => ["sent SIGKILL to what still ran of it: " (processes: Text)]
+        } => ["sent SIGKILL to its remaining processes: " (processes: Text)]
         /// SIGKILL did not end a script.
         Unkillable {
             /// The processes that still run.
@@ -238,7 +238,7 @@ kinds! {
             bytes: u64,
         } => ["not logged by maxOutputBytes: " (bytes: Number) " bytes"]
         /// A filter changed the domain's XML.
-        XmlChanged => ["what it printed is the VM's XML from here on"]
+        XmlChanged => ["its output replaces the VM's XML"]
         /// A filter left the domain's XML as it was.
         XmlUnchanged => ["left the VM's XML as it was"]
         /// A script did not get its turn.

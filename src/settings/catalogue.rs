@@ -96,7 +96,7 @@ static SCRIPT_KEYS: Section<Draft> = Section {
     wrong: |name| match name {
         "domains" => "; it matches no VM",
         "driver" => "; the table is ignored",
-        "filter" => "; what these scripts print is neither taken nor logged",
+        "filter" => "; the output of these scripts is neither used nor logged",
         _ => "; this line is ignored",
     },
     keys: &[

@@ -114,7 +114,7 @@ fn fall_back(problem: Problem, kept: Option<Vec<u8>>, settings: &mut Settings) -
             _ = parse(&text, settings);
             "the last valid version of this file stays in force"
         }
-        None => "the whole file is ignored: what other settings files say, and the defaults, are in force",
+        None => "the whole file is ignored: the other settings files and the defaults are in force",
     };
     Problem { message: format!("{instead}; {}", problem.message), ..problem }
 }

@@ -30,7 +30,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// The folder is owned by another user, or writable by others, so that its content is not trusted.
-    #[error("the folder {0} belongs to somebody else or others may write to it, and is made anew once it is away; fix: mv {0} {0}.old", Quoted::path(.folder))]
+    #[error("the folder {0} is not owned by this user, or is writable by others; fix: mv {0} {0}.old", Quoted::path(.folder))]
     Untrusted {
         /// Its path.
         folder: PathBuf,

@@ -61,7 +61,7 @@ impl fmt::Display for Pause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.until {
             Some(until) => write!(formatter, "paused until {}", record::local_time(until)),
-            None => formatter.write_str("paused until told otherwise"),
+            None => formatter.write_str("paused until resumed"),
         }
     }
 }

@@ -49,10 +49,10 @@ impl Fault {
         match self {
             Self::Owner { path, uid, link } => {
                 let what = if *link { "link " } else { "" };
-                format!("{what}{} belongs to user {uid}, not to root", Quoted::path(path))
+                format!("{what}{} is owned by user {uid}, not by root", Quoted::path(path))
             }
             Self::Writable { path, mode } => {
-                format!("{} may be written to by others than its owner (mode {mode:04o})", Quoted::path(path))
+                format!("{} is writable by users other than its owner (mode {mode:04o})", Quoted::path(path))
             }
             Self::Elsewhere { fault, .. } => fault.reason(),
             Self::SetId { path, mode } => {

@@ -98,7 +98,7 @@ pub enum Unusable {
     #[error("it has been removed since its folder was read")]
     Vanished,
     /// The kernel refused to show it.
-    #[error("it can't be looked at: {0}")]
+    #[error("it cannot be inspected: {0}")]
     Unseen(io::Error),
 }
 

@@ -85,7 +85,7 @@ fn a_hook_that_is_not_executable() {
 fn a_hook_that_others_may_write_to() {
     let host = host!();
     host.shell("chmod o+w /etc/libvirt/hooks/qemu").run();
-    mended(&host, "error", "/etc/libvirt/hooks/qemu", "may be written to by others than its owner");
+    mended(&host, "error", "/etc/libvirt/hooks/qemu", "is writable by users other than its owner");
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn a_script_that_is_not_executable() {
 fn a_script_that_others_may_write_to() {
     let host = host!();
     host.file(START_X, "#!/bin/bash\n", 0o757);
-    mended(&host, "error", START_X, "start_x may be written to by others than its owner (mode 0757)");
+    mended(&host, "error", START_X, "start_x is writable by users other than its owner (mode 0757)");
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn a_script_in_a_folder_that_others_may_write_to() {
     let host = host!();
     host.bash("start_x", ":");
     host.shell("chmod g+w /etc/libvirt/hooks/custom").run();
-    mended(&host, "error", START_X, "/etc/libvirt/hooks/custom may be written to by others than its owner (mode 0775)");
+    mended(&host, "error", START_X, "/etc/libvirt/hooks/custom is writable by users other than its owner (mode 0775)");
 }
 
 #[test]
@@ -301,9 +301,9 @@ fn a_script_a_folder_or_a_link_that_somebody_else_owns() {
         Some(host)
     };
     for (what, words) in [
-        ("/etc/libvirt/hooks/target", "/etc/libvirt/hooks/target belongs to user 4711, not to root"),
-        ("/etc/libvirt/hooks/custom", "/etc/libvirt/hooks/custom belongs to user 4711, not to root"),
-        (START_X, "link /etc/libvirt/hooks/custom/start_x belongs to user 4711, not to root"),
+        ("/etc/libvirt/hooks/target", "/etc/libvirt/hooks/target is owned by user 4711, not by root"),
+        ("/etc/libvirt/hooks/custom", "/etc/libvirt/hooks/custom is owned by user 4711, not by root"),
+        (START_X, "link /etc/libvirt/hooks/custom/start_x is owned by user 4711, not by root"),
     ] {
         let Some(host) = give(what) else { return };
         mended(&host, "error", START_X, words);
@@ -545,7 +545,7 @@ fn a_link_into_a_users_home_gets_a_copy_and_leaves_the_home_its_owner() {
         host.file("/etc/passwd", "root:x:0:0::/root:/bin/sh\n", 0o644);
         let make = format!("chown -R 4711 {home}; ln -s {to} /etc/libvirt/hooks/custom/{link}");
         assert_eq!(host.shell(&make).run().code, Some(0));
-        mended(&host, "error", "/etc/libvirt/hooks/custom/", "belongs to user 4711, not to root");
+        mended(&host, "error", "/etc/libvirt/hooks/custom/", "is owned by user 4711, not by root");
         for path in [home, script] {
             assert_eq!(std::fs::metadata(host.path(path)).expect(path).uid(), 4711, "{path} is as before");
         }

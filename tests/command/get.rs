@@ -150,8 +150,8 @@ fn what_is_no_domain_s_xml_is_a_failure_that_says_so() {
     for (xml, words) in [
         ("", "there is no XML in stdin"),
         ("  \n", "there is no XML in stdin"),
-        ("<network/>", "the XML from stdin can't be read: it is no <domain>"),
-        ("<domain>", "the XML from stdin can't be read: it ends before all of its elements do"),
+        ("<network/>", "the XML from stdin can't be read: it is not a <domain>"),
+        ("<domain>", "the XML from stdin can't be read: it ends within an element"),
         ("<domain/>", "the XML from stdin has no name"),
     ] {
         let finished = host.command(["get", "name"]).stdin(xml).run();

@@ -106,7 +106,7 @@ fn a_pause_and_mistakes_in_the_settings_are_told() {
     let listed = host.command(["list"]).run().stdout;
     let told: Vec<&str> = listed.lines().take(2).collect();
     let expected = [
-        "paused until told otherwise; to have scripts run again: virt-hooks resume",
+        "paused until resumed; to have scripts run again: virt-hooks resume",
         "there are mistakes in the settings; to see them: virt-hooks check",
     ];
     assert_eq!(told, expected);

@@ -87,7 +87,7 @@ fn assert_nothing_fits(host: &Host, arguments: &[&str]) {
     let log = host.read(LOG);
     let time = |line: Option<&str>| line.and_then(|line| line.get(..29)).expect("a time").to_owned();
     let (first, last) = (time(log.lines().next()), time(log.lines().last()));
-    let told = format!("virt-hooks: no record fits; the log goes from {first} to {last}\n");
+    let told = format!("virt-hooks: no record matches; the log goes from {first} to {last}\n");
     assert_eq!(finished.stderr, told, "{arguments:?}");
 }
 
@@ -207,7 +207,7 @@ fn where_nothing_fits_it_is_told_from_when_to_when_the_log_goes() {
         (&["--timeline", "--domain", "db"], "", "no event in which a script ran"),
         (&["--timeline", "-n", "2", "--since", "2027-01-01"], "", "no event in which a script ran"),
     ] {
-        let expected = (stdout.to_owned(), format!("virt-hooks: {what} fits; {goes}"));
+        let expected = (stdout.to_owned(), format!("virt-hooks: {what} matches; {goes}"));
         assert_eq!(told(&host, arguments), expected, "{arguments:?}");
     }
     assert_eq!(told(&host, &["-n", "0"]), (String::new(), String::new()), "which is what was asked for");
@@ -216,9 +216,9 @@ fn where_nothing_fits_it_is_told_from_when_to_when_the_log_goes() {
     let host = with_log("");
     rotated(&host, ".2.gz", &packed("gzip", (lines[..4].join("\n") + "\n").as_bytes()), 24 * 400);
     rotated(&host, ".1.xz", &packed("xz", (lines[4..].join("\n") + "\n").as_bytes()), 24 * 300);
-    let expected = (String::new(), format!("virt-hooks: no record fits; {goes}"));
+    let expected = (String::new(), format!("virt-hooks: no record matches; {goes}"));
     assert_eq!(told(&host, &["--since", "1h"]), expected);
-    let nothing = (String::new(), "virt-hooks: no record fits; the log has no record\n".to_owned());
+    let nothing = (String::new(), "virt-hooks: no record matches; the log has no record\n".to_owned());
     assert_eq!(told(&with_log(""), &[]), nothing);
     assert_eq!(told(&with_log("not ours\n"), &["--failed"]), nothing);
 }
@@ -428,10 +428,10 @@ fn a_wrong_filter_is_told_with_what_is_taken() {
     let host = with_log(DAY);
     for (arguments, words) in [
         (["--operation", "strat"].as_slice(), ["strat", "'start'"].as_slice()),
-        (&["--domain", "[a"], &["--domain [a is no pattern", "* is any text"]),
-        (&["--script", "a**b"], &["--script a**b is no pattern"]),
-        (&["--since", "yesterday"], &["--since yesterday is no time", "90s, 15m, 1h, 7d, 14:22, 2026-11-22"]),
-        (&["--until", "1\u{1b}"], &["--until 1\\x1b is no time"]),
+        (&["--domain", "[a"], &["--domain [a is not a pattern", "* is any text"]),
+        (&["--script", "a**b"], &["--script a**b is not a pattern"]),
+        (&["--since", "yesterday"], &["--since yesterday is not a time", "90s, 15m, 1h, 7d, 14:22, 2026-11-22"]),
+        (&["--until", "1\u{1b}"], &["--until 1\\x1b is not a time"]),
         (&["-n", "x"], &["x"]),
         (&["--follow", "--timeline"], &["--timeline"]),
     ] {
@@ -453,7 +453,11 @@ fn no_log_yet_is_said_and_is_no_failure() {
 fn a_log_that_is_no_file_or_may_not_be_read_is_told() {
     let host = host!();
     host.folder(LOG);
-    assert_fails(&log(&host, &[]).run(), 1, &["/var/log/libvirt/qemu-hook.log can't be read: it is no regular file"]);
+    assert_fails(
+        &log(&host, &[]).run(),
+        1,
+        &["/var/log/libvirt/qemu-hook.log can't be read: it is not a regular file"],
+    );
     let host = host!();
     host.file("tmp/elsewhere", DAY, 0o644);
     std::os::unix::fs::symlink("/tmp/elsewhere", host.path(LOG)).expect("a link");
@@ -468,7 +472,7 @@ fn a_log_that_is_no_file_or_may_not_be_read_is_told() {
     assert_fails(
         &finished,
         1,
-        &["the log /var/log/libvirt/qemu-hook.log may not be read by this user; run this as root"],
+        &["the log /var/log/libvirt/qemu-hook.log cannot be read by this user; run this as root"],
     );
 }
 

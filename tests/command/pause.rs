@@ -33,9 +33,9 @@ fn no_script_runs_and_none_refuses_until_it_is_resumed() {
     assert_eq!(
         said,
         [
-            format!("paused until told otherwise; not run: all_a; {again}"),
-            format!("paused until told otherwise; not run: all_a, start_gate; {again}"),
-            format!("paused until told otherwise; not run: all_a; {again}"),
+            format!("paused until resumed; not run: all_a; {again}"),
+            format!("paused until resumed; not run: all_a, start_gate; {again}"),
+            format!("paused until resumed; not run: all_a; {again}"),
         ]
     );
 
@@ -50,7 +50,7 @@ fn an_event_without_scripts_logs_it_too() {
     let host = host!();
     host.command(["pause"]).run();
     assert_eq!(host.event("started").run().code, Some(0));
-    host.log().assert_says("WARN", "-", "paused until told otherwise; no script would run at this event");
+    host.log().assert_says("WARN", "-", "paused until resumed; no script would run at this event");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_later_pause_takes_an_earlier_one_s_place() {
     host.command(["pause", "--for", "1h"]).run();
     host.command(["pause"]).run();
     assert_eq!(host.event("start").run().code, Some(0));
-    assert!(host.log().text.contains("paused until told otherwise"), "{}", host.log().text);
+    assert!(host.log().text.contains("paused until resumed"), "{}", host.log().text);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn rubbish_in_its_place_is_a_pause_all_the_same() {
     host.command(["pause"]).run();
     host.shell("echo rubbish > /run/virt-hooks/pause/until").run();
     assert_eq!(host.event("start").run().code, Some(0));
-    host.log().assert_says("WARN", "-", "paused until told otherwise; not run: start_a");
+    host.log().assert_says("WARN", "-", "paused until resumed; not run: start_a");
 }
 
 #[test]

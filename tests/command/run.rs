@@ -229,7 +229,7 @@ fn a_pause_does_not_hold_for_what_is_called_by_hand() {
     host.bash("start_a", "touch /tmp/ran");
     host.command(["pause"]).run();
     let finished = host.command(["run", "start", "my-vm"]).run();
-    assert!(finished.stderr.starts_with("paused until told otherwise, for libvirt's events; "), "{}", finished.stderr);
+    assert!(finished.stderr.starts_with("paused until resumed, for libvirt's events; "), "{}", finished.stderr);
     assert!(host.path("/tmp/ran").exists());
 }
 

@@ -56,7 +56,7 @@ fn what_runs_now_is_shown_and_ended_as_at_its_deadline() {
     let log = host.log();
     log.assert_only_records();
     log.assert_says("WARN", "start_1-hang", "virt-hooks stop; still running: ");
-    log.assert_says("WARN", "start_1-hang", "sent SIGKILL to what still ran of it");
+    log.assert_says("WARN", "start_1-hang", "sent SIGKILL to its remaining processes");
     log.assert_says("WARN", "start_1-hang", "ended by virt-hooks stop after ");
     log.assert_says("INFO", "start_2-next", "exited with 0");
     let (code, status) = json(&host);

@@ -132,7 +132,7 @@ fn sleeps_uninterruptibly(commands: &str) {
     let log = host.log();
     log.assert_only_records();
     log.assert_says("WARN", "start_x", "its 1 s are over; still running: ");
-    log.assert_says("WARN", "start_x", "sent SIGKILL to what still ran of it: ");
+    log.assert_says("WARN", "start_x", "sent SIGKILL to its remaining processes: ");
     log.assert_says("ERROR", "start_x", "timed out after 1 s");
     assert_witnessed(&host);
     assert!(!host.path("/tmp/ran").exists());

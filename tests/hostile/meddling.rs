@@ -33,7 +33,7 @@ fn a_script_that_is_replaced_before_its_turn_is_judged_as_what_it_is_by_then() {
         ("rm start_b; mkdir start_b", "WARN", "it is a folder"),
         ("rm start_b; mkfifo -m 755 start_b", "WARN", "not started: it is a FIFO, not a file"),
         ("ln -sf /nowhere start_b", "WARN", "it is a dangling link"),
-        ("rm start_b; ln -s start_b start_b", "WARN", "it can't be looked at: "),
+        ("rm start_b; ln -s start_b start_b", "WARN", "it cannot be inspected: "),
         (": > start_b", "WARN", "not started: it is empty"),
         (
             "mkdir /tmp/open; chmod 777 /tmp/open; mv start_b /tmp/open; ln -s /tmp/open/start_b .",

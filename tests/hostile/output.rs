@@ -157,7 +157,7 @@ fn a_script_that_prints_without_end_is_ended_at_its_deadline() {
         }
     });
     let said = said.concat();
-    assert!(said.contains("start_x: sent SIGKILL to what still ran of it: "), "{said}");
+    assert!(said.contains("start_x: sent SIGKILL to its remaining processes: "), "{said}");
     assert!(said.contains("start_x: timed out after 1 s"), "{said}");
     assert!(said.contains("all_zz_witness: exited with 0"), "{said}");
 }

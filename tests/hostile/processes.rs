@@ -39,7 +39,7 @@ fn a_script_that_ignores_sigterm_is_killed_after_the_grace_period() {
     host.bash("start_x", "trap '' TERM; echo $$ > /tmp/left; while :; do sleep 0.1; done");
     let finished = unharmed_within(BOUND, host.event("start"));
     assert!(finished.took >= Duration::from_secs(2), "it had its grace period");
-    host.log().assert_says("WARN", "start_x", "sent SIGKILL to what still ran of it: ");
+    host.log().assert_says("WARN", "start_x", "sent SIGKILL to its remaining processes: ");
     host.log().assert_says("ERROR", "start_x", "timed out after 1 s, ended after ");
     assert_ended(&host);
     assert_witnessed(&host);

@@ -155,7 +155,7 @@ fn a_dangling_link_is_told_what_is_missing() {
 fn a_link_that_leads_to_itself_is_given_up() {
     let host = host!();
     symlink("start_x", host.path(CUSTOM).join("start_x")).unwrap();
-    one_line(&host, "start_x", "WARN", "it can't be looked at: ");
+    one_line(&host, "start_x", "WARN", "it cannot be inspected: ");
 }
 
 #[test]

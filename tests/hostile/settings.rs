@@ -42,7 +42,7 @@ fn an_unknown_key_costs_itself_and_is_told_the_nearest_known_one() {
         "zzz = 1\n",
         &[
             "line 1, column 1: the key \"zzz\" is not known and is ignored; \
-             the keys here are timeoutSeconds, graceSeconds, eventTimeoutSeconds, maxOutputBytes, trust, script",
+             valid keys are timeoutSeconds, graceSeconds, eventTimeoutSeconds, maxOutputBytes, trust, script",
             "  1 | zzz = 1",
             "    | ^^^",
         ],
@@ -69,7 +69,7 @@ fn a_wrong_value_costs_itself() {
         ("script = 1", "\"script\" is written [[script]], in double brackets; it is ignored"),
         ("[[script]]", "this [[script]] has no \"name\"; it is ignored"),
         ("[[script]]\nname = 5", "\"name\" must be a pattern such as \"i-2-*\", not 5; this line is ignored"),
-        ("[[script]]\nname = \"a[\"", "\"name\" is no pattern: "),
+        ("[[script]]\nname = \"a[\"", "\"name\" is not a pattern: "),
         (
             "[[script]]\nname = \"a\"\nonFailure = \"stop\"",
             "\"onFailure\" must be \"continue\" or \"abort\", not \"stop\"; this line is ignored",
@@ -91,7 +91,7 @@ fn a_wrong_value_costs_itself() {
         ),
         (
             "[[script]]\nname = \"a\"\nfilter = \"yes\"",
-            "\"filter\" must be true or false, not \"yes\"; what these scripts print is neither taken nor logged",
+            "\"filter\" must be true or false, not \"yes\"; the output of these scripts is neither used nor logged",
         ),
         (
             "[[script]]\nname = \"a\"\nfiltr = true",
@@ -117,7 +117,7 @@ fn a_file_that_is_no_toml_leaves_the_defaults_in_force() {
     told(
         "timeoutSeconds = 1\n[[script\n",
         &[
-            "line 2, column 9: the whole file is ignored: what other settings files say, and the defaults, are in force; \
+            "line 2, column 9: the whole file is ignored: the other settings files and the defaults are in force; \
              unclosed array table, expected `]]`",
             "  2 | [[script",
             "    |         ^",
@@ -252,7 +252,7 @@ fn however_much_is_wrong_a_few_lines_are_logged_and_the_scripts_run() {
         assert_witnessed(&host);
         let log = host.log();
         log.assert_only_records();
-        log.assert_says("ERROR", "-", " more that is wrong in this file");
+        log.assert_says("ERROR", "-", " more in this file");
         assert!(log.text.len() < 40_000, "{} bytes", log.text.len());
     }
 }

@@ -128,7 +128,7 @@ fn a_filter_moves_a_guest_to_another_bridge() {
 
     assert!(reply.success, "{reply:?}\n{}", destination.log());
     arrived(&guest, &source, &destination);
-    assert!(destination.log().contains("migrate_bridge.sh: what it printed is the VM's XML from here on"));
+    assert!(destination.log().contains("migrate_bridge.sh: its output replaces the VM's XML"));
 }
 
 #[test]

@@ -84,24 +84,22 @@ fn non_ascii_xml_is_rewritten_whatever_the_locale() {
 #[test]
 fn a_document_type_is_refused_and_never_expanded() {
     let xml = domain(&["&b;"]);
-    refused(format!("<!DOCTYPE domain>{xml}"), "has a document type declaration, and none is expanded here");
+    refused(format!("<!DOCTYPE domain>{xml}"), "has a document type declaration, which is refused");
     refused(
         format!("<!DOCTYPE d [<!ENTITY b 'cloudVirBr100'>]>{xml}"),
-        "has a document type declaration, and none is expanded here",
+        "has a document type declaration, which is refused",
     );
     refused(
         format!("<!DOCTYPE d [<!ENTITY b SYSTEM 'file:///etc/shadow'>]>{xml}"),
-        "has a document type declaration, and none is expanded here",
+        "has a document type declaration, which is refused",
     );
     let mut bomb = "<!DOCTYPE d [<!ENTITY a0 'ha'>".to_owned();
     for level in 1..60 {
         let below = format!("&a{};", level - 1).repeat(10);
         _ = write!(bomb, "<!ENTITY a{level} '{below}'>");
     }
-    let finished = refused(
-        format!("{bomb}]>{}", domain(&["&a59;"])),
-        "has a document type declaration, and none is expanded here",
-    );
+    let finished =
+        refused(format!("{bomb}]>{}", domain(&["&a59;"])), "has a document type declaration, which is refused");
     assert!(finished.took < Duration::from_secs(15), "{:?}", finished.took);
 }
 
@@ -119,7 +117,7 @@ fn what_is_not_well_formed_is_refused_with_its_place() {
     ] {
         refused(&bad, &format!("is not well-formed at line {line}, column {column}"));
     }
-    refused(good.replace("</domain>\n", ""), "ends before all of its elements do");
+    refused(good.replace("</domain>\n", ""), "ends within an element");
     refused("plain text", "is not well-formed at line 1, column 1");
     refused(" \n", "is not well-formed at line 1, column 1");
 }
@@ -131,8 +129,8 @@ fn what_is_no_text_or_no_domain_is_refused() {
     let utf16: Vec<u8> = "\u{feff}".encode_utf16().chain(xml.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     refused(utf16, "is not UTF-8 from byte 0 on");
     refused([0; 100], "is not well-formed at line 1, column 1");
-    refused("<network><name>vm</name></network>", "is no <domain>");
-    refused("<domain xmlns='urn:x'/>", "is no <domain>");
+    refused("<network><name>vm</name></network>", "is not a <domain>");
+    refused("<domain xmlns='urn:x'/>", "is not a <domain>");
 }
 
 #[test]
@@ -171,7 +169,7 @@ const BOUND: Duration = Duration::from_secs(15);
 fn what_would_cost_more_than_its_length_is_refused_at_once() {
     let many = |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
     let within = |xml: &str| domain(&["cloudVirBr100"]).replace("<devices>", &format!("{xml}<devices>"));
-    let depth = "has elements deeper in each other than any domain of libvirt's";
+    let depth = "has more deeply nested elements than any domain of libvirt";
     let deep = |levels: usize| format!("{}{}", "<a>".repeat(levels), "</a>".repeat(levels));
     let attributes = |count: usize| format!("<a {}/>", many(count, &|number| format!("a{number}='' ")));
     let namespaces = |count: usize| many(count, &|number| format!("<a xmlns:n{number}='{number}'/>"));
@@ -183,15 +181,15 @@ fn what_would_cost_more_than_its_length_is_refused_at_once() {
         (deep(300), depth),
         (format!("<!-- </a></a> -->{}", deep(300)), depth),
         (format!("<![CDATA[{}]]>{}", "</a>".repeat(300), deep(300)), depth),
-        (attributes(200_000), "has more attributes in one element than any domain of libvirt's"),
-        (attributes(300), "has more attributes in one element than any domain of libvirt's"),
-        (namespaces(100_000), "has more namespaces than any domain of libvirt's"),
-        (long_namespaces, "has more namespaces than any domain of libvirt's"),
-        (prefixed(33), "has more attributes in one element than any domain of libvirt's"),
-        (format!("<{}/>", "a".repeat(60_000)), "has longer names than any domain of libvirt's"),
-        (format!("<!-- {} -->", "<".repeat(6 << 20)), "has more markup than any domain of libvirt's"),
-        (format!("<!-- {} -->", "=".repeat(6 << 20)), "has more markup than any domain of libvirt's"),
-        ("<a/>".repeat(1 << 20), "has more markup than any domain of libvirt's"),
+        (attributes(200_000), "has more attributes in one element than any domain of libvirt"),
+        (attributes(300), "has more attributes in one element than any domain of libvirt"),
+        (namespaces(100_000), "has more namespaces than any domain of libvirt"),
+        (long_namespaces, "has more namespaces than any domain of libvirt"),
+        (prefixed(33), "has more attributes in one element than any domain of libvirt"),
+        (format!("<{}/>", "a".repeat(60_000)), "has longer names than any domain of libvirt"),
+        (format!("<!-- {} -->", "<".repeat(6 << 20)), "has more markup than any domain of libvirt"),
+        (format!("<!-- {} -->", "=".repeat(6 << 20)), "has more markup than any domain of libvirt"),
+        ("<a/>".repeat(1 << 20), "has more markup than any domain of libvirt"),
         (format!("<a>{}</a>", "x".repeat(8 << 20)), "is longer than 8388608 bytes"),
     ] {
         let finished = refused(within(&xml), why);
@@ -232,7 +230,7 @@ fn xml_that_does_not_end_is_not_acted_upon() {
 #[test]
 fn what_libvirts_parser_refuses_is_refused() {
     let xml = domain(&["cloudVirBr100"]);
-    let elsewhere = "declares another encoding than UTF-8";
+    let elsewhere = "declares an encoding other than UTF-8";
     for encoding in ["UTF-16", "ISO-8859-15", "IBM037", "bogus"] {
         refused(format!("<?xml version='1.0' encoding='{encoding}'?>{xml}"), elsewhere);
     }
@@ -275,7 +273,7 @@ fn a_hook_that_is_told_to_end_while_the_xml_is_awaited_ends() {
     let output = call.output();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"".as_slice()));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    host.log().assert_says("WARN", "-", "was not waited for, since the hook was told to end");
+    host.log().assert_says("WARN", "-", "was not read to its end, since a signal ended the hook");
     drop(writer);
 }
 

@@ -23,7 +23,7 @@ fn what_a_filter_prints_on_migrate_and_restore_is_the_new_xml() {
         let finished = host.event(operation).stdin(domain(&["virbr0"])).run();
         assert_eq!((finished.code, finished.stdout), (Some(0), domain(&["virbr7"])), "{operation}");
         assert_eq!(host.read("/tmp/z"), domain(&["virbr7"]), "a later script gets the XML as it stands");
-        host.log().assert_says("INFO", "all_filter", "what it printed is the VM's XML from here on");
+        host.log().assert_says("INFO", "all_filter", "its output replaces the VM's XML");
         host.log().assert_says("INFO", "all_filter", "exited with 0");
         assert!(!host.log().text.contains("stdout: <"), "{}", host.log().text);
         assert!(!host.log().text.contains(PASSWORD));
@@ -94,7 +94,7 @@ fn what_is_not_the_same_vm_is_not_taken() {
     not_taken("sed '/name/d'", &because("the output has another name than the VM"));
     not_taken("sed 's/5f2f/5f2e/'", &because("the output has another uuid than the VM"));
     not_taken("sed '/uuid/d'", &because("the output has another uuid than the VM"));
-    not_taken("echo '<network/>'", &because("the output is no <domain>"));
+    not_taken("echo '<network/>'", &because("the output is not a <domain>"));
     not_taken("cat; printf '\\0'", &because("the output is not well-formed at line"));
     not_taken("cat; printf '\\377'", &because("the output is not UTF-8 from byte"));
     not_taken("head -c 9000000 /dev/zero | tr '\\0' x", &because("the output is longer than 8388608 bytes"));
@@ -105,7 +105,7 @@ fn xml_that_can_not_be_read_can_not_be_filtered() {
     let whole = domain(&["virbr0"]);
     for (xml, why) in [
         (format!("<!DOCTYPE d>{whole}"), "the VM's XML has a document type declaration"),
-        (whole.replace("</domain>", ""), "the VM's XML ends before all of its elements do"),
+        (whole.replace("</domain>", ""), "the VM's XML ends within an element"),
     ] {
         let host = with_filters(&[("all_filter", &format!("cat > /dev/null; echo '{whole}'"))]);
         let finished = host.event("restore").stdin(&xml).run();
@@ -147,7 +147,7 @@ fn where_the_settings_are_unclear_nothing_is_taken_and_nothing_logged() {
     log.assert_says(
         "ERROR",
         "-",
-        "\"filter\" must be true or false, not \"true\"; what these scripts print is neither taken",
+        "\"filter\" must be true or false, not \"true\"; the output of these scripts is neither used",
     );
     log.assert_says("INFO", "migrate_a", "stderr: why");
     assert!(!log.text.contains("stdout: "), "{}", log.text);

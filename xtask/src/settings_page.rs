@@ -28,7 +28,7 @@ const PATTERNS_ARE: &str = "A pattern stands for whole names, and capitals matte
 const MISTAKES: [&str; 3] = [
     "An unknown key, or a value that a key can't take, costs only that key: it is ignored, the default or what an earlier file said \
      is in force, and the log says where it is, with the nearest known key. In `domains` it matches no VM, and with a `filter` \
-     that is neither `true` nor `false` what the script prints is neither taken nor logged, so that a mistake lets nothing \
+     that is neither `true` nor `false` the script's output is neither used nor logged, so that a mistake lets nothing \
      loose.",
     "A file that can't be read as TOML at all counts as it was when it last could, so that a typing error neither opens a gate nor \
      lets a script loose on other VMs. If it never could, it is ignored as a whole.",

@@ -73,7 +73,7 @@ fn why_not_writable(log: &Path) -> Option<(String, String)> {
         }
         Ok(_) => {}
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-        Err(error) => return Some((format!("it can't be looked at: {error}"), format!("ls -l {}", shell(log)))),
+        Err(error) => return Some((format!("it cannot be inspected: {error}"), format!("ls -l {}", shell(log)))),
     }
     // Where it is missing it is made, and the folder above it as well.
     let target = if there.is_ok() { log.to_owned() } else { nearest(log) };

@@ -106,7 +106,7 @@ impl fmt::Display for Foreign {
             Self::NotAFile(what) => formatter.write_str(what),
             Self::Empty => formatter.write_str("an empty file"),
             Self::File(line) => write!(formatter, "a file that begins with: {}", Escaped(line)),
-            Self::Unseen(error) => write!(formatter, "something that can't be looked at: {error}"),
+            Self::Unseen(error) => write!(formatter, "something that cannot be inspected: {error}"),
         }
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn log(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     out.flush()?;
     if !found && existing && arguments.lines != Some(0) {
         // Without a reader of stderr there is nobody to inform.
-        _ = writeln!(std::io::stderr(), "virt-hooks: {what} fits; {}", Span::of(paths.log())?);
+        _ = writeln!(std::io::stderr(), "virt-hooks: {what} matches; {}", Span::of(paths.log())?);
     }
     Ok(ExitCode::from(u8::from(selection.is_faulty())))
 }

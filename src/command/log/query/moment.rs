@@ -44,7 +44,7 @@ impl Moment {
             Some(time) => Ok(Self { time, told: None }),
             None => {
                 let text = Quoted::bytes(text.as_bytes());
-                Err(Failure::usage(format_args!("{option} {text} is no time; taken are {FORMS}")))
+                Err(Failure::usage(format_args!("{option} {text} is not a time; use {FORMS}")))
             }
         }
     }

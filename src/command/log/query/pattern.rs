@@ -20,7 +20,7 @@ impl NamePattern {
         let pattern = Pattern::new(text).map_err(|error| {
             let (text, why) = (Quoted::bytes(text.as_bytes()), Escaped(error.msg.as_bytes()));
             Failure::usage(format_args!(
-                "{option} {text} is no pattern: {why}; * is any text, ? any character, [a-f] one of these, [*] a star"
+                "{option} {text} is not a pattern: {why}; * is any text, ? any character, [a-f] one of these, [*] a star"
             ))
         })?;
         let only = (!text.contains(['*', '?', '['])).then(|| text.as_bytes().to_vec());

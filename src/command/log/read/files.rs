@@ -203,7 +203,7 @@ pub(crate) fn open_current(path: &Path) -> Result<Option<(File, Metadata)>, Fail
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let path = Quoted::path(path);
-            Err(Failure::failed(format_args!("the log {path} may not be read by this user; run this as root")))
+            Err(Failure::failed(format_args!("the log {path} cannot be read by this user; run this as root")))
         }
         Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
             let (log, remove) = (Quoted::path(path), shell(path));
@@ -220,7 +220,7 @@ fn open(path: &Path, more: OFlags) -> io::Result<(File, Metadata)> {
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let status = file.metadata()?;
     if !status.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     Ok((file, status))
 }

@@ -274,7 +274,7 @@ fn a_name_that_is_no_utf_8_is_matched_by_what_is_wild() {
 fn of_many_problems_the_first_are_told() {
     let (everything, problems) = all(&"[[forward]]\ndomain = \"a\"\nport = 0\n".repeat(1000));
     assert_eq!((everything.tables.len(), problems.len()), (0, 21));
-    assert_eq!(problems[20].to_string(), "and 980 more that is wrong in this file");
+    assert_eq!(problems[20].to_string(), "and 980 more in this file");
     assert_eq!(problems[19].place.as_ref().map(|place| place.line), Some(60));
 }
 

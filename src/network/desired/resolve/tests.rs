@@ -110,7 +110,7 @@ fn what_can_not_be_had_is_told_with_what_mends_it() {
         (PLAIN.to_owned(), "port = 80", vec!["on no libvirt network that gives out any addresses", "write \"to\""]),
         (on("bridged"), "port = 80", vec!["on no libvirt network"]),
         (on("gone"), "port = 80", vec!["\"gone\" reserves", "no libvirt network of that name"]),
-        (on("broken"), "port = 80", vec!["\"broken\" reserves", "ends before all of its elements do"]),
+        (on("broken"), "port = 80", vec!["\"broken\" reserves", "ends within an element"]),
         (
             on("nat"),
             "port = 80",
