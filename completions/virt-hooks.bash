@@ -22,6 +22,9 @@ _virt__hooks() {
             virt__hooks,get)
                 cmd="virt__hooks__subcmd__get"
                 ;;
+            virt__hooks,import)
+                cmd="virt__hooks__subcmd__import"
+                ;;
             virt__hooks,install)
                 cmd="virt__hooks__subcmd__install"
                 ;;
@@ -55,14 +58,17 @@ _virt__hooks() {
             virt__hooks,uninstall)
                 cmd="virt__hooks__subcmd__uninstall"
                 ;;
+            virt__hooks__subcmd__import,libvirt-hook-qemu)
+                cmd="virt__hooks__subcmd__import__subcmd__libvirt__subcmd__hook__subcmd__qemu"
+                ;;
+            virt__hooks__subcmd__import,vfio-tools)
+                cmd="virt__hooks__subcmd__import__subcmd__vfio__subcmd__tools"
+                ;;
             virt__hooks__subcmd__network,apply)
                 cmd="virt__hooks__subcmd__network__subcmd__apply"
                 ;;
             virt__hooks__subcmd__network,check)
                 cmd="virt__hooks__subcmd__network__subcmd__check"
-                ;;
-            virt__hooks__subcmd__network,import)
-                cmd="virt__hooks__subcmd__network__subcmd__import"
                 ;;
             virt__hooks__subcmd__network,status)
                 cmd="virt__hooks__subcmd__network__subcmd__status"
@@ -74,7 +80,7 @@ _virt__hooks() {
 
     case "${cmd}" in
         virt__hooks)
-            opts="-h -V --root --help --version install uninstall check list run log new get network status stop pause resume"
+            opts="-h -V --root --help --version install uninstall check list run log new get network status stop import pause resume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -144,6 +150,69 @@ _virt__hooks() {
                     fi
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__import)
+            opts="-h --root --help vfio-tools libvirt-hook-qemu"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__import__subcmd__libvirt__subcmd__hook__subcmd__qemu)
+            opts="-h --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        virt__hooks__subcmd__import__subcmd__vfio__subcmd__tools)
+            opts="-h --write --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -299,7 +368,7 @@ _virt__hooks() {
             return 0
             ;;
         virt__hooks__subcmd__network)
-            opts="-h --root --help status apply check import"
+            opts="-h --root --help status apply check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -342,27 +411,6 @@ _virt__hooks() {
             ;;
         virt__hooks__subcmd__network__subcmd__check)
             opts="-h --json --root --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --root)
-                    COMPREPLY=()
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o plusdirs
-                    fi
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        virt__hooks__subcmd__network__subcmd__import)
-            opts="-h --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -38,6 +38,7 @@ complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "get" -d 'For 
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "network" -d 'Forwards and routes that are declared for VMs: show them, make them so'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "status" -d 'Show the hook, the scripts that run now, recent failures and networking on one screen'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "stop" -d 'End a script that runs, as at its deadline'
+complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "import" -d 'Take over what another hook\'s users have'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "pause" -d 'Run no script until told'
 complete -c virt-hooks -n "__fish_virt_hooks_needs_command" -f -a "resume" -d 'Run scripts again'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand install" -l drivers -d 'Install the hooks of these libvirt drivers as well, such as network,lxc. Those that are installed are updated' -r -f -a "qemu\t''
@@ -127,12 +128,11 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l root -d 'T
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l live -d 'Of the live XML of the event\'s VM, whatever is on stdin'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -l json -d 'As JSON: a text, an array of texts, or for interfaces an array of objects'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand get" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -s h -l help -d 'Print help'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "status" -d 'Show what is declared, what is there, what is missing, and what is somebody else\'s'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "apply" -d 'Make the host as declared, for all VMs that run'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "check" -d 'Tell what keeps declared forwards and routes from working, and what mends it'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check import" -f -a "import" -d 'Turn hooks.json of libvirt-hook-qemu into declarations, and print them'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check" -f -a "status" -d 'Show what is declared, what is there, what is missing, and what is somebody else\'s'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check" -f -a "apply" -d 'Make the host as declared, for all VMs that run'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and not __fish_seen_subcommand_from status apply check" -f -a "check" -d 'Tell what keeps declared forwards and routes from working, and what mends it'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -l json -d 'As a JSON array of {domain, kind, what, state, reason, connections, source}'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
@@ -143,13 +143,20 @@ complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fis
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from check" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from check" -l json -d 'As a JSON array of {severity, subject, message, remedy}'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from import" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
-complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand network; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand status" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand status" -l json -d 'As a JSON object {ok, hook, running, failed, network}'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand status" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand stop" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand import; and not __fish_seen_subcommand_from vfio-tools libvirt-hook-qemu" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand import; and not __fish_seen_subcommand_from vfio-tools libvirt-hook-qemu" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand import; and not __fish_seen_subcommand_from vfio-tools libvirt-hook-qemu" -f -a "vfio-tools" -d 'Show how a tree of scripts of VFIO-Tools\' helper goes into custom/; with --write, do it'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand import; and not __fish_seen_subcommand_from vfio-tools libvirt-hook-qemu" -f -a "libvirt-hook-qemu" -d 'Turn hooks.json of libvirt-hook-qemu into declarations, and print them'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand import; and __fish_seen_subcommand_from vfio-tools" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand import; and __fish_seen_subcommand_from vfio-tools" -l write -d 'Carry the plan out'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand import; and __fish_seen_subcommand_from vfio-tools" -s h -l help -d 'Print help'
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand import; and __fish_seen_subcommand_from libvirt-hook-qemu" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
+complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand import; and __fish_seen_subcommand_from libvirt-hook-qemu" -s h -l help -d 'Print help'
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -l for -d 'How long: 90s, 15m, 1h, 1d' -r -f
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -l root -d 'Take every place under this folder instead of the host\'s own: for images, trials and tests' -r -f -a "(__fish_complete_directories)"
 complete -c virt-hooks -n "__fish_virt_hooks_using_subcommand pause" -s h -l help -d 'Print help'

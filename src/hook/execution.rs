@@ -78,10 +78,10 @@ impl Runner<'_> {
         }
         let mut output = Output::of(settings.filter, self.operation);
         let mut allowance = Allowance::of(self.settings.max_output, self.settings.max_output);
-        let mut run = self.supervise(script, None, stdin, timeout, &mut output, &mut allowance, last_words);
+        let mut run = self.supervise(script, stdin, timeout, &mut output, &mut allowance, last_words);
         if run.as_ref().is_err_and(|error| is_for_a_shell(script, error)) {
             let stdin = self.stdin(script);
-            run = self.supervise(script, Some(SHELL), stdin, timeout, &mut output, &mut allowance, last_words);
+            run = self.supervise(&script.run_by(SHELL), stdin, timeout, &mut output, &mut allowance, last_words);
         }
         let outcome = match run {
             Ok((outcome, held)) => {
@@ -123,7 +123,6 @@ impl Runner<'_> {
     fn supervise(
         &mut self,
         script: &Script,
-        shell: Option<&str>,
         stdin: Stdio,
         timeout: Duration,
         output: &mut Output,
@@ -145,7 +144,7 @@ impl Runner<'_> {
         let stops = stop::requests(self.paths);
         let arguments = self.event.arguments();
         let behind_path = || [&[script.path().as_os_str().to_owned()], arguments].concat();
-        let of_shell = shell.map(|shell| (shell, behind_path()));
+        let of_shell = script.shell().map(|shell| (shell, behind_path()));
         let launch = Launch {
             program: of_shell.as_ref().map_or(script.path(), |(shell, _)| Path::new(shell)),
             arguments: of_shell.as_ref().map_or(arguments, |(_, arguments)| arguments),

@@ -2,6 +2,7 @@
 
 mod folder;
 mod interpreter;
+mod listing;
 mod misnamed;
 mod name;
 mod not_started;
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 use crate::paths::Paths;
 
-pub use self::folder::{FolderError, discover};
+pub use self::folder::discover;
 pub use self::interpreter::{interpreter_of, is_plain_text, why_it_would_not_start, why_not_started};
+pub use self::listing::FolderError;
 pub use self::misnamed::meant;
 pub use self::name::{Scope, is_leftover, order, rest_for};
 pub use self::not_started::{Cause, NotStarted};
@@ -29,6 +31,8 @@ pub struct Script {
     /// What records call it: its path below `custom/`, or for others below the folder of the hook.
     label: Vec<u8>,
     origin: Origin,
+    /// The shell that runs it, where the kernel can't.
+    shell: Option<&'static str>,
 }
 
 /// Where a script comes from, by which its defaults differ.
@@ -54,7 +58,13 @@ impl Script {
     /// One that every domain shares.
     fn shared(folder: &Path, file_name: &OsStr) -> Self {
         let label = file_name.as_bytes().to_vec();
-        Self { path: folder.join(file_name), label, file_name: file_name.to_owned(), origin: Origin::Custom }
+        Self {
+            path: folder.join(file_name),
+            label,
+            file_name: file_name.to_owned(),
+            origin: Origin::Custom,
+            shell: None,
+        }
     }
 
     /// One from a domain's own folder.
@@ -66,7 +76,7 @@ impl Script {
     /// One that has been found before.
     pub fn at(path: PathBuf, label: &[u8]) -> Self {
         let file_name = path.file_name().unwrap_or_default().to_owned();
-        Self { file_name, label: label.to_vec(), path, origin: Origin::Custom }
+        Self { file_name, label: label.to_vec(), path, origin: Origin::Custom, shell: None }
     }
 
     /// The hook that was kept, if there is one. It runs after all others.
@@ -74,6 +84,16 @@ impl Script {
         let path = paths.kept_link();
         rustix::fs::lstat(&path).ok()?;
         Some(Self { origin: Origin::Kept, ..Self::at(path, &kept_label(paths)) })
+    }
+
+    /// Returns the same script, run by this shell.
+    pub fn run_by(&self, shell: &'static str) -> Self {
+        Self { shell: Some(shell), ..self.clone() }
+    }
+
+    /// Returns the shell that runs it, if the kernel does not.
+    pub const fn shell(&self) -> Option<&'static str> {
+        self.shell
     }
 
     /// Returns where it comes from.

@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::folder::{FolderError, read};
+use super::listing::{FolderError, read};
 use super::{Origin, Script};
 use crate::driver::Event;
 use crate::paths::Paths;

@@ -30,7 +30,7 @@ impl Look<'_> {
     fn of_tree(&self, paths: &Paths, path: PathBuf, domain: &OsStr, scope: Scope) -> Option<Entry> {
         let is_file = fs::metadata(&path).is_ok_and(|status| status.is_file() && status.len() > 0);
         let masked = fs::canonicalize(&path).is_ok_and(|target| target == Path::new("/dev/null"));
-        if !(is_file && looks_like_a_program(&path)) && !masked {
+        if !(masked || is_file && looks_like_a_program(&path)) {
             return None;
         }
         let script = Script::of_tree(paths, path);

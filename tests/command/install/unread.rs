@@ -11,9 +11,10 @@ fn fixed(host: &Host, subject: &str, words: &str) -> String {
         serde_json::from_str(&host.command(["check", "--json"]).run().stdout).expect("JSON")
     };
     let [finding] = found(host).try_into().expect("one finding");
-    assert_eq!(finding["subject"], subject);
-    assert!(finding["message"].as_str().unwrap_or_default().contains(words), "{finding}");
-    let remedy = finding["remedy"].as_str().unwrap_or_default().to_owned();
+    let field = |name: &str| finding.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    assert_eq!(field("subject"), subject);
+    assert!(field("message").contains(words), "{finding}");
+    let remedy = field("remedy");
     let ran = host.shell(&remedy).run();
     assert_eq!(ran.code, Some(0), "{remedy}: {}", ran.stderr);
     assert_eq!(found(host), [serde_json::Value::Null; 0], "after {remedy}");
