@@ -1,6 +1,7 @@
 //! One event, top to bottom: what the specification says that the script does when libvirt calls it.
 
 pub mod background;
+pub(crate) mod called;
 pub mod detached;
 mod exclusive;
 mod execution;
@@ -70,6 +71,9 @@ pub fn main(driver: &'static Driver, arguments: Vec<OsString>) -> ExitCode {
     let paths = session::paths().of(driver);
     let occasion = if session::is_one() { Occasion::Session } else { Occasion::Call };
     panic::never_fails_a_vm(&paths, &event, std::process::id());
+    if occasion == Occasion::Call {
+        called::record(&paths, driver);
+    }
     let mut journal = Journal::new(paths.log(), &event, std::process::id());
     let document = Document::new(if driver.dump.is_some() { Input::Stdin } else { Input::Nothing });
     let conclusion = handle(&event, occasion, document, &paths, &mut journal, interruption);

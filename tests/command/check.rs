@@ -129,6 +129,38 @@ fn a_hook_that_libvirt_has_perhaps_not_noticed() {
 }
 
 #[test]
+fn a_hook_that_was_away_when_libvirt_looked() {
+    let away_and_back = "cd /etc/libvirt/hooks; mv qemu away; sleep 0.1; mv away qemu";
+    let host = host!();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    with_daemon(&host, "now");
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    // The hook was called in the time of an earlier daemon, which proves nothing of this one.
+    assert_eq!(host.event("start").run().code, Some(0));
+    assert_eq!(host.shell(away_and_back).run().code, Some(0));
+    mended(&host, "warning", "/etc/libvirt/hooks/qemu", "it came to its place after libvirtd started");
+    testbed::eventually("install reloads it, though all is there already", || host.path("/tmp/reloaded").exists());
+}
+
+#[test]
+fn a_hook_that_this_daemon_has_called_is_known_to_it() {
+    let host = host!();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let calls = "#!/bin/bash\nmv /etc/libvirt/hooks/qemu /tmp/away; sleep 0.1; mv /tmp/away /etc/libvirt/hooks/qemu\n\
+                 /etc/libvirt/hooks/qemu vm release end -; touch /tmp/called; while :; do sleep 0.1; done\n";
+    host.file("/tmp/libvirtd", calls, 0o755);
+    let daemon = host.shell("exec /tmp/libvirtd").spawn();
+    host.file("/tmp/left", daemon.pid().to_string(), 0o644);
+    host.file("/run/libvirtd.pid", daemon.pid().to_string(), 0o644);
+    testbed::eventually("it has called", || host.path("/tmp/called").exists());
+    assert_eq!(host.command(["check", "--json"]).run().stdout, "[]\n");
+    let called = host.path(format!("/run/virt-hooks/called/{}", daemon.pid()));
+    assert!(called.exists());
+    // A call by another program is none of libvirt's.
+    assert_eq!(std::fs::read_dir(called.parent().expect("a folder")).expect("a folder").count(), 1);
+}
+
+#[test]
 fn a_hook_that_a_package_has_upgraded_is_known_to_libvirt() {
     let upgrade = "sleep 0.1; cd /etc/libvirt/hooks; cp qemu qemu.dpkg-new; mv qemu.dpkg-new qemu";
     // What was there when the daemon started; or what the hook has left since, which only libvirt has had called.

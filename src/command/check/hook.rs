@@ -12,6 +12,7 @@ use crate::command::call;
 use crate::command::host::daemon::{Daemon, FirstInstalled, Reload};
 use crate::command::host::hook_file::{HookFile, is_there, is_this_build};
 use crate::command::host::kept::{installed_at, is_beside, missing_links};
+use crate::command::host::notice;
 use crate::command::host::virsh;
 use crate::command::install::package::is_taken_out;
 use crate::paths::Paths;
@@ -111,6 +112,13 @@ fn ours(paths: &Paths, findings: &mut Findings) {
             let message = format!(
                 "{} has run since before the hook was first installed, and no event has been recorded since: it may not \
                  have noticed the hook, for which it looks when it starts or is reloaded ({})",
+                daemon.name, daemon.reload
+            );
+            findings.warning(&hook, message, call(paths, "install"));
+        } else if notice::is_moved(&daemon, paths) {
+            let message = format!(
+                "it came to its place after {} started, which has not called it since: libvirt looks for its hooks when it \
+                 starts or is reloaded ({})",
                 daemon.name, daemon.reload
             );
             findings.warning(&hook, message, call(paths, "install"));

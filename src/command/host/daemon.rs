@@ -127,6 +127,17 @@ impl FirstInstalled {
         Some(Self { at, reloaded: reloaded.collect() })
     }
 
+    /// Returns true if `install` has reloaded this daemon, or found that it knew of the hook, since this time.
+    pub(crate) fn was_reloaded_since(time: SystemTime, daemon: &Daemon, paths: &Paths) -> bool {
+        let file = directory(paths).path(STAMP);
+        let recorded = fs::metadata(file).and_then(|status| status.modified()).is_ok_and(|at| at >= time);
+        recorded && Self::kept(paths).is_some_and(|first| first.has_reloaded(daemon))
+    }
+
+    fn has_reloaded(&self, daemon: &Daemon) -> bool {
+        self.reloaded.iter().any(|(name, pid)| name == daemon.name && *pid == daemon.pid)
+    }
+
     /// Records it until the next boot.
     ///
     /// # Errors
@@ -145,8 +156,7 @@ impl FirstInstalled {
     /// Returns true if this daemon started before the installation and `install` has not reloaded it since: it does not
     /// call the hook.
     pub(crate) fn is_unknown_to(&self, daemon: &Daemon) -> bool {
-        let reloaded = self.reloaded.iter().any(|(name, pid)| name == daemon.name && *pid == daemon.pid);
-        daemon.since < self.at && !reloaded
+        daemon.since < self.at && !self.has_reloaded(daemon)
     }
 }
 

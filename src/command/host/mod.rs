@@ -6,6 +6,7 @@ pub(crate) mod hook_file;
 pub(crate) mod inventory;
 pub(crate) mod kept;
 pub(crate) mod logrotate;
+pub(crate) mod notice;
 pub(crate) mod running;
 pub(crate) mod tree;
 pub(crate) mod virsh;

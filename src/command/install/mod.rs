@@ -22,6 +22,7 @@ use crate::command::host::daemon::{Daemon, FirstInstalled};
 use crate::command::host::hook_file::HookFile;
 use crate::command::host::kept::is_beside;
 use crate::command::host::logrotate;
+use crate::command::host::notice;
 use crate::command::{call, only_as_root};
 use crate::paths::Paths;
 use crate::process::Supervisor;
@@ -137,10 +138,13 @@ fn have_libvirt_take_notice(host: &mut Host<'_>, plan: &Plan) -> (Notice, bool) 
         }
     }
     if !plan.replaces_the_hook {
-        running.retain(|daemon| first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)));
+        running.retain(|daemon| {
+            first.as_ref().is_some_and(|first| first.is_unknown_to(daemon)) || notice::is_unproven(daemon, host.paths)
+        });
         if running.is_empty() {
             return (Notice::NotNeeded, was_missing);
         }
+        first.get_or_insert_with(FirstInstalled::now);
     }
     (host.tell_of_the_hook(first, &running), was_missing)
 }
