@@ -91,6 +91,12 @@ impl Host {
         self.write(HOOK, content, 0o755);
     }
 
+    /// Installs the hook of another driver, with a folder for its scripts.
+    pub(crate) fn install_hook_of(&self, driver: &str) {
+        self.write(&format!("/etc/libvirt/hooks/{driver}"), fs::read(binary()).unwrap(), 0o755);
+        self.shell(&format!("mkdir -m 0755 /etc/libvirt/hooks/custom-{driver}"));
+    }
+
     /// Places a custom script.
     pub(crate) fn custom(&self, name: &str, script: &str) {
         self.write(&format!("{CUSTOM}/{name}"), script, 0o755);

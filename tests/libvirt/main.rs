@@ -18,6 +18,7 @@ mod machine;
 mod traffic;
 mod witness;
 
+mod drivers;
 mod given;
 mod incidents;
 mod installation;
