@@ -337,3 +337,47 @@ fn a_drop_of_iptables_behind_a_mark_is_found_and_iptables_goes_on_to_work() {
     assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), by("guest"));
     host.shell("iptables-nft -t mangle -S PREROUTING");
 }
+
+#[test]
+fn replies_that_policy_routing_diverts_are_found_and_leave_by_the_way_they_came_after_the_fix() {
+    let world = World::declaring(WEB);
+    let host = &world.host;
+    let _service = world.guest.serves(Tcp, "192.168.122.10:80");
+    let _own = host.serves(Tcp, "0.0.0.0:7");
+    host.starts(&Vm::new("web-1"));
+    // The default route leads to the far host; what the host sends from its address on eth0 goes by the client.
+    host.shell(
+        "ip route add default via 203.0.113.9
+         ip route add default via 198.51.100.7 table 100
+         ip rule add from 198.51.100.1 lookup 100",
+    );
+    world.client.shell("ip address add 192.0.2.7/32 dev lo; ip route change default via 198.51.100.1 src 192.0.2.7");
+    world.client.shell("ip route change 198.51.100.0/24 dev eth0 src 192.0.2.7");
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:7"), by("host"));
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), Answer::TimedOut);
+    assert_eq!(world.far.asks(Tcp, "203.0.113.1:8080"), by("guest"));
+    let found = the_obstacle(host);
+    assert_eq!(found.subject, "ip rule from 198.51.100.1 lookup 100");
+    host.shell(&found.remedy);
+    no_obstacle(host);
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), by("guest"));
+    assert_eq!(world.client.asks(Tcp, "198.51.100.1:7"), by("host"));
+    assert_eq!(world.far.asks(Tcp, "203.0.113.1:8080"), by("guest"));
+}
+
+#[test]
+fn a_device_that_does_not_forward_is_found() {
+    let world = World::declaring(WEB);
+    let host = &world.host;
+    let _service = world.guest.serves(Tcp, "192.168.122.10:80");
+    host.starts(&Vm::new("web-1"));
+    for device in ["virbr0", "eth0"] {
+        host.shell(&format!("sysctl -qw net.ipv4.conf.{device}.forwarding=0"));
+        assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), Answer::TimedOut);
+        let found = the_obstacle(host);
+        assert_eq!(found.subject, format!("net.ipv4.conf.{device}.forwarding"));
+        host.shell(&found.remedy);
+        no_obstacle(host);
+        assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), by("guest"));
+    }
+}

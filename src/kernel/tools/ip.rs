@@ -67,6 +67,60 @@ pub fn is_local(address: IpAddr, tools: &mut impl Tools) -> Result<bool, ToolErr
     }
 }
 
+/// A rule of policy routing (ip-rule(8)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The source that it is for, if it is for one only.
+    pub from: Option<IpNet>,
+    /// The mark that it is for, if it is for one only.
+    pub mark: Option<String>,
+    /// The table that it looks up.
+    pub table: String,
+}
+
+/// Lists the rules of policy routing that look up a table, of both families.
+///
+/// # Errors
+/// Where `ip` is absent or fails.
+pub fn rules(tools: &mut impl Tools) -> Result<Vec<Rule>, ToolError> {
+    let mut rules = Vec::new();
+    for family in FAMILIES {
+        let shown = tools.run("ip", &["-o", family, "rule", "show"], "")?;
+        rules.extend(String::from_utf8_lossy(&shown).lines().filter_map(rule));
+    }
+    Ok(rules)
+}
+
+/// Reads a rule as `ip rule show` prints it: `32765: from 10.98.0.1 lookup 100`. One that asks for anything else is left out:
+/// a device, a port, a destination.
+fn rule(line: &str) -> Option<Rule> {
+    let mut words = line.split_whitespace().skip(1);
+    let mut rule = Rule { from: None, mark: None, table: String::new() };
+    while let Some(word) = words.next() {
+        match (word, words.next()?) {
+            ("from", "all") => {}
+            ("from", from) => {
+                rule.from = Some(from.parse().ok().or_else(|| from.parse::<IpAddr>().ok().map(IpNet::from))?);
+            }
+            ("fwmark", mark) => rule.mark = Some(mark.to_owned()),
+            ("lookup", table) => table.clone_into(&mut rule.table),
+            ("proto", _) => {}
+            _ => return None,
+        }
+    }
+    (!rule.table.is_empty()).then_some(rule)
+}
+
+/// Returns the default route of a table, as `ip` prints it; nothing where it has none.
+///
+/// # Errors
+/// Where `ip` is absent or fails.
+pub fn default_route(table: &str, is_ipv4: bool, tools: &mut impl Tools) -> Result<String, ToolError> {
+    let family = if is_ipv4 { "-4" } else { "-6" };
+    let shown = tools.run("ip", &["-o", family, "route", "show", "table", table, "default"], "")?;
+    Ok(String::from_utf8_lossy(&shown).trim().to_owned())
+}
+
 /// Adds routes and proxies of this protocol, one after another.
 ///
 /// # Errors

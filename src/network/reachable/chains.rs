@@ -123,7 +123,7 @@ pub(super) fn find(vm: &Vm<'_>, way: Way<'_>, host: &Host<'_>) -> Vec<Obstacle> 
 }
 
 /// The way of a VM's packets through the host.
-struct Passage<'a> {
+pub(super) struct Passage<'a> {
     way: Way<'a>,
     uplinks: Vec<Device<'a>>,
     bridge: Device<'a>,
@@ -131,7 +131,7 @@ struct Passage<'a> {
 }
 
 impl<'a> Passage<'a> {
-    fn of(vm: &'a Vm<'_>, way: Way<'a>, host: &'a Host<'_>) -> Option<Self> {
+    pub(super) fn of(vm: &'a Vm<'_>, way: Way<'a>, host: &'a Host<'_>) -> Option<Self> {
         let device = |name: &'a str| Device { name, index: devices::index(host.paths.network_devices(), name) };
         let bridge = |interface: &&'a crate::domain::Interface<'a>| {
             Some((interface.bridge.as_ref().map(|bridge| bridge.text).or(interface.target)?, interface.target))
@@ -149,6 +149,11 @@ impl<'a> Passage<'a> {
         };
         let uplinks = uplink::of(way, bridge, host).into_iter().map(device).collect();
         Some(Self { way, uplinks, bridge: device(bridge), tap: tap.map(device) })
+    }
+
+    /// Returns the devices by which its packets come to be routed.
+    pub(super) fn devices(&self) -> impl Iterator<Item = &'a str> {
+        self.uplinks.iter().map(|device| device.name).chain([self.bridge.name])
     }
 
     /// Returns the packets that pass a chain, each with its words.
@@ -270,6 +275,10 @@ impl<'a> Passage<'a> {
 }
 
 impl<'a> Way<'a> {
+    pub(super) fn is_ipv4(self) -> bool {
+        self.family() == AddressFamily::Ipv4
+    }
+
     fn family(self) -> AddressFamily {
         AddressFamily::of(&match self {
             Way::Forward(forward) => forward.to,

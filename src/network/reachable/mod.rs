@@ -8,6 +8,8 @@ mod isolated;
 mod lease;
 mod listen;
 mod packet;
+mod replies;
+mod sysctls;
 mod tap;
 mod uplink;
 mod walk;
@@ -22,7 +24,7 @@ use std::time::SystemTime;
 use crate::domain::Interface;
 use crate::kernel::devices;
 use crate::kernel::host_addresses;
-use crate::kernel::tools::{HostTools, Tools};
+use crate::kernel::tools::{HostTools, Tools, ip};
 use crate::network::allocation::{Forward, Route};
 use crate::network::desired::libvirt_network::{Network, Networks, ThisHostsNetworks};
 use crate::paths::Paths;
@@ -80,6 +82,8 @@ pub struct Host<'a> {
     devices: BTreeMap<u32, String>,
     /// The third-party chains, once they are needed.
     chains: Option<Chains>,
+    /// The rules of policy routing.
+    rules: Vec<ip::Rule>,
     /// The libvirt networks of the domains, as far as they can be read.
     networks: BTreeMap<String, Network>,
 }
@@ -89,12 +93,23 @@ impl<'a> Host<'a> {
     pub fn observe(tools: &mut HostTools<'_>, paths: &'a Paths) -> Self {
         let addresses = host_addresses::with_devices(tools.deadline()).ok();
         let devices = devices::all(paths.network_devices()).into_iter().collect();
-        Self { paths, now: SystemTime::now(), addresses, devices, chains: None, networks: BTreeMap::new() }
+        Self {
+            paths,
+            now: SystemTime::now(),
+            addresses,
+            devices,
+            chains: None,
+            rules: Vec::new(),
+            networks: BTreeMap::new(),
+        }
     }
 
     /// Reads the networks that a domain is on, and the third-party chains, as far as that has not been done.
     pub fn read(&mut self, vm: &Vm<'_>, tools: &mut HostTools<'_>) {
-        self.chains.get_or_insert_with(|| Chains::read(tools.deadline()));
+        if self.chains.is_none() {
+            self.chains = Some(Chains::read(tools.deadline()));
+            self.rules = ip::rules(tools).unwrap_or_default();
+        }
         for name in vm.interfaces.iter().filter_map(|interface| interface.network) {
             if let (false, Ok(network)) =
                 (self.networks.contains_key(name), ThisHostsNetworks::of(self.paths).network(name))
@@ -112,7 +127,13 @@ impl<'a> Host<'a> {
             lease::find(vm, way, self),
             tap::find(vm, way, self),
         ];
-        found.into_iter().flatten().chain(chains::find(vm, way, self)).collect()
+        found
+            .into_iter()
+            .flatten()
+            .chain(chains::find(vm, way, self))
+            .chain(replies::find(way, self, tools))
+            .chain(sysctls::find(vm, way, self))
+            .collect()
     }
 
     /// Returns a network, if it is known.
