@@ -45,7 +45,7 @@ fn hook_data_that_is_not_of_one_network_is_refused() {
         ("<hookData/>", "has 0 networks, and not one"),
         ("<hookData><network/><network/></hookData>", "has 2 networks, and not one"),
         ("<hookData><network></hookData>", "is not well-formed"),
-        ("<network/>", "is no <domain>"),
+        ("<network/>", "is not a <domain>"),
         ("<hookData><network><bridge/></network></hookData>", "has no name"),
     ] {
         let (code, why_not) = get("name", xml);

@@ -42,7 +42,7 @@ fn an_unknown_key_costs_itself_and_is_told_the_nearest_known_one() {
         "zzz = 1\n",
         &[
             "line 1, column 1: the key \"zzz\" is not known and is ignored; \
-             valid keys are timeoutSeconds, graceSeconds, eventTimeoutSeconds, maxOutputBytes, trust, script",
+             valid keys are timeoutSeconds, graceSeconds, eventTimeoutSeconds, maxOutputBytes, trust, sessions, script",
             "  1 | zzz = 1",
             "    | ^^^",
         ],
