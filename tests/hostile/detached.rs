@@ -243,8 +243,19 @@ fn one_that_is_switched_off_meanwhile_is_told_of() {
     let host = with_detached(":", "");
     std::fs::remove_file(host.path("etc/libvirt/hooks/custom/start_x")).unwrap();
     std::os::unix::fs::symlink("/dev/null", host.path("etc/libvirt/hooks/custom/start_x")).unwrap();
-    let arguments =
-        ["supervise", "/", "4711", "", "/etc/libvirt/hooks/custom/start_x", "start_x", "vm", "start", "begin", "-"];
+    let arguments = [
+        "supervise",
+        "qemu",
+        "/",
+        "4711",
+        "",
+        "/etc/libvirt/hooks/custom/start_x",
+        "start_x",
+        "vm",
+        "start",
+        "begin",
+        "-",
+    ];
     host.command(arguments).through("/bin/bash", &["-c", "exec -a virt-hooks-detached \"$0\" \"$@\""]).run();
     host.log().assert_says("WARN", "start_x", "it did not run: since the event it has been switched off");
     assert!(host.log().text.contains("qemu-hook[4711]"));
