@@ -21,9 +21,12 @@ fn host_with(driver: &str) -> Host {
     host
 }
 
-fn told(host: &Host) -> Vec<String> {
-    let told = host.shell("cat /run/told 2> /dev/null; rm -f /run/told; true");
-    told.lines().map(str::to_owned).collect()
+/// Waits until exactly these events have been told of, in this order.
+#[track_caller]
+fn assert_told(host: &Host, expected: &[&str]) {
+    let told = || host.shell("cat /run/told 2> /dev/null; true");
+    eventually("as many events", || told().lines().count() >= expected.len());
+    assert_eq!(told().lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -33,7 +36,8 @@ fn a_network_starts_has_ports_is_updated_and_ends() {
     host.write("/run/net.xml", NET, 0o644);
     host.virsh(["net-define", "/run/net.xml"]);
     host.virsh(["net-start", "net"]);
-    assert_eq!(told(&host), ["net start begin -", "net started begin -"]);
+    let mut events = vec!["net start begin -", "net started begin -"];
+    assert_told(&host, &events);
 
     let guest = Guest::named("web-1");
     host.create(&guest);
@@ -47,17 +51,14 @@ fn a_network_starts_has_ports_is_updated_and_ends() {
     host.virsh(["attach-interface", &guest.domain(), "network", "net", "--mac", mac, "--live"]);
     assert_eq!(host.shell("cat /run/got"), format!("web-1\n{mac}\n"));
     host.destroy(&guest);
-    let mut seen = Vec::new();
-    eventually("the port is deleted", || {
-        seen.extend(told(&host));
-        seen == ["net port-created begin -", "net port-deleted begin -"]
-    });
+    events.extend(["net port-created begin -", "net port-deleted begin -"]);
+    assert_told(&host, &events);
 
     let port_group = "<portgroup name='a'/>";
     host.virsh(["net-update", "net", "add", "portgroup", port_group, "--live"]);
-    assert_eq!(told(&host), ["net updated begin -"]);
     host.virsh(["net-destroy", "net"]);
-    assert_eq!(told(&host), ["net stopped end -"]);
+    events.extend(["net updated begin -", "net stopped end -"]);
+    assert_told(&host, &events);
 }
 
 #[test]
@@ -109,19 +110,15 @@ fn failing_and_hanging_scripts_keep_no_daemon_from_starting() {
     host.start_libvirtd();
     host.virsh(["version"]);
     assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
-    assert_eq!(told(&host), ["- start - start"]);
+    let mut events = vec!["- start - start"];
+    assert_told(&host, &events);
     let log = host.shell("cat /var/log/libvirt/qemu-hook.log");
     assert!(log.contains("start_10-fails: exited with 1") && log.contains("start_20-hangs: timed out after"), "{log}");
 
     host.shell("kill -HUP $(cat /run/libvirtd.pid)");
-    let mut seen = Vec::new();
-    eventually("it was told to reload", || {
-        seen.extend(told(&host));
-        seen == ["- reload begin SIGHUP"]
-    });
+    events.push("- reload begin SIGHUP");
+    assert_told(&host, &events);
     host.shell("kill $(cat /run/libvirtd.pid)");
-    eventually("it has ended", || {
-        seen.extend(told(&host));
-        seen == ["- reload begin SIGHUP", "- shutdown - shutdown"]
-    });
+    events.push("- shutdown - shutdown");
+    assert_told(&host, &events);
 }
