@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Findings;
 use crate::command::call;
 use crate::command::host::daemon::{Daemon, FirstInstalled, Reload};
-use crate::command::host::hook_file::{HookFile, is_there, is_this_build};
+use crate::command::host::hook_file::{Foreign, HookFile, is_there, is_this_build};
 use crate::command::host::kept::{installed_at, is_beside, missing_links};
 use crate::command::host::notice;
 use crate::command::host::virsh;
@@ -50,10 +50,16 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
             findings.stop(hook, message, call(paths, "install"));
         }
         HookFile::Foreign { .. } if is_beside(paths) => ours(paths, findings),
+        HookFile::Foreign { what: what @ Foreign::File(_), runs_custom: false } => {
+            let message = format!(
+                "it is not virt-hooks but {what}; no script runs, unless by that. With the command below virt-hooks calls it \
+                 after all scripts; to replace it: install --replace"
+            );
+            findings.stop(hook, message, call(paths, "install --keep-existing"));
+        }
         HookFile::Foreign { what, .. } => {
             let message = format!(
-                "it is not virt-hooks but {what}; no script runs, unless by that. The command below keeps it as a backup; to \
-                 have it run as well, install --keep-existing"
+                "it is not virt-hooks but {what}; no script runs, unless by that. The command below keeps it as a backup"
             );
             findings.stop(hook, message, call(paths, "install --replace"));
         }

@@ -19,7 +19,7 @@ pub(super) fn check(paths: &Paths, inventory: &Inventory, findings: &mut Finding
     let names: HashSet<&[u8]> = inventory.entries.iter().map(|entry| entry.label.as_slice()).collect();
     for entry in &inventory.entries {
         let at = unread::of_tutorials(entry.file_name()).filter(|_| looks_like_a_program(&entry.path));
-        if let (Fate::Other(_), Some(at)) = (&entry.fate, at) {
+        if let (Fate::Other(None), Some(at)) = (&entry.fate, at) {
             of_a_tutorial(entry, at, findings);
         } else if let Fate::Other(Some(meant)) = &entry.fate {
             misnamed(entry, meant, &names, findings);
