@@ -130,3 +130,18 @@ fn a_run_by_hand_that_failed_is_no_failure_of_the_host() {
     host.command(["run", "start", "vm", "--xml", "/dev/null"]).run();
     assert_eq!(host.command(["status"]).run().code, Some(0));
 }
+
+#[test]
+fn a_script_of_another_drivers_hook_is_shown_too() {
+    let host = host!();
+    let make = "cd /etc/libvirt/hooks; cp qemu network; mkdir custom-network; printf '#!/bin/bash\\nexec sleep 300\\n' > \
+                custom-network/started_x; chmod 755 custom-network/started_x";
+    assert_eq!(host.shell(make).run().code, Some(0));
+    let event = host.shell("exec /etc/libvirt/hooks/network net started begin -").spawn();
+    eventually("the script runs", || host.log().text.contains("started_x: started as pid "));
+    let (_code, status) = json(&host);
+    assert_eq!(status["running"][0]["script"], "started_x", "{status:#}");
+    let run = status["running"][0]["run"].to_string();
+    assert_eq!(host.command(["stop", &run]).run().code, Some(0));
+    assert_eq!(event.output().status.code(), Some(0));
+}

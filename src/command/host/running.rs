@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::Role;
+use crate::driver::ALL;
 use crate::paths::Paths;
 use crate::process::{Process, processes};
 use crate::record::outcome::Outcome;
@@ -54,10 +55,10 @@ impl Run {
 /// There is no process table.
 pub(crate) fn runs(paths: &Paths, settings: &Settings) -> io::Result<Vec<Run>> {
     let table = processes()?;
-    let hook = fs::metadata(paths.hook()).ok().map(|status| (status.dev(), status.ino()));
+    let hooks: Vec<PathBuf> = ALL.iter().map(|driver| paths.clone().of(driver).hook().to_owned()).collect();
     let own: Vec<(&Process, Vec<OsString>)> = table
         .iter()
-        .filter(|process| !process.ended && is_hook(process.pid, hook, paths))
+        .filter(|process| !process.ended && is_hook(process.pid, &hooks))
         .map(|process| (process, process.arguments()))
         .collect();
     if own.is_empty() {
@@ -88,18 +89,19 @@ fn age(process: &Process) -> Duration {
     process.started().and_then(|since| since.elapsed().ok()).unwrap_or_default()
 }
 
-/// Returns true if a process of this user runs the hook's file, or the one that was in its place before an upgrade.
-fn is_hook(pid: i32, hook: Option<(u64, u64)>, paths: &Paths) -> bool {
-    let process = format!("/proc/{pid}");
-    let exe = Path::new(&process).join("exe");
-    let own = fs::metadata(&process).is_ok_and(|status| status.uid() == rustix::process::geteuid().as_raw());
-    let same = || hook.is_some() && fs::metadata(&exe).ok().map(|status| (status.dev(), status.ino())) == hook;
-    let named = || {
-        let target = fs::read_link(&exe).unwrap_or_default();
-        let target = target.as_os_str().as_bytes();
-        target.strip_suffix(b" (deleted)").unwrap_or(target) == paths.hook().as_os_str().as_bytes()
-    };
-    own && (same() || named())
+/// Returns true if a process of this user runs a driver's hook, or the one that was in its place before an upgrade.
+fn is_hook(pid: i32, hooks: &[PathBuf]) -> bool {
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    if fs::metadata(&process).map(|status| status.uid()).ok() != Some(rustix::process::geteuid().as_raw()) {
+        return false;
+    }
+    let exe = process.join("exe");
+    let target = fs::read_link(&exe).unwrap_or_default();
+    let target = target.as_os_str().as_bytes();
+    let target = target.strip_suffix(b" (deleted)").unwrap_or(target);
+    let file = |path: &Path| fs::metadata(path).ok().map(|status| (status.dev(), status.ino()));
+    let own = file(&exe);
+    hooks.iter().any(|hook| hook.as_os_str().as_bytes() == target || (own.is_some() && own == file(hook)))
 }
 
 /// Returns the event of a hook or a supervisor, without its script.
