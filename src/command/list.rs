@@ -269,10 +269,10 @@ fn print(out: &mut impl Write, rows: &[Row], inventory: &Inventory, paths: &Path
     } else {
         let mut table = Table::new([
             Column::right("ORDER"),
-            Column::left("SCRIPT"),
+            Column::left("SCRIPT").shortened_to(20),
             Column::left("AT"),
-            Column::left("VMS"),
-            Column::right("TIMEOUT"),
+            Column::left("VMS").shortened_to(12),
+            Column::right("TIMEOUT").dropped(1),
             Column::left("SETTINGS"),
         ]);
         for row in &listed {

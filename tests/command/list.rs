@@ -171,3 +171,34 @@ fn a_root_that_is_no_folder_is_refused() {
     assert_eq!(finished.code, Some(2));
     assert_eq!(finished.stderr, "virt-hooks: --root /tmp/file: it is no folder\n");
 }
+
+#[test]
+fn names_of_any_length_are_whole_in_a_pipe_and_fit_on_a_terminal() {
+    let host = host!();
+    let (script, vm) = (format!("start_{}end", "x".repeat(71)), format!("vm-{}end", "y".repeat(60)));
+    host.folder(format!("{CUSTOM}/{vm}"));
+    host.bash(format!("{vm}/{script}"), ":");
+    let piped = host.command(["list"]).run().stdout;
+    assert!(piped.contains(&format!("{vm}/{script}")), "{piped}");
+    for (columns, variable, width) in [(80, "", 80), (200, "70", 70), (60, "", 60)] {
+        let shown = host.command(["list"]).variable("NO_COLOR", "1").variable("COLUMNS", variable);
+        let shown = shown.on_a_terminal(columns).stdout;
+        let row = shown.lines().find(|line| line.contains("vm-y")).expect("the script's row");
+        assert!(row.trim_end().chars().count() <= width, "{width}: {shown}");
+        assert!(row.contains("xend"), "both ends of what matters stay: {shown}");
+    }
+}
+
+#[test]
+fn json_has_no_character_that_plays_tricks_on_a_terminal() {
+    let host = host!();
+    let name = "start_\u{9b}31m\u{202e}back \\ \u{e9}";
+    host.file(format!("{CUSTOM}/{name}"), "#!/bin/bash\n", 0o644);
+    for verb in ["list", "check"] {
+        let said = host.command([verb, "--json"]).run().stdout;
+        assert!(!said.contains(['\u{9b}', '\u{202e}']), "{said}");
+        assert!(said.contains("\\u009b31m\\u202eback") || verb == "check", "{said}");
+        let read: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        assert!(verb == "check" || read[0]["name"] == name, "{said}");
+    }
+}

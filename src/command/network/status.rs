@@ -187,7 +187,7 @@ fn table(out: &mut impl Write, status: &Status, paths: &Paths) -> io::Result<()>
         writeln!(out, "Nothing is declared in {}, and nothing is there.", Quoted::path(paths.network()))?;
     } else {
         let mut table = Table::new([
-            Column::left("VM"),
+            Column::left("VM").shortened_to(12),
             Column::left("STATE"),
             Column::left("WHAT").shortened_to(40),
             Column::right("CONNECTIONS").dropped(2),

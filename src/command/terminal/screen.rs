@@ -63,7 +63,10 @@ impl Screen {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         // no-color.org: set to anything but nothing.
         let colour = terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb");
-        let width = columns.filter(|&columns| terminal && columns > 0).map_or(WIDTH, usize::from);
+        let columns = columns.filter(|&columns| terminal && columns > 0).map(usize::from);
+        // POSIX (environment variables): COLUMNS is the user's word for a width.
+        let said = set("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()).filter(|&columns| columns > 0);
+        let width = said.or(columns).unwrap_or(WIDTH);
         Self { terminal, width, colour }
     }
 

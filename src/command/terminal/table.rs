@@ -93,7 +93,8 @@ impl<const N: usize> Table<N> {
 
     /// Prints it. Notes begin below the second column.
     pub(crate) fn print(&self, out: &mut impl Write, screen: Screen) -> io::Result<()> {
-        let widths = self.widths(screen.width);
+        // Into a file or a pipe nothing is cut.
+        let widths = self.widths(if screen.terminal { screen.width } else { usize::MAX - GAP });
         let indent = widths.first().copied().flatten().map_or(0, |first| first + 2 * GAP);
         let headings = self.columns.map(|column| Cell::from(column.heading.to_owned()));
         writeln!(out, "{}", screen.paint(Meaning::Strong, self.line(&headings, &widths, screen)))?;
@@ -141,15 +142,30 @@ impl<const N: usize> Table<N> {
             }
         }
         let all: usize = widths.iter().flatten().map(|width| width + GAP).sum();
-        let mut surplus = all.saturating_sub(screen + GAP);
-        for (width, column) in widths.iter_mut().zip(&self.columns).filter(|(_, column)| column.shortest.is_some()) {
-            if let Some(width) = width {
-                let shorter = width.saturating_sub(surplus).max(columns(column.heading));
-                surplus -= width.saturating_sub(shorter);
-                *width = shorter;
-            }
-        }
+        let surplus = all.saturating_sub(screen + GAP);
+        let left = self.shorten(&mut widths, surplus, |column| column.shortest);
+        self.shorten(&mut widths, left, |column| column.shortest.map(|_| columns(column.heading)));
         widths
+    }
+
+    /// Shortens the widest of the columns that have a floor, column by column. Returns the surplus that is left.
+    fn shorten(
+        &self,
+        widths: &mut [Option<usize>; N],
+        mut surplus: usize,
+        floor: impl Fn(&Column) -> Option<usize>,
+    ) -> usize {
+        while surplus > 0 {
+            let columns = widths.iter_mut().zip(&self.columns);
+            let can = columns.filter_map(|(width, column)| Some((width.as_mut()?, floor(column)?)));
+            let Some((width, _)) = can.filter(|(width, floor)| **width > *floor).max_by_key(|(width, _)| **width)
+            else {
+                break;
+            };
+            *width -= 1;
+            surplus -= 1;
+        }
+        surplus
     }
 
     fn line(&self, cells: &[Cell; N], widths: &[Option<usize>; N], screen: Screen) -> String {
