@@ -351,7 +351,7 @@ fn the_commands_that_are_told_do_what_they_say() {
     load(&host, &["libvirt", "libvirt-nftables", "written-by-hand"]);
     load_as_legacy(&host, "docker");
     let chains = look(&host);
-    let commands: Vec<String> = chains.missing(FORWARDS).map(BaseChain::command).collect();
+    let commands: Vec<String> = chains.missing(FORWARDS).filter_map(BaseChain::command).collect();
     assert_eq!(commands.len(), 7);
     for command in commands {
         host.shell(&command);

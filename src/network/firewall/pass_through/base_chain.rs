@@ -90,15 +90,18 @@ impl BaseChain {
                     chain.wish()
                 )
             }
-            _ => format!("{self} may refuse what is forwarded: {refusal}; to let it through: {}", self.command()),
+            _ => {
+                let fix = self.command().map(|command| format!("; to let it through: {command}")).unwrap_or_default();
+                format!("{self} may refuse what is forwarded: {refusal}{fix}")
+            }
         }
     }
 
-    /// The command by which a person would put this program's rule.
-    pub fn command(&self) -> String {
+    /// Returns the command by which a person inserts the rule, if there is one.
+    pub fn command(&self) -> Option<String> {
         match &self.owner {
             Owner::Nftables(chain) => chain.command(),
-            Owner::Legacy(table) => table.insert_command(&legacy::rule()),
+            Owner::Legacy(table) => Some(table.insert_command(&legacy::rule())),
         }
     }
 }

@@ -186,10 +186,11 @@ impl Chain {
         }
     }
 
-    pub(super) fn command(&self) -> String {
+    /// Returns the command that inserts the rule. None where nft takes no such name, so that none can work.
+    pub(super) fn command(&self) -> Option<String> {
         match self.iptables() {
-            Some(table) => table.insert_command(&legacy::rule()),
-            None => format!("nft insert rule {} {} {} '{}'", self.family.name(), self.table, self.name, rule()),
+            Some(table) => Some(table.insert_command(&legacy::rule())),
+            None => Some(format!("nft insert rule {} '{}'", self.place().ok()?, rule())),
         }
     }
 }

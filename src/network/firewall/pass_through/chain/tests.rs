@@ -92,3 +92,20 @@ fn names_that_nft_would_take_for_something_else_are_given_to_it_in_no_case() {
         assert!(word(name).is_err(), "{name:?}");
     }
 }
+
+#[test]
+fn a_name_that_nft_does_not_take_is_in_no_command() {
+    let chain = |table: &str, name: &str| Chain {
+        family: Family::Inet,
+        table: table.to_owned(),
+        name: name.to_owned(),
+        has_parts_of_iptables: false,
+    };
+    let expected = "nft insert rule inet t c 'ct mark and 0x01000000 == 0x01000000 accept comment \"virt-hooks\"'";
+    assert_eq!(chain("t", "c").command().as_deref(), Some(expected));
+    for name in ["$(touch /x)", "a;b", "\u{1b}[2J", "a b", "'", "1"] {
+        assert_eq!(chain(name, "c").command(), None, "{name:?}");
+        assert_eq!(chain("t", name).command(), None, "{name:?}");
+        assert!(!chain("t", name).to_string().contains('\u{1b}'));
+    }
+}
