@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::kernel::address::Family;
 use crate::kernel::deadline::Deadline;
 use crate::kernel::netlink::{Netlink, attribute, u32_at};
+use crate::kernel::sysctl;
 use crate::paths::Paths;
 
 /// The request for a host's addresses (`include/uapi/linux/if_addr.h`): the message, the size of the header before its
@@ -75,6 +76,25 @@ pub(crate) fn default_devices(family: Family, paths: &Paths) -> Vec<String> {
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
         .filter_map(|words| if is_default(&words) { device(&words) } else { None })
         .collect();
+    devices.sort();
+    devices.dedup();
+    devices
+}
+
+/// A route of a router advertisement (`RTF_DEFAULT | RTF_ADDRCONF`, `include/uapi/linux/ipv6_route.h`).
+const RTF_ADVERTISED: u32 = 0x0005_0000;
+
+/// The devices with a default route of a router advertisement that the kernel deletes once it forwards IPv6.
+pub(crate) fn advertised_devices(paths: &Paths) -> Vec<String> {
+    let text = fs::read_to_string(paths.elsewhere("proc/net/ipv6_route")).unwrap_or_default();
+    let device = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let flags = u32::from_str_radix(words.get(8)?, 16).ok()?;
+        let device = words.get(9).filter(|_| flags & RTF_ADVERTISED == RTF_ADVERTISED)?;
+        let accepts = sysctl::read(paths, &format!("net/ipv6/conf/{device}/accept_ra"));
+        accepts.is_ok_and(|value| value != "2").then(|| (*device).to_owned())
+    };
+    let mut devices: Vec<String> = text.lines().filter_map(device).collect();
     devices.sort();
     devices.dedup();
     devices

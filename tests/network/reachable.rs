@@ -381,3 +381,33 @@ fn a_device_that_does_not_forward_is_found() {
         assert_eq!(world.client.asks(Tcp, "198.51.100.1:8080"), by("guest"));
     }
 }
+
+/// Sends a router advertisement from a machine's `eth0`.
+const ADVERTISEMENT: &str = r#"
+perl -MSocket=:DEFAULT,inet_pton -e 'socket(my $socket, AF_INET6, SOCK_RAW, 58) or die $!;
+setsockopt($socket, 41, 18, pack("i", 255)) or die $!;
+setsockopt($socket, 41, 17, pack("i", $ARGV[0])) or die $!;
+my $all = pack_sockaddr_in6(0, inet_pton(AF_INET6, "ff02::1"), $ARGV[0]);
+send($socket, pack("CCnCCnNN", 134, 0, 0, 64, 0, 1800, 0, 0), 0, $all) or die $!' $(cat /sys/class/net/eth0/ifindex)"#;
+
+#[test]
+fn the_fix_for_ipv6_forwarding_keeps_the_default_route_of_a_router_advertisement() {
+    let world = World::declaring(&format!("{WEB}to = \"fd00:122::10\"\n"));
+    let host = &world.host;
+    let _service = world.guest.serves(Tcp, "[fd00:122::10]:80");
+    host.starts(&Vm::new("web-1"));
+    host.shell("sysctl -qw net.ipv6.conf.all.forwarding=0 net.ipv6.conf.eth0.accept_ra=1");
+    world.client.shell(ADVERTISEMENT);
+    host.shell("for attempt in {1..50}; do ip -6 route show default | grep -q 'proto ra' && break; sleep 0.1; done");
+    let routes = || host.shell("ip -6 route show default | sed 's/ expires.*//'");
+    let before = routes();
+    assert!(before.contains("proto ra"), "{before}");
+    let found = findings(host);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    host.shell(&found[0].remedy);
+    no_obstacle(host);
+    assert_eq!(routes(), before);
+    assert_eq!(world.client.asks(Tcp, "[2001:db8:51::1]:8080"), by("guest"));
+    let kept = host.shell("cat /etc/sysctl.d/60-virt-hooks-net.ipv6.conf.all.forwarding.conf");
+    assert_eq!(kept, "net/ipv6/conf/eth0/accept_ra=2\nnet.ipv6.conf.all.forwarding=1\n");
+}

@@ -11,6 +11,7 @@ use crate::command::judge;
 use crate::command::network::running;
 use crate::command::network::status::{kind, remedy, what};
 use crate::kernel::address::Family;
+use crate::kernel::host_addresses;
 use crate::network::applied::ledger::Ledger;
 use crate::network::declaration::{self, Everything, Source};
 use crate::network::desired::plan::Unplanned;
@@ -53,7 +54,7 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
         }
     }
     let status = if find("nft").is_some() { as_declared(&everything, paths, findings) } else { None };
-    forwarding(&everything, status.as_ref(), findings);
+    forwarding(&everything, status.as_ref(), paths, findings);
 }
 
 /// The command that installs a package on whatever host this is.
@@ -121,7 +122,7 @@ fn declares(xml: &[u8]) -> bool {
 }
 
 /// Whether the kernel forwards at all, in the families in which something is declared, or comes of a declaration.
-fn forwarding(everything: &Everything, status: Option<&Status>, findings: &mut Findings) {
+fn forwarding(everything: &Everything, status: Option<&Status>, paths: &Paths, findings: &mut Findings) {
     for (family, key, file) in [
         (Family::Ipv4, "net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
         (Family::Ipv6, "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
@@ -137,7 +138,18 @@ fn forwarding(everything: &Everything, status: Option<&Status>, findings: &mut F
         let is_off = fs::read_to_string(file).is_ok_and(|value| value.trim() == "0");
         if (declared || perhaps || comes_of_one) && is_off {
             let message = format!("it is 0, so the kernel sends nothing on to a VM, whatever is declared ({family})");
-            let remedy = format!("sysctl -w {key}=1 && echo {key}=1 > /etc/sysctl.d/60-virt-hooks-{key}.conf");
+            // Forwarding deletes the routes of router advertisements, where accept_ra is not 2 (`rt6_purge_dflt_routers`
+            // of Linux): the host itself would be cut off.
+            let advertised =
+                if family == Family::Ipv6 { host_addresses::advertised_devices(paths) } else { Vec::new() };
+            let accepted = advertised.iter().map(|device| format!("net/ipv6/conf/{device}/accept_ra=2"));
+            let settings: Vec<String> = accepted.chain([format!("{key}=1")]).collect();
+            let settings: Vec<String> = settings.iter().map(|setting| shell(Path::new(setting))).collect();
+            let remedy = format!(
+                "sysctl -w {} && printf '%s\\n' {} > /etc/sysctl.d/60-virt-hooks-{key}.conf",
+                settings.join(" "),
+                settings.join(" ")
+            );
             findings.error(key, message, remedy);
         }
     }

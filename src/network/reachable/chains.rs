@@ -6,6 +6,7 @@
 //! it asks is plainly so. Where another rule before it may accept them, nothing is judged.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use ipnet::IpNet;
 
@@ -49,14 +50,12 @@ impl Chains {
             if !is_on_the_way(&chain) {
                 continue;
             }
-            let key = (chain.family.name(), chain.table.clone());
-            if !read.tables.contains_key(&key) {
+            if let Entry::Vacant(entry) = read.tables.entry((chain.family.name(), chain.table.clone())) {
                 let Ok(rules) = nftables::rules(chain.family, &chain.table, None, deadline) else { continue };
-                let mut by_chain = Rules::new();
+                let by_chain = entry.insert(Rules::new());
                 for rule in rules {
                     by_chain.entry(rule.chain.clone()).or_default().push(rule);
                 }
-                read.tables.insert(key, by_chain);
             }
             read.chains.push(chain);
         }
