@@ -107,7 +107,7 @@ fn a_vm_that_ends_while_something_is_given_to_all_is_given_nothing_for_ever() {
 
 #[test]
 fn apply_takes_away_what_a_vm_has_of_which_libvirt_says_that_it_does_not_run() {
-    let host = Machine::declaring("[[forward]]\ndomain = [\"a\", \"b\"]\nport = 8080\nto = \"192.168.122.10\"\n");
+    let host = Machine::declaring("[[forward]]\ndomain = [\"a\", \"b\"]\nport = 8080\nlisten = \"0.0.0.0\"\n");
     let (a, b) = (Vm::new("a"), Vm::numbered("b", 11));
     host.starts(&a);
     host.starts(&b);
