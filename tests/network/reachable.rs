@@ -411,3 +411,19 @@ fn the_fix_for_ipv6_forwarding_keeps_the_default_route_of_a_router_advertisement
     let kept = host.shell("cat /etc/sysctl.d/60-virt-hooks-net.ipv6.conf.all.forwarding.conf");
     assert_eq!(kept, "net/ipv6/conf/eth0/accept_ra=2\nnet.ipv6.conf.all.forwarding=1\n");
 }
+
+#[test]
+fn without_nft_the_missing_program_is_the_finding_and_no_other_fix_is_printed() {
+    let host = Machine::declaring(WEB);
+    host.shell("sysctl -qw net.ipv4.ip_forward=1; mkdir /run/bin && cp -a /usr/sbin/. /run/bin/ && rm /run/bin/nft && mount --bind /run/bin /usr/sbin");
+    host.takes_through(&Vm::new("web-1"), &["prepare", "start", "started"]);
+    let found = findings(&host);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].subject, "nft");
+    let said = format!("{}; fix: {}", found[0].message, found[0].remedy);
+    for verb in ["status", "status --json", "apply"] {
+        let reply = host.virt_hooks(&format!("network {verb}"));
+        assert!(!reply.success && reply.stderr.contains(&said), "{verb}: {reply:?}");
+        assert_eq!(reply.stdout, "", "{verb}");
+    }
+}

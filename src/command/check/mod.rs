@@ -14,7 +14,7 @@ mod syntax;
 mod unread;
 mod virsh;
 
-pub(super) use self::network::edit;
+pub(super) use self::network::{edit, missing_programs};
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

@@ -43,18 +43,25 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
     if !paths.is_host() {
         return;
     }
+    for (program, message, remedy) in missing_programs(&everything) {
+        findings.error(program, message, remedy);
+    }
+    let status = if find("nft").is_some() { as_declared(&everything, paths, findings) } else { None };
+    forwarding(&everything, status.as_ref(), paths, findings);
+}
+
+/// Returns the programs that declarations need and that this host does not have, each with the effect and the fix.
+pub(in crate::command) fn missing_programs(everything: &Everything) -> Vec<(&'static str, String, String)> {
     let tools = [
         ("nft", "nftables", "forward", everything.forwards().next().is_some()),
         ("ip", "iproute2", "route", everything.routes().next().is_some()),
     ];
-    for (program, package, what, needed) in tools {
-        if needed && find(program).is_none() {
-            let message = format!("there is no {program} here: no {what} that is declared can be given");
-            findings.error(program, message, install(package));
-        }
-    }
-    let status = if find("nft").is_some() { as_declared(&everything, paths, findings) } else { None };
-    forwarding(&everything, status.as_ref(), paths, findings);
+    let missing = tools.into_iter().filter(|(program, _, _, needed)| *needed && find(program).is_none());
+    let told = missing.map(|(program, package, what, _)| {
+        let message = format!("there is no {program} here: no {what} that is declared can be given");
+        (program, message, install(package))
+    });
+    told.collect()
 }
 
 /// The command that installs a package on whatever host this is.
@@ -143,8 +150,8 @@ fn forwarding(everything: &Everything, status: Option<&Status>, paths: &Paths, f
             let advertised =
                 if family == Family::Ipv6 { host_addresses::advertised_devices(paths) } else { Vec::new() };
             let accepted = advertised.iter().map(|device| format!("net/ipv6/conf/{device}/accept_ra=2"));
+            let accepted = accepted.map(|setting| shell(Path::new(&setting)));
             let settings: Vec<String> = accepted.chain([format!("{key}=1")]).collect();
-            let settings: Vec<String> = settings.iter().map(|setting| shell(Path::new(setting))).collect();
             let remedy = format!(
                 "sysctl -w {} && printf '%s\\n' {} > /etc/sysctl.d/60-virt-hooks-{key}.conf",
                 settings.join(" "),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::only_on_this_host;
 use super::running;
+use super::{has_nft, only_on_this_host};
 use crate::command::failure::Failure;
 use crate::command::host::hook_file::HookFile;
 use crate::command::host::kept::installed_at;
@@ -130,6 +130,7 @@ fn once(arguments: &Arguments, programs: &mut Supervisor, paths: &Paths) -> Resu
         .map_err(|why| Failure::failed(format_args!("nothing was changed: {why}")))?;
     let running = known.still(paths);
     let (everything, problems) = declaration::load_all(paths, &judge(paths));
+    has_nft(&everything)?;
     let mut tools = timeouts::tools(programs, TIMEOUT);
     let applied = all_domains::apply(&running, &everything, &mut tools, paths)
         .map_err(|tool_error| Failure::failed(format_args!("it can't be seen what there is: {tool_error}")))?;

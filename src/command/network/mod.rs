@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
+use crate::network::declaration::Everything;
 use crate::paths::Paths;
 
 /// What is to be done.
@@ -51,4 +52,12 @@ fn only_on_this_host(paths: &Paths, verb: &str) -> Result<(), Failure> {
         return super::only_as_root(paths, &format!("network {verb}"));
     }
     Err(Failure::usage(format_args!("network {verb} is about the kernel of this host, and takes no --root")))
+}
+
+/// Fails with the finding of `check` where declared forwards need an `nft` that this host does not have.
+fn has_nft(everything: &Everything) -> Result<(), Failure> {
+    match super::check::missing_programs(everything).into_iter().find(|(program, ..)| *program == "nft") {
+        Some((_, message, remedy)) => Err(Failure::failed(format_args!("{message}; fix: {remedy}"))),
+        None => Ok(()),
+    }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::only_on_this_host;
 use super::running;
+use super::{has_nft, only_on_this_host};
 use crate::command::check::edit;
 use crate::command::failure::Failure;
 use crate::command::judge;
@@ -52,6 +52,7 @@ pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, F
     let notes = known.notes();
     let running = known.running;
     let (everything, problems) = declaration::load_all(paths, &judge(paths));
+    has_nft(&everything)?;
     let mut tools = timeouts::tools(&mut programs, TIMEOUT);
     let status = status::look(&running, &everything, &mut tools, paths)
         .map_err(|tool_error| Failure::failed(format_args!("it can't be seen what there is: {tool_error}")))?;
