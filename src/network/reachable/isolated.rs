@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use super::{Host, Obstacle, Remedy, Vm, Way};
+use super::host::Host;
+use super::way::{Obstacle, Remedy, Vm, Way};
 use crate::record::Quoted;
 use crate::trust::shell;
 

@@ -10,7 +10,8 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use super::{Host, Obstacle, Remedy, Vm, Way};
+use super::host::Host;
+use super::way::{Obstacle, Remedy, Vm, Way};
 use crate::kernel::devices::is_device_name;
 use crate::network::desired::libvirt_network::{Mac, Network};
 use crate::paths::Paths;

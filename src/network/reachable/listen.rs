@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{Host, Obstacle, Remedy, Vm, Way};
+use super::host::Host;
+use super::way::{Obstacle, Remedy, Vm, Way};
 use crate::kernel::tools::{Tools, ip};
 
 /// The most addresses that a message lists.

@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use super::{Host, Obstacle, Remedy, Way};
+use super::host::Host;
+use super::way::{Obstacle, Remedy, Way};
 use crate::kernel::tools::HostTools;
 use crate::kernel::tools::ip::{self, Rule};
 

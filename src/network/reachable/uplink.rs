@@ -1,6 +1,7 @@
 //! The devices by which clients come to a forward or a route.
 
-use super::{Host, Way};
+use super::host::Host;
+use super::way::Way;
 use crate::kernel::address::Family;
 use crate::kernel::host_addresses;
 
