@@ -51,8 +51,9 @@ leave_to_the_package() {
 for_each_file() {
     local file place zsh=zsh/site-functions
     [ "$layout" != deb ] || zsh=zsh/vendor-completions
-    for file in examples/*; do
-        "$@" 0755 "$file" "$examples/${file##*/}"
+    for file in examples/* examples/*/*; do
+        [ ! -d "$file" ] || continue
+        "$@" 0755 "$file" "$examples/${file#examples/}"
     done
     # Not in its place: without that file a host checks for no declarations.
     "$@" 0644 packaging/virt-hooks-network.toml "$examples/virt-hooks-network.toml"
