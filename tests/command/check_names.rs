@@ -129,7 +129,7 @@ fn a_misspelt_name_that_is_not_executable_either() {
 
 #[test]
 fn an_operations_name_alone_is_not_guessed_at() {
-    for name in ["win10/start.sh", "prepare", "stopped.py"] {
+    for name in ["prepare", "stopped.py"] {
         let host = host!();
         host.folder(format!("{CUSTOM}/win10"));
         host.bash(name, ":");
