@@ -106,6 +106,7 @@ fn scripts_get_the_variables_that_the_readme_names() {
         "LC_ALL=C",
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "VIRT_HOOKS_DOMAIN=my vm",
+        "VIRT_HOOKS_DRIVER=qemu",
         "VIRT_HOOKS_EXTRA=shutdown",
         "VIRT_HOOKS_LOG=/var/log/libvirt/qemu-hook.log",
         "VIRT_HOOKS_OPERATION=release",

@@ -203,7 +203,7 @@ fn what_has_become_of_the_folders_during_a_wait_counts() {
     host.log().assert_says(
         "WARN",
         "start_x",
-        "not started: it can't be trusted: /etc/libvirt/hooks/custom may be written to",
+        "not started: it can't be trusted: /etc/libvirt/hooks/custom is writable by users other than its owner",
     );
     std::fs::set_permissions(
         host.path("etc/libvirt/hooks/custom"),

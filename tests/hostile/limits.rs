@@ -132,7 +132,7 @@ fn without_room_for_a_copy_of_the_xml_scripts_run_without_it() {
     let log = host.log();
     log.assert_only_records();
     log.assert_says("WARN", "-", "the live XML can't be kept for stopped and release: ");
-    log.assert_says("WARN", "start_x", "starts without the VM's XML on stdin: File too large (os error 27)");
+    log.assert_says("WARN", "start_x", "starts without the XML on stdin: File too large (os error 27)");
     log.assert_says("INFO", "start_x", "stdout: has 0");
     assert_witnessed(&host);
 }

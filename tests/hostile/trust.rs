@@ -127,7 +127,7 @@ fn trust_warn_runs_the_script_all_the_same_and_says_so() {
     host.log().assert_says(
         "WARN",
         "start_x",
-        "runs since trust = \"warn\": /etc/libvirt/hooks/custom/start_x may be written",
+        "runs since trust = \"warn\": /etc/libvirt/hooks/custom/start_x is writable by users other than its owner",
     );
     assert_witnessed(&host);
 }
@@ -141,7 +141,11 @@ fn settings_that_others_may_write_to_are_not_believed() {
     set_mode(&script, 0o777);
     unharmed(host.event("start"));
     assert!(!host.path("/tmp/ran").exists());
-    host.log().assert_says("ERROR", "-", "it can't be trusted: /etc/libvirt/hooks/virt-hooks.toml may be written to");
+    host.log().assert_says(
+        "ERROR",
+        "-",
+        "it can't be trusted: /etc/libvirt/hooks/virt-hooks.toml is writable by users other than its owner",
+    );
     host.log().assert_says("ERROR", "-", "chmod go-w /etc/libvirt/hooks/virt-hooks.toml");
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// What an installation consists of, by mode and path.
-pub(crate) const INSTALLED: [(u32, &str); 17] = [
+pub(crate) const INSTALLED: [(u32, &str); 21] = [
     (0o755, "/etc/libvirt/hooks/qemu"),
     (0o644, "/etc/libvirt/hooks/virt-hooks.toml"),
     (0o644, "/etc/logrotate.d/virt-hooks"),
@@ -15,6 +15,10 @@ pub(crate) const INSTALLED: [(u32, &str); 17] = [
     (0o755, "/usr/share/doc/virt-hooks/examples/all_forward-port.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/all_log-event.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/migrate_move-bridge.sh"),
+    (0o755, "/usr/share/doc/virt-hooks/examples/network/port-created_20-hosts.sh"),
+    (0o755, "/usr/share/doc/virt-hooks/examples/network/started_10-route.sh"),
+    (0o755, "/usr/share/doc/virt-hooks/examples/network/started_30-firewall.sh"),
+    (0o755, "/usr/share/doc/virt-hooks/examples/network/stopped_30-firewall.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/release_use-live-xml.sh"),
     (0o755, "/usr/share/doc/virt-hooks/examples/start_show-interfaces.py"),
     (0o644, "/usr/share/doc/virt-hooks/examples/virt-hooks-network.toml"),
