@@ -81,6 +81,11 @@ impl Runner<'_> {
                 Origin::Custom => self.settings.of_script(script.file_name()),
                 Origin::Tree | Origin::Kept => self.settings.of_hook(script.file_name()),
             };
+            let may_kill = self.operation.exit_code() == ExitCode::Kills && settings.on_failure == OnFailure::AsHook;
+            if script.origin() == Origin::Tree && may_kill {
+                // Scripts that no helper called until now must not end a running VM.
+                settings.on_failure = OnFailure::Abort;
+            }
             if self.occasion == Occasion::Background {
                 // Whatever the settings say by now, nobody waits for a veto or for the XML.
                 settings = ScriptSettings { on_failure: OnFailure::Continue, wait: false, ..settings };

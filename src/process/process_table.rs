@@ -87,6 +87,10 @@ impl Process {
 
     /// Returns its arguments, its name first: 64 KiB of them.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
+        if self.stuck {
+            // It may hold the lock that the kernel needs to read them.
+            return Vec::new();
+        }
         let mut line = Vec::new();
         if let Ok(file) = fs::File::open(format!("/proc/{}/cmdline", self.pid)) {
             // Where reading ends early, what has come is used.

@@ -63,7 +63,11 @@ impl Supervisor {
             Some(Why::Deadline(limit)) => Outcome::TimedOut { limit, after, ended: running.ended },
             Some(Why::Interrupted(signal)) => Outcome::Interrupted { signal, after },
             Some(Why::Stopped) => Outcome::Stopped { after },
-            None => running.reap(after),
+            None => match (running.reap(after), self.interruption.received()) {
+                // The signal went to the script as well (systemd's KillMode=control-group), and it ended first.
+                (outcome, Some(signal)) if outcome.is_failure() => Outcome::Interrupted { signal, after },
+                (outcome, _) => outcome,
+            },
         };
         // Reaped, its id may become another's.
         RUNNING.store(0, Ordering::Relaxed);

@@ -20,8 +20,8 @@ pub struct FolderError {
     pub source: io::Error,
 }
 
-/// The size of one listing of a folder, in bytes: the C library's.
-const LISTED: usize = 32 << 10;
+/// The size of one listing of a folder, in bytes. It fits beside the XML in the memory that is mapped first.
+const LISTED: usize = 8 << 10;
 
 /// Shows each name in a folder to `see`. False where there is no such folder.
 pub(super) fn read(folder: &Path, mut see: impl FnMut(&OsStr)) -> Result<bool, FolderError> {

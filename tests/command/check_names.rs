@@ -99,6 +99,7 @@ fn scripts_that_do_not_parse() {
     let host = host!();
     host.script("start_a", "#!/bin/bash\ntouch /tmp/ran\n");
     host.script("start_b", "#!/usr/bin/python3\nopen('/tmp/ran', 'w')\n");
+    host.script("start_d", "#!/bin/bash\nshopt -s extglob\ncase $1 in !(a|b)) ;; esac\n");
     host.script("start_c", "#!/usr/bin/env -S cat -n\nif then\n");
     assert_eq!(findings(&host), [""; 0]);
     assert!(!host.path("/tmp/ran").exists());

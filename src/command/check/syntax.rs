@@ -30,8 +30,16 @@ pub(super) fn check(inventory: &Inventory, findings: &mut Findings) {
         if left.is_zero() {
             return;
         }
-        let arguments = arguments.iter().map(OsString::from).chain([entry.path.clone().into_os_string()]);
-        if let Err(ToolError::Complained(_, complaint)) = programs.ask(program, arguments, left) {
+        let mut parse = |options: &[&str]| {
+            let arguments = options.iter().chain(arguments).map(OsString::from);
+            programs.ask(program, arguments.chain([entry.path.clone().into_os_string()]), left)
+        };
+        // A `shopt -s extglob` in the script has no effect where nothing of it is run.
+        let parsed = match parse(&[]) {
+            Err(ToolError::Complained(..)) if program == "bash" => parse(&["-O", "extglob"]),
+            parsed => parsed,
+        };
+        if let Err(ToolError::Complained(_, complaint)) = parsed {
             let at = entry.scope.map(|scope| scope.name()).unwrap_or_default();
             let when = if at == "all" { "any operation" } else { at };
             let message = format!("{program} cannot parse it, so it fails at {when}: {complaint}");
@@ -56,7 +64,7 @@ fn parser(script: &Path) -> Option<(&'static str, &'static [&'static str])> {
         "bash" => Some(("bash", &["-n"])),
         "sh" => Some(("sh", &["-n"])),
         "dash" => Some(("dash", &["-n"])),
-        "python3" | "python" => Some(("python3", &["-I", "-S", "-c", PYTHON])),
+        "python3" => Some(("python3", &["-I", "-S", "-c", PYTHON])),
         _ => None,
     }
 }

@@ -8,9 +8,11 @@ use crate::command::call;
 use crate::command::failure::Failure;
 use crate::command::host::hook_file::{Foreign, HookFile, are_alike};
 use crate::command::host::kept::is_beside;
+use crate::command::judge;
 use crate::paths::Paths;
 use crate::process::Supervisor;
 use crate::record::Quoted;
+use crate::trust::Inspection;
 
 /// How long a program may take to tell its version.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -128,6 +130,10 @@ fn can_be_kept(found: &HookFile, paths: &Paths) -> Result<(), Failure> {
     let place = paths.kept_hook();
     if fs::symlink_metadata(&place).is_ok() && !are_alike(paths.hook(), &place) {
         return Err(cannot_stay(paths, &format!("{} is there already", Quoted::path(&place))));
+    }
+    // libvirt runs it whoever may change it; here it would not be started, and would refuse every VM.
+    if let Ok(Inspection { fault: Some(fault), .. }) = judge(paths).inspect(paths.hook()) {
+        return Err(cannot_stay(paths, &format!("it cannot be trusted: {fault}")));
     }
     Ok(())
 }

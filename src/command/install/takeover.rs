@@ -43,10 +43,11 @@ pub(crate) fn what_is_elsewhere(called: &HookFile, paths: &Paths) -> Option<Step
 /// Returns the scripts of VFIO-Tools' tree, each with whether it will run, and what will be different, where the helper gives way
 /// to this program.
 pub(crate) fn what_the_tree_runs(called: &HookFile, paths: &Paths) -> Vec<Step> {
-    if *called != HookFile::Dispatcher {
+    let inventory = Inventory::take(paths);
+    let has_tree = inventory.entries.iter().any(|entry| entry.origin == Origin::Tree);
+    if *called == HookFile::Ours || !has_tree && *called != HookFile::Dispatcher {
         return Vec::new();
     }
-    let inventory = Inventory::take(paths);
     let of_tree = inventory.entries.iter().filter(|entry| entry.origin == Origin::Tree);
     let (run, others): (Vec<&Entry>, Vec<&Entry>) = of_tree.partition(|entry| entry.runs());
     let mut steps: Vec<Step> =
@@ -58,9 +59,13 @@ pub(crate) fn what_the_tree_runs(called: &HookFile, paths: &Paths) -> Vec<Step> 
             steps.push(Step::tell("warning", format!("{seen} {will}: {}; fix: {}", unfit.what, unfit.remedy)));
         }
     }
+    if *called != HookFile::Dispatcher {
+        let message = "nothing that is known of the hook before ran these scripts; move away those that are not to run";
+        steps.push(Step::tell("warning", message.to_owned()));
+    }
     let notes = [
         "these scripts run in bytewise order, after those in custom/; each gets the VM's XML on stdin",
-        "the first that fails ends them and refuses the VM, as before; onFailure = \"continue\" in the settings lifts that",
+        "the first that fails ends them and refuses the VM where libvirt can refuse it; onFailure = \"continue\" in the settings lifts that",
         "each is ended after timeoutSeconds (600), and logged; a script that others can write to is refused",
     ];
     steps.extend(notes.map(|note| Step::tell("note", note.to_owned())));

@@ -210,3 +210,12 @@ fn beside_needs_a_libvirt_that_calls_what_is_in_qemu_d_and_a_hook_that_runs_none
     let host = with_hook("#!/bin/sh\nfor script in /etc/libvirt/hooks/custom/*; do $script; done\n");
     assert!(refused(&host, &["install", "--beside"]).contains("each of them would run twice"));
 }
+
+#[test]
+fn one_that_others_can_write_to_is_not_kept_since_it_would_refuse_every_vm() {
+    let host = with_theirs(THEIRS);
+    fs::set_permissions(host.path(HOOK), std::os::unix::fs::PermissionsExt::from_mode(0o775)).expect("a mode");
+    let said = refused(&host, &["install", "--keep-existing"]);
+    assert!(said.contains("it cannot be trusted: "), "{said}");
+    assert!(said.contains("chmod go-w "), "{said}");
+}

@@ -119,7 +119,7 @@ fn what_the_helper_passes_over_is_passed_over_and_what_bash_runs_runs() {
 
 #[test]
 fn the_first_that_fails_ends_the_event_and_refuses_it_where_libvirt_takes_a_veto() {
-    for (operation, code) in [("prepare", 1), ("start", 1), ("started", 1), ("stopped", 0), ("release", 0)] {
+    for (operation, code) in [("prepare", 1), ("start", 1), ("started", 0), ("stopped", 0), ("release", 0)] {
         let host = with_tree();
         _ = fs::remove_dir_all(host.path(LATER));
         let end = if matches!(operation, "stopped" | "release") { "end" } else { "begin" };
@@ -166,4 +166,15 @@ fn programs_directly_in_qemu_d_are_left_to_libvirt_and_check_says_so() {
     assert!(!host.path("/tmp/twice").exists());
     let checked = host.command(["check"]).run().stdout;
     assert!(checked.contains("libvirt itself calls qemu.d/site"), "{checked}");
+}
+
+#[test]
+fn a_tree_that_nothing_ran_before_is_named_before_it_runs() {
+    let host = bare();
+    host.folder("/etc/libvirt/hooks");
+    script(&host, "a vm/started/begin/old.sh", "exit 1");
+    let said = done(&host, &["install"]);
+    assert!(said.contains("qemu.d/a vm/started/begin/old.sh"), "{said}");
+    assert!(said.contains("nothing that is known of the hook before ran these scripts"), "{said}");
+    assert_eq!(at(&host, "started").code, Some(0), "it does not kill a running VM");
 }
