@@ -16,7 +16,7 @@ use crate::record::{Fields, Message, Quoted};
 const IDLE_LIMIT: i64 = 60 * 60 * 1000;
 
 /// Maximum number of events under way. The oldest one then counts as over.
-const UNDER_WAY: usize = 5_000;
+const UNDER_WAY: usize = 3_000;
 
 /// Maximum number of runs of one event, and maximum length of a name in bytes.
 const RUNS: usize = 1_000;
