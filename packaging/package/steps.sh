@@ -64,7 +64,7 @@ report_the_hook_in_place() {
     hook=/etc/libvirt/hooks/qemu
     if [ "$1" = no ] && cmp -s "$hook" /usr/sbin/virt-hooks; then
         report "the package is upgraded, and so is the hook, but not all went well, for the reason above; how it stands: virt-hooks check"
-    elif [ "$1" = no ] && grep -qsF "virt-hooks, called as libvirt's qemu hook, takes" "$hook"; then
+    elif [ "$1" = no ] && grep -qsF "virt-hooks, called as libvirt's hook, takes" "$hook"; then
         report "the package is upgraded, but libvirt still calls the hook of the version before, for the reason above; how it stands: virt-hooks check"
     else
         report "the package is installed, but libvirt does not call its hook yet, for the reason above; how it stands: virt-hooks check"
