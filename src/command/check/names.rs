@@ -52,16 +52,12 @@ fn folders(vms: &Vms, inventory: &Inventory, findings: &mut Findings) {
         if !is_vms || name.starts_with('.') || vms.0.contains(name.as_ref()) {
             continue;
         }
-        let place = shell(&entry.path);
-        let (message, remedy) = match vms.near(&name) {
-            Some(near) => {
-                let to = shell(&entry.path.with_file_name(near));
-                (format!("; did you mean {}?", Quoted::bytes(near.as_bytes())), format!("mv -n {place} {to}"))
-            }
-            None => (String::new(), "virsh list --all --name".to_owned()),
-        };
-        let message = format!("it is a VM's folder, and no VM has this name{message}");
-        findings.warning(Quoted::path(&entry.path), message, remedy);
+        // A name that is like none of them may be a VM's of another host, to which the same scripts go.
+        let Some(near) = vms.near(&name) else { continue };
+        let (place, to) = (shell(&entry.path), shell(&entry.path.with_file_name(near)));
+        let near = Quoted::bytes(near.as_bytes());
+        let message = format!("it is a VM's folder, and no VM has this name; did you mean {near}?");
+        findings.warning(Quoted::path(&entry.path), message, format!("mv -n {place} {to}"));
     }
 }
 
