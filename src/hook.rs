@@ -65,11 +65,12 @@ pub fn main(driver: &'static Driver, arguments: Vec<OsString>) -> ExitCode {
         tell(USAGE);
         return ExitCode::from(2);
     };
-    if session::is_one() && !session::runs_scripts(&Paths::system()) {
+    let is_session = session::is_one();
+    if is_session && !session::runs_scripts(&Paths::system()) {
         return ExitCode::SUCCESS;
     }
-    let paths = session::paths().of(driver);
-    let occasion = if session::is_one() { Occasion::Session } else { Occasion::Call };
+    let paths = session::paths(is_session).of(driver);
+    let occasion = if is_session { Occasion::Session } else { Occasion::Call };
     panic::never_fails_a_vm(&paths, &event, std::process::id());
     if occasion == Occasion::Call {
         called::record(&paths, driver);
@@ -240,6 +241,6 @@ fn forget_live_xml(live_xml: &LiveXml, journal: &mut Journal) {
 
 /// Says one line on stderr.
 fn tell(line: &str) {
-    // Where nobody listens, nobody is told.
+    // A closed stderr is no failure.
     _ = writeln!(std::io::stderr(), "{line}");
 }

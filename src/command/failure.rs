@@ -32,7 +32,7 @@ impl Failure {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Output(error) => (format!("the output can't be written: {error}"), 1),
         };
-        // Where nobody listens, nobody is told.
+        // A closed stderr is no failure.
         _ = writeln!(io::stderr(), "virt-hooks: {message}");
         ExitCode::from(exit_code)
     }

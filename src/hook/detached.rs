@@ -21,7 +21,7 @@ use crate::paths::Paths;
 use crate::process::{Interruption, Supervisor, aborts_fail_no_vm};
 use crate::record::Journal;
 use crate::record::outcome::Outcome;
-use crate::script::Script;
+use crate::script::{Origin, Script};
 use crate::settings::{self, Keep, ScriptSettings};
 use crate::trust::Judge;
 
@@ -40,7 +40,12 @@ impl Runner<'_> {
                            libvirt has to wait";
             self.journal.warn(Some(script.label()), message);
         }
-        let background = !settings.wait && !settings.must_be_waited_for();
+        let is_custom = script.origin() == Origin::Custom;
+        if !settings.wait && !is_custom {
+            let message = "wait = false does not count, since libvirt waited for this script before";
+            self.journal.warn(Some(script.label()), message);
+        }
+        let background = !settings.wait && !settings.must_be_waited_for() && is_custom;
         if background && self.occasion == Occasion::Rehearsal {
             let message = "is waited for, since this was called by hand; libvirt would not wait (wait = false)";
             self.journal.info(Some(script.label()), message);
@@ -124,7 +129,8 @@ fn supervise(arguments: Vec<OsString>) -> ExitCode {
     let (Some(pid), Some(event)) = (pid, event) else { return ExitCode::from(2) };
     let Some(operation) = event.operation() else { return ExitCode::from(2) };
     let paths = Paths::under(root.as_ref());
-    let paths = if paths.is_host() { super::session::paths() } else { paths }.of(event.driver());
+    let paths =
+        if paths.is_host() { super::session::paths(super::session::is_one()) } else { paths }.of(event.driver());
     super::panic::never_fails_a_vm(&paths, &event, pid);
     // Its records are the event's.
     let mut journal = Journal::new(paths.log(), &event, pid);

@@ -25,8 +25,8 @@ pub fn runs_scripts(paths: &Paths) -> bool {
 }
 
 /// Returns the paths of this process: the host's, or in a session those with the user's own log and state.
-pub fn paths() -> Paths {
-    if is_one() { Paths::of_session(&home(rustix::process::geteuid().as_raw())) } else { Paths::system() }
+pub fn paths(is_session: bool) -> Paths {
+    if is_session { Paths::of_session(&home(rustix::process::geteuid().as_raw())) } else { Paths::system() }
 }
 
 /// Returns the user's home by the passwd database: the environment is not trusted. A user of a directory service is not in

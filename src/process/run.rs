@@ -77,7 +77,10 @@ impl Supervisor {
 
 /// Returns true if an operator requested the program's end.
 fn is_stopped(running: &Running, stops: Option<&Path>) -> bool {
-    stops.is_some_and(|stops| rustix::fs::lstat(stops.join(running.pid().to_string())).is_ok())
+    // An older request was for an earlier process with this id.
+    let age =
+        |stops: &Path| stops.join(running.pid().to_string()).symlink_metadata().ok()?.modified().ok()?.elapsed().ok();
+    stops.and_then(age).is_some_and(|age| age <= running.begun.elapsed())
 }
 
 /// Shows the rest of the output and returns the pipes that still have a writer.

@@ -450,3 +450,15 @@ fn a_signal_that_ends_script_and_hook_together_is_no_failure_of_the_script() {
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     host.log().assert_says("WARN", "start_x", ", since the hook received signal 15 (SIGTERM)");
 }
+
+#[test]
+fn an_old_request_to_stop_another_process_of_the_same_id_stops_nothing() {
+    for (age, runs_on) in [("-d '1 hour ago'", true), ("", false)] {
+        let host = impatient();
+        host.folder("run/virt-hooks/stop");
+        let request = format!("touch {age} /run/virt-hooks/stop/$$ && kill -USR2 $PPID");
+        host.bash("start_x", &format!("{request}; sleep 0.3; touch /tmp/ran"));
+        unharmed(host.event("start"));
+        assert_eq!(host.path("/tmp/ran").exists(), runs_on, "{}", host.read("/var/log/libvirt/qemu-hook.log"));
+    }
+}

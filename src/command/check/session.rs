@@ -1,4 +1,4 @@
-//! What holds for the caller's own libvirt (`qemu:///session`), where the caller is not root.
+//! Sessions: the effect of the hook on an ordinary user's own libvirt (`qemu:///session`).
 
 use super::Findings;
 use crate::command::host::hook_file::HookFile;
@@ -11,7 +11,7 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) {
     let holds = match HookFile::look(paths.hook()) {
         HookFile::Ours if session::runs_scripts(paths) => format!(
             "the settings have sessions = true, so the host's scripts run for your VMs as you, and are logged in {}",
-            Quoted::path(session::paths().log())
+            Quoted::path(session::paths(true).log())
         ),
         HookFile::Ours => "the settings do not have sessions = true, so no script runs for your VMs".to_owned(),
         HookFile::Missing => "the hook is absent or unreadable for you, so no script runs for your VMs".to_owned(),

@@ -103,7 +103,7 @@ fn operation(place: &Path, paths: &Paths) -> Option<Operation> {
     paths.driver().operation(place.file_name()?.as_encoded_bytes())
 }
 
-/// Whether it is a program, or a folder with one, or with a folder with one.
+/// Returns true for a program, and for a folder with a program at most two levels below.
 fn has_programs(place: &Path) -> bool {
     let is_program = |path: &PathBuf| path.is_file() && looks_like_a_program(path);
     is_program(&place.to_owned())
@@ -116,7 +116,7 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// What lies in a folder, by name. What begins with a dot is a tool's, or was moved aside.
+/// Lists a folder by name. Names with a leading dot belong to tools, or were moved aside.
 fn visible(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries

@@ -56,7 +56,7 @@ pub(super) fn perform(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let imported = import(&text).map_err(|why| Failure::failed(format_args!("{name} is not imported: {why}")))?;
     io::stdout().write_all(imported.toml.as_bytes())?;
     for warning in &imported.warnings {
-        // Where nobody listens, nobody is told.
+        // A closed stderr is no failure.
         _ = writeln!(io::stderr(), "virt-hooks: {warning}");
     }
     Ok(ExitCode::from(u8::from(imported.left_out)))

@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     write: bool,
 }
 
-/// What the import comes to.
+/// The plan of an import.
 #[derive(Debug, Default)]
 struct Plan {
     steps: Vec<Step>,
@@ -56,7 +56,7 @@ struct Plan {
     names: BTreeMap<String, bool>,
 }
 
-/// Shows the plan, and carries it out where that was asked for.
+/// Shows the plan, and carries it out with `--write`.
 pub(super) fn perform(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     let domains = sorted(&arguments.tree)
         .map_err(|error| Failure::failed(format_args!("{} can't be read: {error}", seen(&arguments.tree))))?;
@@ -78,7 +78,7 @@ pub(super) fn perform(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
         writeln!(out, "{line}")?;
     }
     for what in &plan.left_out {
-        // Where nobody listens, nobody is told.
+        // A closed stderr is no failure.
         _ = writeln!(io::stderr(), "virt-hooks: {what}");
     }
     if arguments.write {

@@ -67,7 +67,7 @@ pub(super) fn status(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, F
     let notes: Vec<String> = notes.into_iter().chain(unseen).chain(problems).collect();
     if arguments.json {
         for note in notes.iter().chain(&status.unguarded) {
-            // Where nobody listens, nobody is told.
+            // A closed stderr is no failure.
             _ = writeln!(io::stderr(), "virt-hooks: {note}");
         }
         json(&mut out, &status.rows.iter().map(Shown::of).collect::<Vec<_>>())?;

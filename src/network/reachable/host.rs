@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use super::third_party::Chains;
+use super::chains::third_party::Chains;
 use super::way::Vm;
 use crate::domain::Interface;
 use crate::kernel::devices;

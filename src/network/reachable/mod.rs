@@ -8,14 +8,10 @@ mod host;
 mod isolated;
 mod lease;
 mod listen;
-mod packet;
-mod passage;
 mod replies;
 mod sysctls;
 mod tap;
-mod third_party;
 mod uplink;
-mod walk;
 mod way;
 
 pub use self::host::Host;

@@ -1,7 +1,7 @@
 //! Devices that do not forward, although the host does.
 
+use super::chains::passage::Passage;
 use super::host::Host;
-use super::passage::Passage;
 use super::way::{Obstacle, Remedy, Vm, Way};
 use crate::kernel::sysctl;
 use crate::record::Escaped;

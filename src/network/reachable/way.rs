@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use ipnet::IpNet;
 
-use super::packet::Packet;
+use super::chains::packet::Packet;
 use crate::domain::Interface;
 use crate::kernel::address::Family;
 use crate::network::allocation::{Forward, Route};

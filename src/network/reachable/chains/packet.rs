@@ -26,39 +26,39 @@ const DIRECTION: u32 = 1;
 const MARK: u32 = 3;
 
 /// States of a connection as nftables has them (`NF_CT_STATE_BIT`).
-pub(super) const ESTABLISHED: u32 = 2;
-pub(super) const NEW: u32 = 8;
+pub(in crate::network::reachable) const ESTABLISHED: u32 = 2;
+pub(in crate::network::reachable) const NEW: u32 = 8;
 
 /// A device with its index.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Device<'a> {
-    pub(super) name: &'a str,
-    pub(super) index: Option<u32>,
+pub(in crate::network::reachable) struct Device<'a> {
+    pub(in crate::network::reachable) name: &'a str,
+    pub(in crate::network::reachable) index: Option<u32>,
 }
 
 /// A packet of a forward's or a route's; unknown is what is none.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Packet<'a> {
-    pub(super) family: Family,
-    pub(super) protocol: Option<Protocol>,
-    pub(super) source: Option<IpNet>,
-    pub(super) destination: Option<IpNet>,
-    pub(super) source_port: Option<u16>,
-    pub(super) destination_port: Option<u16>,
-    pub(super) iif: Option<Device<'a>>,
-    pub(super) oif: Option<Device<'a>>,
+pub(in crate::network::reachable) struct Packet<'a> {
+    pub(in crate::network::reachable) family: Family,
+    pub(in crate::network::reachable) protocol: Option<Protocol>,
+    pub(in crate::network::reachable) source: Option<IpNet>,
+    pub(in crate::network::reachable) destination: Option<IpNet>,
+    pub(in crate::network::reachable) source_port: Option<u16>,
+    pub(in crate::network::reachable) destination_port: Option<u16>,
+    pub(in crate::network::reachable) iif: Option<Device<'a>>,
+    pub(in crate::network::reachable) oif: Option<Device<'a>>,
     /// The bridge of a frame.
-    pub(super) bridge: Option<&'a str>,
+    pub(in crate::network::reachable) bridge: Option<&'a str>,
     /// The state of its connection, and whether it is of the reply direction.
-    pub(super) state: Option<u32>,
-    pub(super) is_reply: bool,
+    pub(in crate::network::reachable) state: Option<u32>,
+    pub(in crate::network::reachable) is_reply: bool,
     /// The mark of its connection.
-    pub(super) mark: Option<u32>,
+    pub(in crate::network::reachable) mark: Option<u32>,
 }
 
 impl Packet<'_> {
     /// Returns a packet of which nothing else is known.
-    pub(super) const fn of(family: Family) -> Self {
+    pub(in crate::network::reachable) const fn of(family: Family) -> Self {
         Self {
             family,
             protocol: None,
@@ -76,7 +76,7 @@ impl Packet<'_> {
     }
 
     /// What `meta` loads.
-    pub(super) fn meta(&self, key: u32) -> Known {
+    pub(in crate::network::reachable) fn meta(&self, key: u32) -> Known {
         let name = |name: Option<&str>| {
             let mut bytes = name?.as_bytes().to_vec();
             bytes.resize(16, 0);
@@ -103,7 +103,7 @@ impl Packet<'_> {
     }
 
     /// What `ct` loads.
-    pub(super) fn connection(&self, key: u32) -> Known {
+    pub(in crate::network::reachable) fn connection(&self, key: u32) -> Known {
         known(match key {
             STATE => self.state.map(|state| state.to_ne_bytes().to_vec()),
             DIRECTION => self.state.map(|_| vec![u8::from(self.is_reply)]),
@@ -113,7 +113,7 @@ impl Packet<'_> {
     }
 
     /// What `payload` loads: of the Ethernet, network or transport header.
-    pub(super) fn payload(&self, base: u32, offset: usize, length: usize) -> Known {
+    pub(in crate::network::reachable) fn payload(&self, base: u32, offset: usize, length: usize) -> Known {
         let header = match base {
             0 => self.ethernet(),
             1 => self.network(),
@@ -168,7 +168,7 @@ fn put(header: &mut Known, at: usize, value: &Known) {
 }
 
 /// Masks what was loaded: a bit that the mask clears is known.
-pub(super) fn mask(loaded: &Known, mask: &[u8], flip: &[u8]) -> Known {
+pub(in crate::network::reachable) fn mask(loaded: &Known, mask: &[u8], flip: &[u8]) -> Known {
     let bytes = mask.iter().zip(flip).enumerate();
     let of = |(at, (mask, flip)): (usize, (&u8, &u8))| {
         let (value, known) = loaded.get(at).copied().unwrap_or((0, 0));
@@ -178,7 +178,7 @@ pub(super) fn mask(loaded: &Known, mask: &[u8], flip: &[u8]) -> Known {
 }
 
 /// Returns true if what was loaded begins with this value; none where that is not known.
-pub(super) fn equals(loaded: &Known, value: &[u8]) -> Option<bool> {
+pub(in crate::network::reachable) fn equals(loaded: &Known, value: &[u8]) -> Option<bool> {
     let bytes = value.iter().enumerate().map(|(at, byte)| (byte, loaded.get(at).copied().unwrap_or((0, 0))));
     let bytes: Vec<_> = bytes.collect();
     if bytes.iter().any(|(byte, (value, known))| (**byte ^ value) & known != 0) {

@@ -2,14 +2,14 @@
 
 use ipnet::IpNet;
 
-use super::host::Host;
 use super::packet::{Device, ESTABLISHED, NEW, Packet};
-use super::uplink;
-use super::way::{Remedy, Vm, Way};
 use crate::kernel::address::Family as AddressFamily;
 use crate::kernel::devices;
 use crate::kernel::nftables::{BaseChain, Family, Hook};
 use crate::network::firewall::mark::MARK;
+use crate::network::reachable::host::Host;
+use crate::network::reachable::uplink;
+use crate::network::reachable::way::{Remedy, Vm, Way};
 use crate::record::Escaped;
 
 /// Priorities of Linux and of this program's table: connections are known behind the first, marked behind the second, and
@@ -22,7 +22,7 @@ const TRANSLATED: i32 = -105;
 const OF_IPTABLES: [&str; 5] = ["raw", "mangle", "nat", "filter", "security"];
 
 /// The way of a VM's packets through the host.
-pub(super) struct Passage<'a> {
+pub(in crate::network::reachable) struct Passage<'a> {
     way: Way<'a>,
     uplinks: Vec<Device<'a>>,
     bridge: Device<'a>,
@@ -30,7 +30,7 @@ pub(super) struct Passage<'a> {
 }
 
 impl<'a> Passage<'a> {
-    pub(super) fn of(vm: &'a Vm<'_>, way: Way<'a>, host: &'a Host<'_>) -> Option<Self> {
+    pub(in crate::network::reachable) fn of(vm: &'a Vm<'_>, way: Way<'a>, host: &'a Host<'_>) -> Option<Self> {
         let device = |name: &'a str| Device { name, index: devices::index(host.paths.network_devices(), name) };
         let bridge = |interface: &&'a crate::domain::Interface<'a>| {
             Some((interface.bridge.as_ref().map(|bridge| bridge.text).or(interface.target)?, interface.target))
@@ -51,12 +51,12 @@ impl<'a> Passage<'a> {
     }
 
     /// Returns the devices by which its packets come to be routed.
-    pub(super) fn devices(&self) -> impl Iterator<Item = &'a str> {
+    pub(in crate::network::reachable) fn devices(&self) -> impl Iterator<Item = &'a str> {
         self.uplinks.iter().map(|device| device.name).chain([self.bridge.name])
     }
 
     /// Returns the packets that pass a chain, each with its words.
-    pub(super) fn packets(&self, chain: &BaseChain, marks: bool) -> Vec<(Packet<'a>, String)> {
+    pub(in crate::network::reachable) fn packets(&self, chain: &BaseChain, marks: bool) -> Vec<(Packet<'a>, String)> {
         let family = self.way.family();
         if matches!((chain.family, family), (Family::Ip, AddressFamily::Ipv6) | (Family::Ip6, AddressFamily::Ipv4)) {
             return Vec::new();
@@ -123,7 +123,7 @@ impl<'a> Passage<'a> {
     }
 
     /// Returns the rule that accepts what is dropped, and nothing else of what the chain is for.
-    pub(super) fn remedy(&self, chain: &BaseChain, packet: &Packet<'_>) -> Remedy {
+    pub(in crate::network::reachable) fn remedy(&self, chain: &BaseChain, packet: &Packet<'_>) -> Remedy {
         if chain.is_owned || !is_word(&chain.table) || !is_word(&chain.name) {
             return Remedy::None;
         }

@@ -5,9 +5,14 @@
 //! postrouting; the reply passes the same the other way round. A rule is an obstacle where it drops all of them, or where what
 //! it asks is plainly so. Where another rule before it may accept them, nothing is judged.
 
+pub(super) mod packet;
+pub(super) mod passage;
+pub(super) mod third_party;
+mod walk;
+
+use self::passage::Passage;
+use self::walk::{End, walk};
 use super::host::Host;
-use super::passage::Passage;
-use super::walk::{End, walk};
 use super::way::{Obstacle, Vm, Way};
 use crate::record::Escaped;
 

@@ -12,11 +12,11 @@ const MAXIMUM_STEPS: usize = 4096;
 const HARMLESS: [&[u8]; 8] = [b"LOG", b"NFLOG", b"TCPMSS", b"CHECKSUM", b"MARK", b"CONNMARK", b"DSCP", b"CLASSIFY"];
 
 /// The rules of a table, by chain.
-pub(super) type Rules = BTreeMap<String, Vec<Rule>>;
+pub(in crate::network::reachable) type Rules = BTreeMap<String, Vec<Rule>>;
 
 /// The end of a way.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(in crate::network::reachable) enum End {
     /// The chain says nothing of it, and its policy decides.
     Policy,
     /// It is dropped by the rule of this handle in this chain.
@@ -39,7 +39,7 @@ enum Effect<'r> {
 const DROP: Verdict = Verdict::Drop;
 
 /// Takes a packet through a chain.
-pub(super) fn walk(rules: &Rules, chain: &str, packet: &Packet<'_>) -> End {
+pub(in crate::network::reachable) fn walk(rules: &Rules, chain: &str, packet: &Packet<'_>) -> End {
     through(rules, chain, packet, &mut MAXIMUM_STEPS.clone(), 0)
 }
 

@@ -11,16 +11,16 @@ use crate::network::timeouts;
 
 /// The third-party base chains on the way, with the rules of their tables.
 #[derive(Debug, Default)]
-pub(super) struct Chains {
-    pub(super) chains: Vec<BaseChain>,
+pub(in crate::network::reachable) struct Chains {
+    pub(in crate::network::reachable) chains: Vec<BaseChain>,
     tables: BTreeMap<(&'static str, String), Rules>,
     /// Whether a rule at prerouting sets the mark of connections.
-    pub(super) marks: bool,
+    pub(in crate::network::reachable) marks: bool,
 }
 
 impl Chains {
     /// Reads them, as far as the kernel lists them in time.
-    pub(super) fn read(deadline: Deadline) -> Self {
+    pub(in crate::network::reachable) fn read(deadline: Deadline) -> Self {
         let deadline = deadline.within(timeouts::CHAINS);
         let mut read = Self::default();
         for chain in nftables::base_chains(deadline).unwrap_or_default() {
@@ -50,7 +50,7 @@ impl Chains {
         read
     }
 
-    pub(super) fn rules(&self, chain: &BaseChain) -> Option<&Rules> {
+    pub(in crate::network::reachable) fn rules(&self, chain: &BaseChain) -> Option<&Rules> {
         self.tables.get(&(chain.family.name(), chain.table.clone()))
     }
 }
